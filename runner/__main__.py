@@ -1,0 +1,5 @@
+"""`python -m runner` is `runcomfy-batch`."""
+
+from runner.cli import main
+
+main()

@@ -1,0 +1,508 @@
+"""The words that every floor speaks: frozen values, no behaviour beyond reading themselves.
+
+A *manifest* holds *job specs*. A *job* is a spec with what is known of it: its state, its paid *attempts*, its
+*artifacts*. What happened is an *event* (past tense); what to do next is an *action* (imperative).
+
+Instants are seconds since the epoch, UTC (`…_at`); durations are seconds (`…_s`); money is integer micro-USD.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import Any, NewType, Protocol
+
+# ---------------------------------------------------------------------------------------------------------- money
+
+Money = NewType("Money", int)
+"""Integer micro-USD. An unknown amount is `None`, never 0."""
+
+MICRO = Decimal(1_000_000)
+
+
+def money(usd: Decimal | float | str) -> Money:
+    """Money from a decimal amount of USD, rounded to the nearest micro-USD; raises `ValueError` for no number."""
+    try:
+        amount = Decimal(str(usd)) * MICRO
+        return Money(int(amount.to_integral_value(ROUND_HALF_UP)))
+    except ArithmeticError as error:
+        raise ValueError(f"not an amount of money: {usd!r}") from error
+
+
+def in_usd(amount: Money) -> Decimal:
+    """The amount in USD, exact: `Decimal("0.039")`."""
+    return Decimal(amount) / MICRO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What a model's card says an edit costs. `amount` is per `unit`; `None` where the card does not say."""
+
+    amount: Money | None
+    unit: str = "output"
+    note: str = ""
+
+
+# ---------------------------------------------------------------------------------------------------------- states
+
+
+class JobState(StrEnum):
+    """Where a job is. The road is the first five; the rest are its exits (`runner.rules.lifecycle`)."""
+
+    PENDING = "pending"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    RESULT_KNOWN = "result_known"
+    DONE = "done"
+    FAILED = "failed"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+    IN_DOUBT = "in_doubt"
+    OUTPUT_LOST = "output_lost"
+    HELD = "held"
+
+    @property
+    def is_terminal(self) -> bool:
+        """Nothing more happens to the job by itself."""
+        return self not in OPEN_STATES
+
+
+OPEN_STATES = frozenset(
+    {JobState.PENDING, JobState.SUBMITTING, JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.HELD}
+)
+"""States that a later run goes on from."""
+
+
+class AttemptState(StrEnum):
+    """What is known of one paid try. At most one attempt of a job is ever `intent`, `accepted` or `in_doubt`."""
+
+    INTENT = "intent"
+    NOT_SENT = "not_sent"
+    REFUSED = "refused"
+    ACCEPTED = "accepted"
+    FINISHED = "finished"
+    IN_DOUBT = "in_doubt"
+    RELEASED = "released"
+    WRITTEN_OFF = "written_off"
+
+
+class RemoteState(StrEnum):
+    """What the service says of a request, its synonyms folded together."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteStatus:
+    """The service's word for a request, folded and raw. An unknown word is no failure: it counts as running."""
+
+    state: RemoteState
+    raw: str
+    queue_position: int | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """The service will do no more for the request: its result can be read."""
+        return self.state in (RemoteState.COMPLETED, RemoteState.FAILED, RemoteState.CANCELLED)
+
+
+class FailureKind(StrEnum):
+    """Who can mend it: the manifest's author, the operator, time, or nobody."""
+
+    INPUT = "input"
+    POLICY = "policy"
+    TRANSIENT = "transient"
+    THROTTLED = "throttled"
+    ACCOUNT = "account"
+    REMOTE = "remote"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why something did not work. `code` groups equal failures; `message` is for a person and holds no secret."""
+
+    kind: FailureKind
+    code: str
+    message: str
+
+
+# ----------------------------------------------------------------------------------------------------------- values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """One entry of a manifest, ready to be sent: `inputs` is the body of the paid POST, nothing added."""
+
+    job_id: str
+    model: str
+    inputs: Mapping[str, Any]
+    fingerprint: str
+    row: Mapping[str, str] = field(default_factory=dict)
+    """The source's own columns, carried through to the reports."""
+    source: str = ""
+    """Where it stands, as `catalogue.csv:12`."""
+
+
+def canonical(inputs: Mapping[str, Any]) -> bytes:
+    """The inputs as the JSON bytes that are hashed and sent: sorted keys, no white space, UTF-8."""
+    return json.dumps(inputs, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def fingerprint(model: str, inputs: Mapping[str, Any]) -> str:
+    """The identity of a paid request: the SHA-256 of its model and canonical inputs, 64 hex digits."""
+    return hashlib.sha256(model.encode() + b"\n" + canonical(inputs)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputProblem:
+    """One thing a model would not accept. `path` leads to it, as `("image_urls", 2)`; `hint` is the remedy or empty."""
+
+    path: tuple[str | int, ...]
+    code: str
+    message: str
+    hint: str = ""
+
+
+class InputRules(Protocol):
+    """What one model accepts: the manifest reader asks, the catalog answers."""
+
+    @property
+    def model(self) -> str:
+        """The model's id."""
+
+    @property
+    def fields(self) -> Mapping[str, Mapping[str, Any]]:
+        """Each input field's JSON Schema, by name: enough to read a spreadsheet's text cell as a number or a list."""
+
+    def problems(self, inputs: Mapping[str, Any]) -> list[InputProblem]:
+        """Every way in which the inputs break the schema; empty when they may be sent. Never raises."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A file that came out, whole: it decoded, and this is its hash. `path` is relative to the run directory."""
+
+    path: str
+    sha256: str
+    bytes: int
+    width: int | None
+    height: int | None
+    format: str
+    source_url: str
+    """Where it came from, without the query: a presigned query is a key."""
+    index: int = 1
+    """Which output it is, from 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One paid try of a job, numbered from 1."""
+
+    number: int
+    state: AttemptState
+    payload_sha256: str
+    intended_at: float
+    reserved: Money | None = None
+    """The price set aside before sending; `None` where the price is not known."""
+    request_id: str | None = None
+    accepted_at: float | None = None
+    finished_at: float | None = None
+    cost: Money | None = None
+    """What the service says it charged; `None` until it says so."""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A spec and all that is known of it. Only `runner.rules.lifecycle.advance` makes a new one from an event."""
+
+    spec: JobSpec
+    position: int = 0
+    """Its place in the manifest, from 0."""
+    state: JobState = JobState.PENDING
+    attempts: tuple[Attempt, ...] = ()
+    remote: RemoteStatus | None = None
+    outputs: tuple[str, ...] = ()
+    """The result's URLs, whole: a presigned query stays in the state and goes nowhere else."""
+    artifacts: tuple[Artifact, ...] = ()
+    failure: Failure | None = None
+    ready_at: float = 0.0
+    """Nothing is done for the job before this instant."""
+    tries: int = 0
+    """Failures of the current step in a row; each step starts from 0."""
+    polls: int = 0
+    polled_at: float | None = None
+    missing_since: float | None = None
+    """Since when the service answers 404 for the request."""
+    is_stale: bool = False
+    """The result's URLs did not serve: they are read again before the next download."""
+    finished_at: float | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The user's id."""
+        return self.spec.job_id
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The latest attempt."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def request_id(self) -> str | None:
+        """The latest attempt's request id."""
+        return self.attempts[-1].request_id if self.attempts else None
+
+    @property
+    def submitted_at(self) -> float | None:
+        """When the latest attempt was accepted; where it is not known, when it was intended."""
+        if not self.attempts:
+            return None
+        return self.attempts[-1].accepted_at or self.attempts[-1].intended_at
+
+    @property
+    def cost(self) -> Money | None:
+        """What all attempts together cost; `None` where the service has not said so for one that it accepted."""
+        paid = [a for a in self.attempts if a.state not in (AttemptState.NOT_SENT, AttemptState.REFUSED)]
+        known = [a.cost for a in paid if a.cost is not None]
+        return Money(sum(known)) if len(known) == len(paid) else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One execution of the command over a run directory."""
+
+    run_id: str
+    name: str
+    manifest: str
+    api_base: str
+    is_simulated: bool
+    started_at: float
+    finished_at: float | None = None
+    exit_code: int | None = None
+    stopped_because: str | None = None
+
+
+# ---------------------------------------------------------------------------------------------------------- actions
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Send the paid POST."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing until the instant `until`."""
+
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Ask for the request's status."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """Read the finished request's result, with its cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collect:
+    """Download the outputs that are not yet on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """Leave the job as it is."""
+
+
+Action = Submit | Wait | Poll | ReadResult | Collect | Finish
+
+# ----------------------------------------------------------------------------------------------------------- events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened to a job at an instant."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitIntended(Event):
+    """The connection is up and the paid POST is about to leave; committed before its first byte."""
+
+    payload_sha256: str
+    reserved: Money | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitAccepted(Event):
+    """The service took the job and named it."""
+
+    request_id: str
+    look_at: float
+    """When to look for the first time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitNotSent(Event):
+    """No byte of the POST left: it may be sent again."""
+
+    failure: Failure
+    retry_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitThrottled(Event):
+    """The service refused for now, in full and in so many words: it may be sent again later."""
+
+    failure: Failure
+    retry_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitRejected(Event):
+    """The service refused this job's input for good."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitHeld(Event):
+    """The service refused the account: no failure of the job, it waits for a later run."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitLost(Event):
+    """Bytes left and no usable answer came: the job may have been accepted and paid, or not."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusSeen(Event):
+    """The service said how the request stands."""
+
+    status: RemoteStatus
+    look_at: float
+    """When to look again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFailed(Event):
+    """A free call (status, result) did not work; it is made again at `retry_at`."""
+
+    failure: Failure
+    retry_at: float
+    is_missing: bool = False
+    """The service says that it does not know the request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultRead(Event):
+    """The request finished well; these are its outputs."""
+
+    outputs: tuple[str, ...]
+    cost: Money | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFailed(Event):
+    """The request finished badly at the service."""
+
+    failure: Failure
+    cost: Money | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteCancelled(Event):
+    """The request was cancelled at the service."""
+
+    cost: Money | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collected(Event):
+    """Every output is on disk, whole."""
+
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectFailed(Event):
+    """Some output did not arrive whole; `artifacts` did. Tried again at `retry_at`, never paid again."""
+
+    artifacts: tuple[Artifact, ...]
+    failure: Failure
+    retry_at: float
+    is_stale: bool
+    """The URLs must be read again first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputLost(Event):
+    """What was paid for cannot be had any more, or must not be fetched; the request id is kept."""
+
+    failure: Failure
+    artifacts: tuple[Artifact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadlinePassed(Event):
+    """The request did not finish in time: this run stops looking, the next one looks again."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesMissing(Event):
+    """A finished job's files are not on disk any more: they are fetched again, free."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldLifted(Event):
+    """A new run takes a held job up again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRequested(Event):
+    """A person wants an ended job done again, and pays for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecChanged(Event):
+    """The manifest says something else under the same id; `spec` replaces the old one and is paid for anew."""
+
+    spec: JobSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtAttached(Event):
+    """A person found the request id of an attempt in doubt."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtReleased(Event):
+    """A person wants an attempt in doubt sent again, knowing that both may be paid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoubtWrittenOff(Event):
+    """A person gives an attempt in doubt up."""
