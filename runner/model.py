@@ -246,6 +246,8 @@ class Job:
     """Since when the service answers 404 for the request."""
     is_stale: bool = False
     """The result's URLs did not serve: they are read again before the next download."""
+    is_left: bool = False
+    """This run does no more for the job; the next one goes on."""
     finished_at: float | None = None
 
     @property
@@ -324,11 +326,25 @@ class Collect:
 
 
 @dataclass(frozen=True, slots=True)
+class GiveUp:
+    """Stop for good: what was paid for cannot be had."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Stop for this run: the next one goes on."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
-    """Leave the job as it is."""
+    """There is nothing to do."""
 
 
-Action = Submit | Wait | Poll | ReadResult | Collect | Finish
+Action = Submit | Wait | Poll | ReadResult | Collect | GiveUp | Leave | Finish
 
 # ----------------------------------------------------------------------------------------------------------- events
 
@@ -463,8 +479,8 @@ class OutputLost(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadlinePassed(Event):
-    """The request did not finish in time: this run stops looking, the next one looks again."""
+class Left(Event):
+    """This run stopped trying: time or tries ran out. The next run goes on."""
 
     failure: Failure
 
@@ -475,8 +491,8 @@ class FilesMissing(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HoldLifted(Event):
-    """A new run takes a held job up again."""
+class Resumed(Event):
+    """A new run takes the job up again: what it waited for and how often it failed is forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,1 @@
+"""The RunComfy Model API: `wire` parses replies, `client` talks, `token` finds the token."""

@@ -1,0 +1,200 @@
+"""Talks to the API over aiohttp.
+
+The paid POST has a session of its own, built so that nothing is ever sent twice: a fresh connection for each
+(`force_close`: a server that closes an idle connection just as a POST leaves makes doubt out of nothing), no redirects,
+no cookies, no proxies from the environment, and a total timeout, since only that one bounds a stuck upload.
+
+The *fuse* sits in aiohttp's `on_request_headers_sent` hook. aiohttp awaits it after the connection is up and before the
+first byte leaves, so `before_send` can commit the intent there: if it raises, nothing was sent. The fuse blows once; a
+second firing would be a silent re-send, and raises. Whether it has blown is the only thing that tells *not sent* from
+*unknown*: the exception's class does not, since a reset or a timeout looks the same on either side of it. In
+particular `ClientResponseError.status` is never read: aiohttp sets it to 400 when the answer to a POST that was
+received is garbage.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from types import SimpleNamespace, TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+
+from runner import __version__
+from runner.api.token import Token
+from runner.api.wire import (
+    ApiError,
+    NotSent,
+    Reply,
+    Result,
+    SubmitReply,
+    Unknown,
+    classify_submit,
+    clean,
+    parse_document,
+    parse_result,
+    parse_status,
+)
+from runner.errors import ConfigurationInvalid
+from runner.model import Failure, FailureKind, RemoteStatus
+
+DEFAULT_BASE: Final = "https://model-api.runcomfy.net/v1"
+LARGEST_REPLY: Final = 1 << 20
+"""Bytes of JSON that are read; a longer answer is garbage or an attack."""
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+BeforeSend = Callable[[], Awaitable[None]]
+"""Commits the intent durably, or raises: then no byte leaves and the error reaches the caller of `submit`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """Limits of the calls, in seconds."""
+
+    connect_s: float = 30.0
+    submit_s: float = 120.0
+    """From the first attempt to connect to the whole answer."""
+    read_s: float = 30.0
+
+
+class SentTwice(RuntimeError):
+    """Something tried to send a paid POST a second time; the fuse held."""
+
+
+class Fuse:
+    """Lets one send through, after `before_send` has returned."""
+
+    __slots__ = ("_before_send", "is_blown")
+
+    def __init__(self, before_send: BeforeSend) -> None:
+        self._before_send = before_send
+        self.is_blown = False
+        """Whether a byte may have left."""
+
+    async def blow(self) -> None:
+        """Called by aiohttp before the first byte of each send."""
+        if self.is_blown:
+            raise SentTwice
+        await self._before_send()
+        self.is_blown = True
+
+
+class RunComfy:
+    """The API of one account. An async context manager; its methods may be called concurrently."""
+
+    def __init__(self, base: str, token: Token, *, max_in_flight: int = 8, timeouts: Timeouts | None = None) -> None:
+        self.base = check_base(base)
+        self._token = token
+        self._timeouts = timeouts or Timeouts()
+        self._max_in_flight = max_in_flight
+        self._paid: aiohttp.ClientSession
+        self._free: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        limits = self._timeouts
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_blow_fuse)
+        self._paid = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True, limit=0),
+            timeout=aiohttp.ClientTimeout(
+                total=limits.submit_s, connect=limits.connect_s, sock_connect=min(10.0, limits.connect_s)
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[trace],
+        )
+        self._free = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=max(16, self._max_in_flight)),
+            timeout=aiohttp.ClientTimeout(total=limits.read_s, sock_connect=min(10.0, limits.connect_s)),
+            cookie_jar=aiohttp.DummyCookieJar(),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._paid.close()
+        await self._free.close()
+
+    # ------------------------------------------------------------------------------------------------------- paid
+
+    async def submit(self, model: str, payload: bytes, before_send: BeforeSend) -> SubmitReply:
+        """Send one paid POST and say what became of it.
+
+        `before_send` runs once, before the first byte. What it raises comes out as it is, and nothing was sent; every
+        other failure comes back as a value. A cancellation passes through: the caller shields this call.
+        """
+        fuse = Fuse(before_send)
+        try:
+            async with self._paid.post(
+                f"{self.base}/models/{_path(model)}",
+                data=payload,
+                headers=self._headers(),
+                allow_redirects=False,
+                trace_request_ctx=fuse,
+            ) as response:
+                reply = await self._read(response)
+        except (aiohttp.ClientError, TimeoutError, OSError, SentTwice, ApiError) as error:
+            failure = self._explain(error)
+            return Unknown(failure) if fuse.is_blown else NotSent(failure)
+        return classify_submit(reply)
+
+    # ------------------------------------------------------------------------------------------------------- free
+
+    async def status(self, request_id: str) -> RemoteStatus:
+        """How a request stands; raises `ApiError`."""
+        return parse_status(await self._call("GET", f"/requests/{_path(request_id)}/status"))
+
+    async def result(self, request_id: str) -> Result:
+        """A request's result with its cost, or its status while it is unfinished; raises `ApiError`."""
+        return parse_result(await self._call("GET", f"/requests/{_path(request_id)}/result?include_cost=true"))
+
+    async def cancel(self, request_id: str) -> str:
+        """Ask to cancel a queued request; the outcome's word, `cancelled` or `not_cancellable`. Raises `ApiError`."""
+        document = parse_document(await self._call("POST", f"/requests/{_path(request_id)}/cancel"))
+        return str(document.get("outcome") or document.get("status") or "unknown")[:64]
+
+    async def card(self, model: str) -> Mapping[str, Any]:
+        """A model's card as the service sends it; raises `ApiError`. Free, so it serves as a probe too."""
+        return parse_document(await self._call("GET", f"/models/{_path(model)}"))
+
+    async def _call(self, method: str, path: str) -> Reply:
+        try:
+            async with self._free.request(
+                method, self.base + path, headers=self._headers(), allow_redirects=False
+            ) as response:
+                return await self._read(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise ApiError(self._explain(error)) from None  # the cause's repr holds the headers, and so the token
+
+    # ---------------------------------------------------------------------------------------------------- helpers
+
+    def _headers(self) -> dict[str, str]:
+        return {
+            "Authorization": self._token.header,
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "User-Agent": f"runcomfy-batch/{__version__}",
+        }
+
+    def _explain(self, error: BaseException) -> Failure:
+        """The failure in words of ours: aiohttp's own may hold the headers and whole URLs."""
+        if isinstance(error, ApiError):
+            return error.failure
+        host = urlsplit(self.base).netloc
+        if isinstance(error, (aiohttp.ClientSSLError, ssl.SSLError)):
+            hint = " (is this machine's clock right?)" if "not yet valid" in str(error) else ""
+            message = f"no verified TLS connection to {host}{hint}"
+            return Failure(kind=FailureKind.POLICY, code="tls", message=message)
+        if isinstance(error, TimeoutError):
+            return Failure(kind=FailureKind.TRANSIENT, code="timeout", message=f"{host} did not answer in time")
+        number = getattr(error, "errno", None)
+        detail = type(error).__name__ + (f", errno {number}" if number is not None else "")
+        return Failure(kind=FailureKind.TRANSIENT, code="network", message=f"connection to {host} failed ({detail})")
+
+    def _path(name: str) -> str:
+    """A model or request id as part of a URL's path; a model id has slashes."""
+    return quote(name, safe="/")

@@ -1,0 +1,1 @@
+"""Pure decisions: plain functions from values to values. Time, chance and settings are arguments."""

@@ -1,0 +1,87 @@
+"""Money: set aside before a paid POST, settled when the service names the cost, released when nothing was taken.
+
+The promise: reserved + spent + the next price never exceed the limit. What is in doubt stays reserved. A price that is
+unknown cannot be promised anything about, so with a limit set it is refused rather than taken for 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from runner.model import Attempt, AttemptState, Job, Money
+
+ZERO = Money(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What is spent and set aside; amounts in micro-USD."""
+
+    limit: Money | None = None
+    spent: Money = ZERO
+    """Costs that the service has named, and prices of finished attempts whose cost it has not."""
+    reserved: Money = ZERO
+    """Prices of attempts in flight or in doubt."""
+
+    @property
+    def left(self) -> Money | None:
+        """What may still be set aside; `None` where there is no limit."""
+        return None if self.limit is None else Money(self.limit - self.spent - self.reserved)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The price is set aside; `budget` is the one that holds it."""
+
+    budget: Budget
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The limit does not allow it; `needed` is `None` where the price is unknown."""
+
+    needed: Money | None
+    left: Money
+
+
+def reserve(budget: Budget, price: Money | None) -> Reserved | Refused:
+    """Set a price aside, or say why not."""
+    left = budget.left
+    if left is not None and (price is None or price > left):
+        return Refused(price, left)
+    return Reserved(replace(budget, reserved=Money(budget.reserved + (price or 0))))
+
+
+def settle(budget: Budget, price: Money | None, cost: Money | None) -> Budget:
+    """The attempt is over: its price is no longer set aside, its cost (or, while unknown, its price) is spent."""
+    released = release(budget, price)
+    return replace(released, spent=Money(released.spent + (cost if cost is not None else price or 0)))
+
+
+def release(budget: Budget, price: Money | None) -> Budget:
+    """Nothing was taken: the price is free again."""
+    return replace(budget, reserved=Money(budget.reserved - (price or 0)))
+
+
+def budget_of(limit: Money | None, jobs: Iterable[Job]) -> Budget:
+    """The budget of a run directory as its attempts left it: earlier nights count against the same limit."""
+    spent = reserved = 0
+    for attempt in (a for job in jobs for a in job.attempts):
+        spent += spent_on(attempt)
+        reserved += reserved_for(attempt)
+    return Budget(limit=limit, spent=Money(spent), reserved=Money(reserved))
+
+
+def spent_on(attempt: Attempt) -> Money:
+    """What the attempt counts as spent; of one given up, its price, since it may have been paid."""
+    if attempt.state in (AttemptState.FINISHED, AttemptState.RELEASED, AttemptState.WRITTEN_OFF):
+        return attempt.cost if attempt.cost is not None else attempt.reserved or ZERO
+    return ZERO
+
+
+def reserved_for(attempt: Attempt) -> Money:
+    """What the attempt still sets aside."""
+    if attempt.state in (AttemptState.INTENT, AttemptState.ACCEPTED, AttemptState.IN_DOUBT):
+        return attempt.reserved or ZERO
+    return ZERO

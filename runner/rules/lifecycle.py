@@ -1,0 +1,321 @@
+"""The life of a job: which events may happen in which state, and what to do next.
+
+Theory. A job walks one road, and each step is written down before the next is taken:
+
+    pending ──► submitting ──► submitted ──► result_known ──► done
+       ▲            │              │               │
+       │            ├─► rejected   ├─► failed      └─► output_lost
+       ├────────────┤   held       ├─► cancelled
+       │            └─► in_doubt   └─► output_lost
+
+`submitting` means: the intent to pay is on disk and bytes may have left. From there a job returns to `pending` only
+on proof that it was not taken: no byte was sent, or the service refused in full. Anything else is `in_doubt`, and
+only a person leads out of it: attach (the request was found), release (send again) or write off.
+
+`submitted` and `result_known` are free to repeat: reading costs nothing, and a download never costs a second payment.
+`done` goes back one step, to `result_known`, only when its files have vanished from the disk. The ended states go
+back to `pending` only because a person asks for it and pays again.
+
+`TRANSITIONS` is the only place where a state changes: an unlisted pair is an error and changes nothing. `advance`
+makes the new job, `decide` says what to do with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from runner.errors import BatchError
+from runner.model import (
+    Action,
+    Artifact,
+    Attempt,
+    AttemptState,
+    Collect,
+    Collected,
+    CollectFailed,
+    DoubtAttached,
+    DoubtReleased,
+    DoubtWrittenOff,
+    Event,
+    Failure,
+    FailureKind,
+    FilesMissing,
+    Finish,
+    GiveUp,
+    Job,
+    JobState,
+    Leave,
+    Left,
+    Money,
+    OutputLost,
+    Poll,
+    ReadFailed,
+    ReadResult,
+    RemoteCancelled,
+    RemoteFailed,
+    ResultRead,
+    Resumed,
+    RetryRequested,
+    SpecChanged,
+    StatusSeen,
+    Submit,
+    SubmitAccepted,
+    SubmitHeld,
+    SubmitIntended,
+    SubmitLost,
+    SubmitNotSent,
+    SubmitRejected,
+    SubmitThrottled,
+    Wait,
+)
+
+S = JobState
+
+TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
+    (S.PENDING, SubmitIntended): S.SUBMITTING,
+    (S.PENDING, SubmitNotSent): S.PENDING,
+    (S.PENDING, Left): S.PENDING,
+    (S.PENDING, Resumed): S.PENDING,
+    (S.PENDING, SpecChanged): S.PENDING,
+    (S.SUBMITTING, SubmitAccepted): S.SUBMITTED,
+    (S.SUBMITTING, SubmitNotSent): S.PENDING,
+    (S.SUBMITTING, SubmitThrottled): S.PENDING,
+    (S.SUBMITTING, SubmitRejected): S.REJECTED,
+    (S.SUBMITTING, SubmitHeld): S.HELD,
+    (S.SUBMITTING, SubmitLost): S.IN_DOUBT,
+    (S.SUBMITTED, StatusSeen): S.SUBMITTED,
+    (S.SUBMITTED, ReadFailed): S.SUBMITTED,
+    (S.SUBMITTED, Left): S.SUBMITTED,
+    (S.SUBMITTED, Resumed): S.SUBMITTED,
+    (S.SUBMITTED, ResultRead): S.RESULT_KNOWN,
+    (S.SUBMITTED, RemoteFailed): S.FAILED,
+    (S.SUBMITTED, RemoteCancelled): S.CANCELLED,
+    (S.SUBMITTED, OutputLost): S.OUTPUT_LOST,
+    (S.RESULT_KNOWN, ResultRead): S.RESULT_KNOWN,
+    (S.RESULT_KNOWN, ReadFailed): S.RESULT_KNOWN,
+    (S.RESULT_KNOWN, Left): S.RESULT_KNOWN,
+    (S.RESULT_KNOWN, Resumed): S.RESULT_KNOWN,
+    (S.RESULT_KNOWN, CollectFailed): S.RESULT_KNOWN,
+    (S.RESULT_KNOWN, Collected): S.DONE,
+    (S.RESULT_KNOWN, OutputLost): S.OUTPUT_LOST,
+    (S.DONE, FilesMissing): S.RESULT_KNOWN,
+    (S.DONE, SpecChanged): S.PENDING,
+    (S.HELD, Resumed): S.PENDING,
+    (S.HELD, SpecChanged): S.PENDING,
+    (S.REJECTED, RetryRequested): S.PENDING,
+    (S.REJECTED, SpecChanged): S.PENDING,
+    (S.FAILED, RetryRequested): S.PENDING,
+    (S.FAILED, SpecChanged): S.PENDING,
+    (S.CANCELLED, RetryRequested): S.PENDING,
+    (S.CANCELLED, SpecChanged): S.PENDING,
+    (S.OUTPUT_LOST, RetryRequested): S.PENDING,
+    (S.OUTPUT_LOST, SpecChanged): S.PENDING,
+    (S.IN_DOUBT, DoubtAttached): S.SUBMITTED,
+    (S.IN_DOUBT, DoubtReleased): S.PENDING,
+    (S.IN_DOUBT, DoubtWrittenOff): S.FAILED,
+}
+
+
+class ImpossibleEvent(BatchError):
+    """An event happened to a job in a state where it cannot happen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The settings that `decide` weighs; durations in seconds."""
+
+    job_deadline_s: float = 30 * 60
+    """Counted from the acceptance, which is in the state: so it survives a restart."""
+    missing_patience_s: float = 10 * 60
+    """For how long a 404 is not believed: a request may take a while to be known everywhere."""
+    max_submits: int = 50
+    """How often in a row a POST that was not taken is sent again in one run."""
+    max_downloads: int = 9
+    """How often in a row an output is fetched in one run."""
+
+
+def decide(job: Job, now: float, policies: Policies) -> Action:
+    """What to do with the job at the instant `now`. The scheduler does it, records the event, and asks again."""
+    if job.is_left:
+        return Finish()
+    match job.state:
+        case S.PENDING:
+            tired = job.tries >= policies.max_submits
+            return _leave(job) if tired else _when_ready(job, now, Submit())
+        case S.SUBMITTED:
+            return _decide_submitted(job, now, policies)
+        case S.RESULT_KNOWN:
+            return _decide_collecting(job, now, policies)
+        case _:
+            return Finish()
+
+
+def _decide_submitted(job: Job, now: float, policies: Policies) -> Action:
+    if job.missing_since is not None and now - job.missing_since >= policies.missing_patience_s:
+        return GiveUp(_of(job, FailureKind.OUTPUT, "request_gone", "RunComfy does not know the request any more"))
+    is_finished = job.remote is not None and job.remote.is_finished
+    is_late = job.submitted_at is not None and now >= job.submitted_at + policies.job_deadline_s
+    if is_late and job.polled_at is not None and not is_finished:
+        # Each run looks at least once: the request may have finished while nobody was looking.
+        minutes = policies.job_deadline_s / 60
+        message = f"not finished {minutes:g} minutes after it was accepted; the next run looks again"
+        return Leave(Failure(kind=FailureKind.TRANSIENT, code="deadline", message=message))
+    return _when_ready(job, now, ReadResult() if is_finished else Poll())
+
+
+def _decide_collecting(job: Job, now: float, policies: Policies) -> Action:
+    if job.tries >= policies.max_downloads:
+        # A network that is down proves nothing about the files: only an answer can.
+        is_proof = job.failure is not None and job.failure.kind is FailureKind.OUTPUT
+        return GiveUp(job.failure) if is_proof and job.failure is not None else _leave(job)
+    return _when_ready(job, now, ReadResult() if job.is_stale else Collect())
+
+
+def _when_ready(job: Job, now: float, action: Action) -> Action:
+    return Wait(job.ready_at) if job.ready_at > now else action
+
+
+def _leave(job: Job) -> Leave:
+    return Leave(job.failure or _of(job, FailureKind.TRANSIENT, "gave_up", "tried too often; the next run goes on"))
+
+
+def _of(job: Job, kind: FailureKind, code: str, message: str) -> Failure:
+    name = f" ({job.request_id})" if job.request_id else ""
+    return Failure(kind=kind, code=code, message=message + name)
+
+
+def advance(job: Job, event: Event) -> Job:
+    """The job after the event.
+
+    Raises `ImpossibleEvent` for a pair that `TRANSITIONS` does not list; the job is a value, so nothing changed.
+    """
+    state = TRANSITIONS.get((job.state, type(event)))
+    if state is None:
+        raise ImpossibleEvent(f"job {job.job_id!r}: {type(event).__name__} cannot happen while {job.state}")
+    changes = _changes(job, event)
+    if state.is_terminal and not job.state.is_terminal:
+        changes["finished_at"] = event.at
+    return replace(job, state=state, **changes)
+
+
+def _changes(job: Job, event: Event) -> dict[str, Any]:
+    """What the event changes beside the state."""
+    match event:
+        case SubmitIntended() | SubmitAccepted() | SubmitNotSent() | SubmitThrottled():
+            return _submitting(job, event)
+        case SubmitRejected(failure=failure) | SubmitHeld(failure=failure):
+            return {"failure": failure, "attempts": _with_attempt(job, event, AttemptState.REFUSED, failure=failure)}
+        case SubmitLost(failure=failure):
+            return {"failure": failure, "attempts": _with_attempt(job, event, AttemptState.IN_DOUBT, failure=failure)}
+        case StatusSeen(status=status, look_at=look_at):
+            ready_at = 0.0 if status.is_finished else look_at
+            seen = {"remote": status, "ready_at": ready_at, "failure": None, "tries": 0, "missing_since": None}
+            return seen | {"polls": job.polls + 1, "polled_at": event.at}
+        case ReadFailed(failure=failure, retry_at=retry_at, is_missing=is_missing):
+            since = (job.missing_since or event.at) if is_missing else None
+            changed = {"failure": failure, "ready_at": retry_at, "tries": job.tries + 1, "missing_since": since}
+            return changed | {"polls": job.polls + 1, "polled_at": event.at}
+        case ResultRead(outputs=outputs, cost=cost):
+            tries = 0 if job.state is S.SUBMITTED else job.tries
+            return _result(job, event, cost) | {"outputs": outputs, "is_stale": False, "failure": None, "tries": tries}
+        case RemoteFailed(failure=failure, cost=cost):
+            return _result(job, event, cost, failure) | {"failure": failure}
+        case RemoteCancelled(cost=cost):
+            failure = Failure(kind=FailureKind.REMOTE, code="cancelled", message="the request was cancelled")
+            return _result(job, event, cost, failure) | {"failure": failure}
+        case Collected(artifacts=artifacts):
+            return {"artifacts": _merged(job.artifacts, artifacts), "failure": None, "tries": 0}
+        case CollectFailed(artifacts=artifacts, failure=failure, retry_at=retry_at, is_stale=is_stale):
+            changed = {"artifacts": _merged(job.artifacts, artifacts), "failure": failure, "ready_at": retry_at}
+            return changed | {"is_stale": is_stale, "tries": job.tries + 1}
+        case OutputLost(failure=failure, artifacts=artifacts):
+            attempts = _with_attempt(job, event, AttemptState.FINISHED, failure=failure)
+            return {"failure": failure, "artifacts": _merged(job.artifacts, artifacts), "attempts": attempts}
+        case Left(failure=failure):
+            return {"failure": failure, "is_left": True}
+        case Resumed():
+            return {"ready_at": 0.0, "tries": 0, "polled_at": None, "is_left": False, "failure": None}
+        case _:
+            return _person_decided(job, event)
+
+
+def _submitting(job: Job, event: SubmitIntended | SubmitAccepted | SubmitNotSent | SubmitThrottled) -> dict[str, Any]:
+    match event:
+        case SubmitIntended(payload_sha256=payload_sha256, reserved=reserved):
+            attempt = Attempt(
+                number=len(job.attempts) + 1,
+                state=AttemptState.INTENT,
+                payload_sha256=payload_sha256,
+                intended_at=event.at,
+                reserved=reserved,
+            )
+            return {"attempts": (*job.attempts, attempt)}
+        case SubmitAccepted(request_id=request_id, look_at=look_at):
+            accepted = replace(
+                job.attempts[-1], state=AttemptState.ACCEPTED, request_id=request_id, accepted_at=event.at
+            )
+            return _fresh() | {"attempts": (*job.attempts[:-1], accepted), "ready_at": look_at}
+        case SubmitNotSent(failure=failure, retry_at=retry_at):
+            attempts = job.attempts
+            if job.state is S.SUBMITTING:
+                attempts = _with_attempt(job, event, AttemptState.NOT_SENT, failure=failure)
+            return {"attempts": attempts, "failure": failure, "ready_at": retry_at, "tries": job.tries + 1}
+        case SubmitThrottled(failure=failure, retry_at=retry_at):
+            attempts = _with_attempt(job, event, AttemptState.REFUSED, failure=failure)
+            return {"attempts": attempts, "failure": failure, "ready_at": retry_at, "tries": job.tries + 1}
+
+
+def _person_decided(job: Job, event: Event) -> dict[str, Any]:
+    match event:
+        case FilesMissing():
+            return {"artifacts": (), "is_stale": False, "ready_at": 0.0, "tries": 0, "finished_at": None}
+        case SpecChanged(spec=spec):
+            return _fresh() | {"spec": spec, "artifacts": (), "outputs": (), "finished_at": None}
+        case DoubtAttached(request_id=request_id):
+            attempt = replace(
+                job.attempts[-1], state=AttemptState.ACCEPTED, request_id=request_id, accepted_at=event.at, failure=None
+            )
+            return _fresh() | {"attempts": (*job.attempts[:-1], attempt), "finished_at": None}
+        case DoubtReleased():
+            attempts = _with_attempt(job, event, AttemptState.RELEASED)
+            return _fresh() | {"attempts": attempts, "finished_at": None}
+        case DoubtWrittenOff():
+            failure = Failure(kind=FailureKind.REMOTE, code="written_off", message="given up while in doubt")
+            attempts = _with_attempt(job, event, AttemptState.WRITTEN_OFF)
+            return {"attempts": attempts, "failure": failure}
+        case _:  # RetryRequested: a fresh start with the attempts kept
+            return _fresh() | {"artifacts": (), "outputs": (), "finished_at": None}
+
+
+def _fresh() -> dict[str, Any]:
+    """Nothing is known of the current step yet."""
+    return {
+        "failure": None,
+        "remote": None,
+        "ready_at": 0.0,
+        "tries": 0,
+        "polls": 0,
+        "polled_at": None,
+        "missing_since": None,
+        "is_stale": False,
+        "is_left": False,
+    }
+
+
+def _result(job: Job, event: Event, cost: Money | None, failure: Failure | None = None) -> dict[str, Any]:
+    """The request is finished: its attempt ends here, with the cost that the service names."""
+    known = cost if cost is not None else job.attempts[-1].cost
+    attempts = _with_attempt(job, event, AttemptState.FINISHED, cost=known, failure=failure)
+    return {"attempts": attempts, "ready_at": 0.0, "missing_since": None}
+
+
+def _with_attempt(job: Job, event: Event, state: AttemptState, **changes: Any) -> tuple[Attempt, ...]:
+    latest = replace(job.attempts[-1], state=state, finished_at=event.at, **changes)
+    return (*job.attempts[:-1], latest)
+
+
+def _merged(old: tuple[Artifact, ...], new: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
+    """The artifacts by output, the newer of two for the same one."""
+    by_index = {artifact.index: artifact for artifact in (*old, *new)}
+    return tuple(by_index[index] for index in sorted(by_index))

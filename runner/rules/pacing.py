@@ -1,0 +1,174 @@
+"""How many requests may be in flight, and when a paid POST may leave at all.
+
+Three things hold a POST back, and each is a value here:
+
+- the *cap*: requests accepted and not finished. A 429 halves it, once per window however many arrive together;
+  successes grow it back by one per `cap` of them, up to the ceiling that the user set (additive increase,
+  multiplicative decrease). `Retry-After` closes the gate for every job, not only for the one that was told.
+- the *brake*: POSTs whose outcome is unknown cost money for nothing, so after three in a row (or too many in ten
+  minutes) no more are sent; the same for a service that cannot be reached. Free probes look whether it is back; two
+  good ones in a row let one POST through (half-open), and its good answer releases the brake.
+- the *hold*: account trouble, a user's limit, or a stop. A held gate never opens again in this run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Final
+
+# ------------------------------------------------------------------------------------------------------------- cap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pacing:
+    """The cap on requests in flight."""
+
+    ceiling: int
+    """`--concurrency`: never more than this."""
+    cap: int
+    successes: int = 0
+    """Accepted POSTs since the cap last changed."""
+    window_until: float = 0.0
+    """Until then further 429s belong to the cut that was made already."""
+    closed_until: float = 0.0
+    """No POST leaves before this instant."""
+
+
+WINDOW_S: Final = 10.0
+
+
+def pacing(ceiling: int) -> Pacing:
+    """A fresh pacing, fully open."""
+    return Pacing(ceiling=ceiling, cap=ceiling)
+
+
+def throttled(pacing: Pacing, now: float, until: float) -> Pacing:
+    """After a 429: half the cap, at most once a window, and nobody submits before `until`."""
+    closed_until = max(pacing.closed_until, until)
+    if now < pacing.window_until:
+        return replace(pacing, closed_until=closed_until)
+    window_until = max(now + WINDOW_S, closed_until)
+    return replace(
+        pacing, cap=max(1, pacing.cap // 2), successes=0, window_until=window_until, closed_until=closed_until
+    )
+
+
+def accepted(pacing: Pacing) -> Pacing:
+    """After an accepted POST: one more in flight for every `cap` of them."""
+    if pacing.cap >= pacing.ceiling:
+        return pacing
+    if pacing.successes + 1 < pacing.cap:
+        return replace(pacing, successes=pacing.successes + 1)
+    return replace(pacing, cap=pacing.cap + 1, successes=0)
+
+
+# ----------------------------------------------------------------------------------------------------------- brake
+
+
+class BrakeState(StrEnum):
+    """Whether POSTs may leave."""
+
+    RELEASED = "released"
+    ON = "on"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brake:
+    """What stops POSTs while they would be wasted."""
+
+    state: BrakeState = BrakeState.RELEASED
+    doubts_in_row: int = 0
+    unsent_in_row: int = 0
+    doubted_at: tuple[float, ...] = ()
+    """The recent doubts' instants, at most ten minutes old."""
+    good_probes: int = 0
+    since: float = 0.0
+    """When it was put on."""
+    reason: str = ""
+
+
+MOST_IN_ROW: Final = 3
+DOUBT_WINDOW_S: Final = 600.0
+GOOD_PROBES: Final = 2
+LONGEST_PROBE_GAP_S: Final = 60.0
+
+
+def after_doubt(brake: Brake, now: float, ceiling: int) -> Brake:
+    """After a POST whose outcome is unknown."""
+    recent = (*(at for at in brake.doubted_at if now - at < DOUBT_WINDOW_S), now)
+    brake = replace(brake, doubts_in_row=brake.doubts_in_row + 1, doubted_at=recent)
+    too_many = brake.doubts_in_row >= MOST_IN_ROW or len(recent) > max(5, 2 * ceiling)
+    if too_many or brake.state is BrakeState.HALF_OPEN:
+        return _put_on(brake, now, f"{len(recent)} submits without a usable answer")
+    return brake
+
+
+def after_unsent(brake: Brake, now: float) -> Brake:
+    """After a POST of which no byte left."""
+    brake = replace(brake, unsent_in_row=brake.unsent_in_row + 1)
+    if brake.unsent_in_row >= MOST_IN_ROW or brake.state is BrakeState.HALF_OPEN:
+        return _put_on(brake, now, "the service cannot be reached")
+    return brake
+
+
+def after_answer(brake: Brake) -> Brake:
+    """After a POST that was answered in full, well or badly: the service is there."""
+    if brake.state is BrakeState.ON:  # an answer to a POST that left before; the probes decide
+        return replace(brake, doubts_in_row=0, unsent_in_row=0)
+    doubted_at = () if brake.state is BrakeState.HALF_OPEN else brake.doubted_at
+    return Brake(doubted_at=doubted_at)
+
+
+def after_probe(brake: Brake, *, is_good: bool) -> Brake:
+    """After a free probe: two good ones in a row let one POST through."""
+    if brake.state is not BrakeState.ON:
+        return brake
+    good = brake.good_probes + 1 if is_good else 0
+    return replace(brake, good_probes=good, state=BrakeState.HALF_OPEN if good >= GOOD_PROBES else BrakeState.ON)
+
+
+def probe_gap_s(brake: Brake, probes: int, shortest_s: float) -> float:
+    """How long to wait before the next probe: doubling to a minute while they fail, short once one was good."""
+    if brake.good_probes:
+        return shortest_s
+    return float(min(LONGEST_PROBE_GAP_S, shortest_s * 2 ** min(probes, 16)))
+
+
+def _put_on(brake: Brake, now: float, reason: str) -> Brake:
+    since = brake.since if brake.state is not BrakeState.RELEASED else now
+    return replace(brake, state=BrakeState.ON, good_probes=0, since=since, reason=reason)
+
+
+# ------------------------------------------------------------------------------------------------------------ gate
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """A POST may leave now."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotBefore:
+    """Ask again at the instant `at`."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """Ask again when something changes: a request finishes, a probe comes back."""
+
+
+def may_submit(pacing: Pacing, brake: Brake, *, in_flight: int, submitting: int, now: float) -> Go | NotBefore | Full:
+    """Whether one more paid POST may leave.
+
+    `in_flight` counts every request that is accepted and not finished, this run's and earlier ones', and those being
+    submitted; `submitting` counts the latter alone. A half-open brake lets one through at a time.
+    """
+    if brake.state is BrakeState.ON or in_flight >= pacing.cap:
+        return Full()
+    if brake.state is BrakeState.HALF_OPEN and submitting:
+        return Full()
+    return NotBefore(pacing.closed_until) if now < pacing.closed_until else Go()

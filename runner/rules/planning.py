@@ -1,0 +1,142 @@
+"""What a run would do with each entry of a manifest, given what the state knows, and what that would cost.
+
+Resume is not a mode: it is the same plan with more rows already known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from runner.model import FailureKind, Job, JobSpec, JobState, Money, Price
+
+
+class Change(StrEnum):
+    """How an entry of the manifest stands to the state; in the order in which a plan shows them."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    RESUME = "resume"
+    RETRY = "retry"
+    DONE = "done"
+    IN_DOUBT = "in_doubt"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+SIGILS = {
+    Change.NEW: "+",
+    Change.CHANGED: "~",
+    Change.RESUME: ">",
+    Change.RETRY: "^",
+    Change.DONE: "=",
+    Change.IN_DOUBT: "?",
+    Change.FAILED: "!",
+    Change.GONE: "-",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What the user asked for beside the manifest."""
+
+    rerun_changed: bool = False
+    retry: frozenset[str] = frozenset()
+    """Words after `--retry`: `failed` (every ended job), a state, or a kind or code of failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanEntry:
+    """One job's part of a plan."""
+
+    job_id: str
+    change: Change
+    will_submit: bool
+    """Whether a paid POST is to be made."""
+    price: Money | None
+    """What that POST costs; `None` where unknown or where none is made."""
+    reason: str
+
+
+def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices) -> PlanEntry:
+    """The plan for one entry of the manifest; `job` is what the state knows under its id."""
+    change, will_submit, reason = _judge(spec, job, choices)
+    amount = price_of(price, spec.inputs) if will_submit else None
+    return PlanEntry(job_id=spec.job_id, change=change, will_submit=will_submit, price=amount, reason=reason)
+
+
+def gone_entry(job: Job) -> PlanEntry:
+    """The plan for a job that the manifest does not name any more: it is reported, its files stay."""
+    reason = f"no longer in the manifest ({job.state})"
+    return PlanEntry(job_id=job.job_id, change=Change.GONE, will_submit=False, price=None, reason=reason)
+
+
+def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bool, str]:
+    if job is None:
+        return Change.NEW, True, "not submitted yet"
+    if spec.fingerprint != job.spec.fingerprint and job.attempts:
+        return _judge_changed(spec, job, choices)
+    match job.state:
+        case JobState.PENDING | JobState.HELD:
+            return Change.NEW, True, "not submitted yet"
+        case JobState.SUBMITTING | JobState.IN_DOUBT:
+            return Change.IN_DOUBT, False, "the submit's answer was lost; see doubts"
+        case JobState.SUBMITTED | JobState.RESULT_KNOWN:
+            return Change.RESUME, False, f"already paid ({job.request_id}): collected, not paid again"
+        case JobState.DONE:
+            return Change.DONE, False, "done"
+        case _ if is_chosen_for_retry(job, choices):
+            return Change.RETRY, True, f"--retry: {_why(job)}"
+        case _:
+            return Change.FAILED, False, _why(job)
+
+
+def _judge_changed(spec: JobSpec, job: Job, choices: Choices) -> tuple[Change, bool, str]:
+    fields = sorted(k for k in {*spec.inputs, *job.spec.inputs} if spec.inputs.get(k) != job.spec.inputs.get(k))
+    if spec.model != job.spec.model:
+        fields.insert(0, "model")
+    what = ", ".join(fields)
+    if not may_replace_spec(job):
+        return Change.CHANGED, False, f"{what} changed, but the request before is still open ({job.state})"
+    if choices.rerun_changed:
+        return Change.CHANGED, True, f"{what} changed: paid again"
+    return Change.CHANGED, False, f"{what} changed: kept as it was; --rerun-changed pays for it again"
+
+
+def may_replace_spec(job: Job) -> bool:
+    """Whether nothing of the old request is open any more."""
+    open_states = (JobState.SUBMITTING, JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.IN_DOUBT)
+    return job.state not in open_states
+
+
+def is_chosen_for_retry(job: Job, choices: Choices) -> bool:
+    """Whether `--retry` names this ended job: `failed` names them all but those in doubt."""
+    retryable = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST)
+    if job.state not in retryable:
+        return False
+    names = {"failed", str(job.state)}
+    if job.failure is not None:
+        names |= {str(job.failure.kind), job.failure.code}
+    return bool(names & choices.retry)
+
+
+RETRY_WORDS = frozenset(
+    {"failed", *(str(kind) for kind in FailureKind), *(s.value for s in (JobState.REJECTED, JobState.CANCELLED))}
+)
+"""The words `--retry` always knows, beside the failure codes of the run itself."""
+
+
+def price_of(price: Price, inputs: Mapping[str, Any]) -> Money | None:
+    """What one job costs: per output where the card says so, per call otherwise; by the second it cannot be known."""
+    if price.amount is None:
+        return None
+    if price.unit in ("output", "image"):
+        count = inputs.get("num_images", 1)
+        return Money(price.amount * count) if isinstance(count, int) and count > 0 else None
+    return price.amount if price.unit in ("request", "run", "call", "job", "generation") else None
+
+
+def _why(job: Job) -> str:
+    return f"{job.state}: {job.failure.message}" if job.failure is not None else str(job.state)
