@@ -195,6 +195,40 @@ class RunComfy:
         detail = type(error).__name__ + (f", errno {number}" if number is not None else "")
         return Failure(kind=FailureKind.TRANSIENT, code="network", message=f"connection to {host} failed ({detail})")
 
-    def _path(name: str) -> str:
+    async def _read(self, response: aiohttp.ClientResponse) -> Reply:
+        """The whole response, without the token; raises `ApiError` where it is larger than any honest answer."""
+        body = bytearray()
+        async for piece in response.content.iter_chunked(1 << 16):
+            body += piece
+            if len(body) > LARGEST_REPLY:
+                message = f"HTTP {response.status}: an answer of more than {LARGEST_REPLY} bytes"
+                raise ApiError(Failure(kind=FailureKind.TRANSIENT, code="too_large", message=message))
+        return Reply(status=response.status, headers=response.headers, body=self._token.redact(bytes(body)))
+
+
+def check_base(base: str) -> str:
+    """The API base without a trailing slash; raises `ConfigurationInvalid` unless it is https or loopback."""
+    base = base.strip().rstrip("/")
+    parts = urlsplit(base)
+    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query:
+        raise ConfigurationInvalid(f"not an API base: {clean(base)!r}; expected {DEFAULT_BASE!r} or the like")
+    if parts.scheme == "http" and not is_loopback(base):
+        raise ConfigurationInvalid(f"the API base must be https, or the token travels in the clear: {clean(base)!r}")
+    return base
+
+
+def is_loopback(base: str) -> bool:
+    """Whether the base is this machine."""
+    host = urlsplit(base).hostname or ""
+    return host in LOOPBACK or re.fullmatch(r"127\.\d{1,3}\.\d{1,3}\.\d{1,3}", host) is not None
+
+
+async def _blow_fuse(
+    _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    await context.trace_request_ctx.blow()
+
+
+def _path(name: str) -> str:
     """A model or request id as part of a URL's path; a model id has slashes."""
     return quote(name, safe="/")
