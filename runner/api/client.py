@@ -129,14 +129,17 @@ class RunComfy:
         """
         fuse = Fuse(before_send)
         try:
-            async with self._paid.post(
+            response = await self._paid.post(
                 f"{self.base}/models/{_path(model)}",
                 data=payload,
                 headers=self._headers(),
                 allow_redirects=False,
                 trace_request_ctx=fuse,
-            ) as response:
+            )
+            try:
                 reply = await self._read(response)
+            finally:
+                response.close()  # not `async with`: nothing is awaited between the answer and its commit
         except (aiohttp.ClientError, TimeoutError, OSError, SentTwice, ApiError) as error:
             failure = self._explain(error)
             return Unknown(failure) if fuse.is_blown else NotSent(failure)

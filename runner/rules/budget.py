@@ -53,24 +53,25 @@ def reserve(budget: Budget, price: Money | None) -> Reserved | Refused:
     return Reserved(replace(budget, reserved=Money(budget.reserved + (price or 0))))
 
 
-def settle(budget: Budget, price: Money | None, cost: Money | None) -> Budget:
-    """The attempt is over: its price is no longer set aside, its cost (or, while unknown, its price) is spent."""
-    released = release(budget, price)
-    return replace(released, spent=Money(released.spent + (cost if cost is not None else price or 0)))
-
-
 def release(budget: Budget, price: Money | None) -> Budget:
     """Nothing was taken: the price is free again."""
     return replace(budget, reserved=Money(budget.reserved - (price or 0)))
 
 
+def settle(budget: Budget, before: Iterable[Attempt], after: Iterable[Attempt]) -> Budget:
+    """The budget after a job's attempts changed: what is over moves from set aside to spent, or is free again."""
+    old, new = tuple(before), tuple(after)
+    spent = sum(map(spent_on, new)) - sum(map(spent_on, old))
+    reserved = sum(map(reserved_for, new)) - sum(map(reserved_for, old))
+    return replace(budget, spent=Money(budget.spent + spent), reserved=Money(budget.reserved + reserved))
+
+
 def budget_of(limit: Money | None, jobs: Iterable[Job]) -> Budget:
     """The budget of a run directory as its attempts left it: earlier nights count against the same limit."""
-    spent = reserved = 0
-    for attempt in (a for job in jobs for a in job.attempts):
-        spent += spent_on(attempt)
-        reserved += reserved_for(attempt)
-    return Budget(limit=limit, spent=Money(spent), reserved=Money(reserved))
+    budget = Budget(limit=limit)
+    for job in jobs:
+        budget = settle(budget, (), job.attempts)
+    return budget
 
 
 def spent_on(attempt: Attempt) -> Money:

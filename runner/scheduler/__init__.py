@@ -1,0 +1,7 @@
+"""The only place where rules meet edges: `loop` drives jobs, `gate` lets paid POSTs through, `outcomes` reads answers."""
+
+from runner.scheduler.clock import Clock, LoopClock
+from runner.scheduler.gate import Hold
+from runner.scheduler.loop import Scheduler, Settings
+
+__all__ = ["Clock", "Hold", "LoopClock", "Scheduler", "Settings"]

@@ -1,0 +1,201 @@
+"""Where every paid POST waits until it may leave.
+
+The gate keeps the values of `rules.pacing` and `rules.budget` and asks them; it decides nothing itself. A job *enters*
+before its POST and is *through* after it; what its request then occupies is read from its state, so that requests of an
+earlier run count as well.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from runner.errors import ExitCode
+from runner.model import FailureKind, Job, JobState, Money
+from runner.rules import pacing
+from runner.rules.budget import Budget, Refused, reserve, settle
+from runner.rules.pacing import Brake, BrakeState, Go, NotBefore, Pacing, may_submit
+from runner.scheduler.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Why no more paid POSTs leave in this run."""
+
+    because: str
+    """A word for `summary.json`: `interrupted`, `max_cost`, `account` …"""
+    exit_code: ExitCode
+    message: str
+    is_immediate: bool = False
+    """Whether the requests in flight are left to the next run; else they are collected first."""
+
+
+class SubmitGate:
+    """Lets paid POSTs through, one decision at a time. Belongs to one event loop."""
+
+    def __init__(
+        self, clock: Clock, max_in_flight: int, budget: Budget, probe: Callable[[], Awaitable[bool]], settings: Outage
+    ) -> None:
+        self.pacing: Pacing = pacing.pacing(max_in_flight)
+        self.brake = Brake()
+        self.budget = budget
+        self.hold: Hold | None = None
+        self._clock = clock
+        self._probe = probe
+        self._settings = settings
+        self._claims: dict[str, Money | None] = {}
+        self._occupied: set[str] = set()
+        self._waiting = 0
+        self._changed = asyncio.Event()
+        self._probing: asyncio.Task[None] | None = None
+
+    # --------------------------------------------------------------------------------------------------- who waits
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more job should be started: a slot is free and nobody waits for it."""
+        verdict = self._verdict()
+        return self._waiting == 0 and not isinstance(verdict, pacing.Full)
+
+    async def enter(self, job_id: str, price: Money | None) -> bool:
+        """Wait until the job's POST may leave, and set its price aside; `False` once the run is held."""
+        self._waiting += 1
+        try:
+            while self.hold is None:
+                verdict = self._verdict()
+                if isinstance(verdict, Go) and self._claim(job_id, price):
+                    return True
+                await self.wait(verdict.at if isinstance(verdict, NotBefore) else None)
+        finally:
+            self._waiting -= 1
+        return False
+
+    def through(self, job_id: str) -> None:
+        """The POST is over, however it ended: what it occupies is in the job's state now."""
+        self._claims.pop(job_id, None)
+        self.notify()
+
+    async def wait(self, until: float | None = None) -> None:
+        """Return when something changed, or at the instant `until`."""
+        changed = self._changed
+        timeout = None if until is None else max(0.0, until - self._clock.now())
+        try:
+            async with asyncio.timeout(timeout):
+                await changed.wait()
+        except TimeoutError:
+            pass
+
+    def notify(self) -> None:
+        """Wake everyone who waits, to look again."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    # ------------------------------------------------------------------------------------------------ what happened
+
+    def moved(self, before: Job | None, after: Job) -> None:
+        """A job changed: its slot and its money with it. `before` is `None` for a job taken over from the state."""
+        if occupies_slot(after):
+            self._occupied.add(after.job_id)
+        else:
+            self._occupied.discard(after.job_id)
+        if before is not None and before.attempts is not after.attempts:
+            self.budget = settle(self.budget, before.attempts, after.attempts)
+        self.notify()
+
+    def answered(self, kind: FailureKind | None, retry_at: float) -> None:
+        """A POST was answered in full: accepted (`None`) or refused, and why."""
+        self.brake = pacing.after_answer(self.brake)
+        if kind is FailureKind.THROTTLED:
+            self.pacing = pacing.throttled(self.pacing, self._clock.now(), retry_at)
+        elif kind is None:
+            self.pacing = pacing.accepted(self.pacing)
+        self.notify()
+
+    def doubted(self) -> None:
+        """A POST's outcome is unknown."""
+        self._set_brake(pacing.after_doubt(self.brake, self._clock.now(), self.pacing.ceiling))
+
+    def unsent(self) -> None:
+        """A POST did not leave."""
+        self._set_brake(pacing.after_unsent(self.brake, self._clock.now()))
+
+    def close(self, hold: Hold) -> None:
+        """Hold the run. The first reason stays, but an immediate one overrides one that is not."""
+        if self.hold is None or (hold.is_immediate and not self.hold.is_immediate):
+            self.hold = hold
+        self.notify()
+
+    async def aclose(self) -> None:
+        """End the probing."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
+
+    # ------------------------------------------------------------------------------------------------------ helpers
+
+    @property
+    def in_flight(self) -> int:
+        """Requests accepted and not finished, and those being submitted."""
+        return len(self._occupied | self._claims.keys())
+
+    def _verdict(self) -> Go | NotBefore | pacing.Full:
+        return may_submit(
+            self.pacing,
+            self.brake,
+            in_flight=self.in_flight,
+            submitting=len(self._claims),
+            now=self._clock.now(),
+        )
+
+    def _claim(self, job_id: str, price: Money | None) -> bool:
+        claimed = sum(claim or 0 for claim in self._claims.values())
+        answer = reserve(replace(self.budget, reserved=Money(self.budget.reserved + claimed)), price)
+        if isinstance(answer, Refused):
+            if self.in_flight == 0:  # nothing can come free any more
+                self.close(_limit_reached(self.budget))
+            return False
+        self._claims[job_id] = price
+        return True
+
+    def _set_brake(self, brake: Brake) -> None:
+        self.brake = brake
+        if brake.state is BrakeState.ON and (self._probing is None or self._probing.done()):
+            self._probing = asyncio.create_task(self._probe_until_back(), name="probe")
+        self.notify()
+
+    async def _probe_until_back(self) -> None:
+        """Look with free calls whether the service is back; give the run up after long enough."""
+        probes = 0
+        while self.brake.state is BrakeState.ON and self.hold is None:
+            now = self._clock.now()
+            if now - self.brake.since > self._settings.patience_s:
+                minutes = self._settings.patience_s / 60
+                message = f"{self.brake.reason} for {minutes:.0f} minutes; the same command goes on"
+                self.close(Hold(because="unavailable", exit_code=ExitCode.UNAVAILABLE, message=message))
+                return
+            await self._clock.sleep_until(now + pacing.probe_gap_s(self.brake, probes, self._settings.probe_gap_s))
+            is_good = await self._probe()
+            probes += 1
+            self.brake = pacing.after_probe(self.brake, is_good=is_good)
+            self.notify()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """How an outage is met; durations in seconds."""
+
+    probe_gap_s: float = 2.0
+    patience_s: float = 3 * 3600.0
+
+
+def occupies_slot(job: Job) -> bool:
+    """Whether the job's request may be running at the service and is watched by this run."""
+    return job.state in (JobState.SUBMITTING, JobState.SUBMITTED) and not job.is_left
+
+
+def _limit_reached(budget: Budget) -> Hold:
+    doubt = f", {budget.reserved / 1e6:.2f} USD set aside for jobs in doubt" if budget.reserved else ""
+    limit = (budget.limit or 0) / 1e6
+    message = f"--max-cost {limit:.2f} USD allows no further job: {budget.spent / 1e6:.2f} USD spent{doubt}"
+    return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)

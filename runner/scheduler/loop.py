@@ -1,0 +1,352 @@
+"""Drives jobs: asks the rules what next, does that one thing through an edge, records what happened, asks again.
+
+A job is started when a slot frees, never before: a hundred thousand jobs are not a hundred thousand tasks. The paid
+section of a job is a task of its own that no cancellation reaches, so that a POST in flight is always awaited to its
+outcome and the outcome is always recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from runner.api.client import RunComfy
+from runner.api.wire import Accepted, ApiError
+from runner.errors import ExitCode, StorageFailed
+from runner.media import Downloader, FetchSpec, SecretUrl
+from runner.media.names import output_stem
+from runner.model import (
+    Action,
+    Collect,
+    Event,
+    Failure,
+    FailureKind,
+    Finish,
+    GiveUp,
+    Job,
+    JobSpec,
+    JobState,
+    Leave,
+    Left,
+    Money,
+    OutputLost,
+    Poll,
+    ReadResult,
+    RemoteState,
+    Resumed,
+    Submit,
+    SubmitAccepted,
+    SubmitHeld,
+    SubmitIntended,
+    SubmitLost,
+    SubmitNotSent,
+    SubmitRejected,
+    SubmitThrottled,
+    Wait,
+    canonical,
+)
+from runner.rules.budget import Budget
+from runner.rules.lifecycle import Policies, decide
+from runner.rules.polling import Polling
+from runner.scheduler import outcomes
+from runner.scheduler.clock import Clock
+from runner.scheduler.gate import Hold, Outage, SubmitGate
+from runner.store.store import Store
+
+log = logging.getLogger("runner")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The limits and habits of a run; durations in seconds."""
+
+    max_in_flight: int = 8
+    policies: Policies = field(default_factory=Policies)
+    polling: Polling = field(default_factory=Polling)
+    outage: Outage = field(default_factory=Outage)
+    waiting_downloads: int = 64
+    """Jobs that may wait for or do their downloads before no more are started."""
+    drain_s: float = 20.0
+    """How long downloads in progress may go on after a stop."""
+    leave_s: float = 5.0
+    """How long POSTs in flight may still be answered once a person wants to leave at once."""
+
+
+class HeldBack(Exception):
+    """The run was stopped between the connection and the first byte: the POST does not leave."""
+
+
+class Scheduler:
+    """Runs jobs to their ends. One run per instance."""
+
+    def __init__(
+        self,
+        *,
+        api: RunComfy,
+        store: Store,
+        downloader: Downloader,
+        clock: Clock,
+        dice: Callable[[], float],
+        budget: Budget,
+        price_of: Callable[[JobSpec], Money | None],
+        settings: Settings,
+        on_change: Callable[[Job | None, Job], None],
+    ) -> None:
+        self._api = api
+        self._store = store
+        self._downloader = downloader
+        self._clock = clock
+        self._dice = dice
+        self._price_of = price_of
+        self._settings = settings
+        self._on_change = on_change
+        self.gate = SubmitGate(clock, settings.max_in_flight, budget, self._probe, settings.outage)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._collecting: set[asyncio.Task[None]] = set()
+        self._submits: set[asyncio.Task[Job | None]] = set()
+        self._model = ""
+        self._is_leaving = asyncio.Event()
+        self.crashes = 0
+
+    # --------------------------------------------------------------------------------------------------- the whole
+
+    async def run(self, jobs: Iterable[Job]) -> Hold | None:
+        """Drive the jobs, in order, until each has ended or the run is held; the hold, if there was one.
+
+        Jobs that are already with the service come first, since they occupy slots. Raises `StorageFailed` at the end
+        where the disk failed.
+        """
+        try:
+            for job in jobs:
+                await self._until_room(job)
+                if self.gate.hold is not None:
+                    break
+                self._start(job)
+            while self._tasks and not self._must_stop:
+                await self.gate.wait()
+        finally:
+            await self._drain()
+        return self.gate.hold
+
+    def leave_now(self) -> None:
+        """A person insists: polls and downloads end at once, POSTs in flight have a few seconds left."""
+        self._is_leaving.set()
+        self.gate.notify()
+
+    @property
+    def _must_stop(self) -> bool:
+        return self._is_leaving.is_set() or (self.gate.hold is not None and self.gate.hold.is_immediate)
+
+    async def _until_room(self, job: Job) -> None:
+        most = self._settings.max_in_flight + self._settings.waiting_downloads
+        while self.gate.hold is None:
+            has_slot = job.state not in (JobState.PENDING, JobState.HELD) or self.gate.has_room
+            if has_slot and len(self._tasks) < most:
+                return
+            await self.gate.wait(self._clock.now() + 1.0)
+
+    def _start(self, job: Job) -> None:
+        self._model = self._model or job.spec.model
+        self.gate.moved(None, job)
+        task = asyncio.create_task(self._guarded(job), name=f"job:{job.job_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._collecting.discard(task)
+        self.gate.notify()
+
+    async def _drain(self) -> None:
+        """Await what must not be cut off: POSTs to their outcome, downloads for a while."""
+        for task in self._tasks - self._collecting:
+            task.cancel()
+        if self._collecting and not self._is_leaving.is_set():
+            leaving = asyncio.create_task(self._is_leaving.wait(), name="leaving")
+            gathered = asyncio.gather(*self._collecting, return_exceptions=True)
+            await asyncio.wait({gathered, leaving}, timeout=self._settings.drain_s, return_when="FIRST_COMPLETED")
+            leaving.cancel()
+        for task in set(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._drain_submits()
+        await self.gate.aclose()
+
+    async def _drain_submits(self) -> None:
+        while self._submits and not self._is_leaving.is_set():
+            leaving = asyncio.create_task(self._is_leaving.wait(), name="leaving")
+            await asyncio.wait({*self._submits, leaving}, return_when="FIRST_COMPLETED")
+            leaving.cancel()
+        if self._submits:
+            await asyncio.wait(self._submits, timeout=self._settings.leave_s)
+
+    # --------------------------------------------------------------------------------------------------- one job
+
+    async def _guarded(self, job: Job) -> None:
+        """One broken job never ends the run; a broken disk does."""
+        try:
+            await self._drive(job)
+        except StorageFailed as error:
+            hold = Hold(because="storage", exit_code=error.exit_code, message=error.message, is_immediate=True)
+            self.gate.close(hold)
+        except Exception:
+            # A bug of ours in one job: the others go on. What it was doing is in the state, an open intent as a doubt.
+            self.crashes += 1
+            log.exception("job crashed", extra={"job_id": job.job_id})
+
+    async def _drive(self, job: Job) -> None:
+        current: Job | None = job
+        if job.is_left or job.tries or job.ready_at or job.polled_at is not None or job.state is JobState.HELD:
+            current = await self._record(job, Resumed(at=self._clock.now()))
+        while current is not None:
+            action = decide(current, self._clock.now(), self._settings.policies)
+            if isinstance(action, Finish):
+                return
+            current = await self._perform(current, action)
+
+    async def _perform(self, job: Job, action: Action) -> Job | None:
+        """Do one thing and record what happened; `None` where the run is held and the job stays as it is."""
+        match action:
+            case Submit():
+                return await self._enter_and_submit(job)
+            case Wait(until=until):
+                await self._clock.sleep_until(until)
+                return job
+            case Poll():
+                return await self._record(job, await self._poll(job))
+            case ReadResult():
+                return await self._record(job, await self._read_result(job))
+            case Collect():
+                return await self._record(job, await self._collect(job))
+            case GiveUp(failure=failure):
+                return await self._record(job, OutputLost(at=self._clock.now(), failure=failure))
+            case Leave(failure=failure):
+                return await self._record(job, Left(at=self._clock.now(), failure=failure))
+            case Finish():
+                return None
+            case _:
+                assert_never(action)
+
+    async def _record(self, job: Job, event: Event) -> Job:
+        after = await self._store.record(job, event)
+        self.gate.moved(job, after)
+        self._on_change(job, after)
+        return after
+
+    # ----------------------------------------------------------------------------------------------------- paying
+
+    async def _enter_and_submit(self, job: Job) -> Job | None:
+        price = self._price_of(job.spec)
+        if not await self.gate.enter(job.job_id, price):
+            return None
+        task = asyncio.create_task(self._submit(job, price), name=f"submit:{job.job_id}")
+        self._submits.add(task)
+        task.add_done_callback(self._submits.discard)
+        return await asyncio.shield(task)
+
+    async def _submit(self, job: Job, price: Money | None) -> Job | None:
+        """The paid section: intent, POST, outcome, each on the disk before the next."""
+        payload = canonical(job.spec.inputs)
+        digest = hashlib.sha256(payload).hexdigest()
+
+        async def before_send() -> None:
+            nonlocal job
+            if self.gate.hold is not None:
+                raise HeldBack
+            job = await self._record(job, SubmitIntended(at=self._clock.now(), payload_sha256=digest, reserved=price))
+
+        try:
+            reply = await self._api.submit(job.spec.model, payload, before_send)
+            event = outcomes.of_submit(job, reply, self._settings.polling, self._clock.now(), self._dice())
+            try:
+                job = await self._record(job, event)
+            except StorageFailed:
+                if isinstance(reply, Accepted):  # the last place where the id of a paid request can be kept
+                    log.critical("REQUEST NOT SAVED", extra={"job_id": job.job_id, "request_id": reply.request_id})
+                raise
+        except HeldBack:
+            return None
+        finally:
+            self.gate.through(job.job_id)
+        self._weigh(event)
+        return job
+
+    def _weigh(self, event: Event) -> None:
+        """What a submit's outcome means for the submits after it."""
+        match event:
+            case SubmitAccepted():
+                self.gate.answered(None, 0.0)
+            case SubmitThrottled(retry_at=retry_at):
+                self.gate.answered(FailureKind.THROTTLED, retry_at)
+            case SubmitHeld(failure=failure):
+                self.gate.answered(FailureKind.ACCOUNT, 0.0)
+                self.gate.close(_account_hold(failure))
+            case SubmitRejected(failure=failure):
+                self.gate.answered(FailureKind.INPUT, 0.0)
+                if failure.code == "wrong_model":  # true of every other job of that model
+                    message = f"the service does not know the model: {failure.message}"
+                    self.gate.close(Hold(because="wrong_model", exit_code=ExitCode.CONFIGURATION, message=message))
+            case SubmitLost():
+                self.gate.doubted()
+            case SubmitNotSent(failure=failure):
+                self.gate.unsent()
+                if failure.code == "tls":  # never weakened: a person looks
+                    self.gate.close(Hold(because="tls", exit_code=ExitCode.CONFIGURATION, message=failure.message))
+
+    async def _probe(self) -> bool:
+        """Whether a free call is answered."""
+        try:
+            await self._api.card(self._model)
+        except ApiError as error:
+            return error.failure.kind is FailureKind.OUTPUT  # 404 is an answer
+        return True
+
+    # ------------------------------------------------------------------------------------------------ free reading
+
+    async def _poll(self, job: Job) -> Event:
+        try:
+            status = await self._api.status(job.request_id or "")
+        except ApiError as error:
+            return self._read_failed(job, error)
+        if status.state is RemoteState.UNKNOWN and (job.remote is None or job.remote.raw != status.raw):
+            log.warning("unknown status word", extra={"job_id": job.job_id, "word": status.raw})
+        return outcomes.of_status(job, status, self._settings.polling, self._clock.now(), self._dice())
+
+    async def _read_result(self, job: Job) -> Event:
+        try:
+            result = await self._api.result(job.request_id or "")
+        except ApiError as error:
+            return self._read_failed(job, error)
+        return outcomes.of_result(job, result, self._settings.polling, self._clock.now(), self._dice())
+
+    def _read_failed(self, job: Job, error: ApiError) -> Event:
+        if error.failure.kind is FailureKind.ACCOUNT:
+            self.gate.close(_account_hold(error.failure))
+            return Left(at=self._clock.now(), failure=error.failure)
+        return outcomes.of_read_error(job, error, self._clock.now(), self._dice())
+
+    # --------------------------------------------------------------------------------------------------- collecting
+
+    async def _collect(self, job: Job) -> Event:
+        """Fetch the outputs that are not on disk yet. A stop lets it go on for a while."""
+        task = asyncio.current_task()
+        if task is not None and task in self._tasks:
+            self._collecting.add(task)
+        have = {artifact.index for artifact in job.artifacts}
+        count = len(job.outputs)
+        specs = [
+            FetchSpec(job_id=job.job_id, index=n, url=SecretUrl(url), stem=output_stem(job.job_id, n, count))
+            for n, url in enumerate(job.outputs, start=1)
+            if n not in have
+        ]
+        fetched = await asyncio.gather(*(self._downloader.fetch(spec) for spec in specs))
+        return outcomes.of_downloads(job, fetched, self._clock.now(), self._dice())
+
+
+def _account_hold(failure: Failure) -> Hold:
+    message = f"RunComfy refused the account: {failure.message}. Mend the token or top up, then run the same command."
+    return Hold(because="account", exit_code=ExitCode.NO_PERMISSION, message=message)

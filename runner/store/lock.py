@@ -1,0 +1,69 @@
+"""One runner per run directory, by `flock` on `run.lock`.
+
+`flock` and not POSIX locks, which a process loses when it closes any descriptor of the file; a file of its own, not the
+database; and not a pid file, which outlives a SIGKILL. The kernel frees the lock however the process ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from runner.errors import CannotCreate, RunDirectoryLocked
+
+
+class RunLock:
+    """Holds the run directory while it is open; a context manager.
+
+    Raises `RunDirectoryLocked`, naming the holder, and `CannotCreate` where the file cannot be made.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory / "run.lock"
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        while not self._try():
+            pass
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        os.truncate(self._descriptor, 0)
+        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def _try(self) -> bool:
+        """Lock the file, and see that it is still the one that has the name: an unlinked one locks nobody out."""
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise CannotCreate(f"cannot create {self._path}: {error.strerror}") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._descriptor)
+            raise RunDirectoryLocked(self._held_message()) from None
+        try:
+            if os.path.samestat(os.fstat(self._descriptor), self._path.stat()):
+                return True
+        except FileNotFoundError:
+            pass
+        os.close(self._descriptor)
+        return False
+
+    def _held_message(self) -> str:
+        try:
+            holder = json.loads(self._path.read_text("utf-8"))
+            who = f"process {holder['pid']} on {holder['host']}, since {holder['since']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            who = "another process"
+        return f"{self._path.parent} is in use by {who}. Look at it with `status`, or wait until it ends."

@@ -1,0 +1,176 @@
+"""Jobs as rows and back; pure. One place knows the columns."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from runner.model import (
+    Artifact,
+    Attempt,
+    AttemptState,
+    Event,
+    Failure,
+    FailureKind,
+    Job,
+    JobSpec,
+    JobState,
+    Money,
+    RemoteState,
+    RemoteStatus,
+)
+
+Statement = tuple[str, tuple[Any, ...]]
+"""SQL and its parameters."""
+
+_FAILURE = ("failure_kind", "failure_code", "failure_message")
+_SPEC = ("model", "fingerprint", "inputs", "row", "source")
+_PROGRESS = (
+    *("state", "remote_state", "remote_raw", "queue_position", "outputs", *_FAILURE, "ready_at", "tries", "polls"),
+    *("polled_at", "missing_since", "is_stale", "is_left", "finished_at"),
+)
+_ATTEMPT = (
+    *("number", "state", "payload_sha256", "intended_at", "reserved", "request_id", "accepted_at", "finished_at"),
+    *("cost", *_FAILURE),
+)
+_ARTIFACT = ("number", "path", "sha256", "bytes", "width", "height", "format", "source_url")
+
+
+def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
+    return f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+INSERT_JOB: Final = _insert("jobs", ("job_id", "position", *_SPEC, *_PROGRESS))
+UPDATE_SPEC: Final = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in _SPEC)} WHERE job_id = ?"  # noqa: S608
+UPDATE_PROGRESS: Final = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in _PROGRESS)} WHERE job_id = ?"  # noqa: S608
+INSERT_EVENT: Final = "INSERT INTO events (at, job_id, kind, data) VALUES (?, ?, ?, ?)"
+INSERT_ATTEMPT: Final = _insert("attempts", ("job_id", *_ATTEMPT))
+_SET = ", ".join(f"{c} = ?" for c in _ATTEMPT[1:])
+UPDATE_ATTEMPT: Final = f"UPDATE attempts SET {_SET} WHERE job_id = ? AND number = ?"  # noqa: S608
+REPLACE_ARTIFACT: Final = _insert("artifacts", ("job_id", *_ARTIFACT), "INSERT OR REPLACE")
+DELETE_ARTIFACTS: Final = "DELETE FROM artifacts WHERE job_id = ?"
+
+SELECT_JOBS: Final = f"""
+    SELECT job_id, position, {", ".join(_SPEC)}, {", ".join(_PROGRESS)},
+           (SELECT json_group_array(json_array({", ".join(_ATTEMPT)})) FROM attempts a WHERE a.job_id = j.job_id),
+           (SELECT json_group_array(json_array({", ".join(_ARTIFACT)})) FROM artifacts f WHERE f.job_id = j.job_id)
+    FROM jobs j
+"""  # noqa: S608
+"""Whole jobs, one row each."""
+
+
+def insertion(job: Job) -> Statement:
+    """Writes a job that the state does not know."""
+    return INSERT_JOB, (job.job_id, job.position, *_spec_values(job.spec), *_progress_values(job))
+
+
+def changes(before: Job, after: Job, event: Event) -> Iterator[Statement]:
+    """Writes an event and what it changed; together they are one transaction."""
+    yield INSERT_EVENT, (event.at, after.job_id, type(event).__name__, _event_data(event))
+    if after.spec is not before.spec:
+        yield UPDATE_SPEC, (*_spec_values(after.spec), after.job_id)
+    yield UPDATE_PROGRESS, (*_progress_values(after), after.job_id)
+    for attempt in after.attempts[len(before.attempts) :]:
+        yield INSERT_ATTEMPT, (after.job_id, *_attempt_values(attempt))
+    for old, new in zip(before.attempts, after.attempts, strict=False):
+        if old is not new:
+            number, *values = _attempt_values(new)
+            yield UPDATE_ATTEMPT, (*values, after.job_id, number)
+    if not after.artifacts and before.artifacts:
+        yield DELETE_ARTIFACTS, (after.job_id,)
+    for artifact in after.artifacts:
+        if artifact not in before.artifacts:
+            yield REPLACE_ARTIFACT, (after.job_id, *_artifact_values(artifact))
+
+
+def job_of(row: tuple[Any, ...]) -> Job:
+    """The job that a row of `SELECT_JOBS` holds."""
+    spec = dict(zip(("job_id", "position", *_SPEC), row, strict=False))
+    values = dict(zip(_PROGRESS, row[len(spec) :], strict=False))
+    return Job(
+        spec=JobSpec(
+            job_id=spec["job_id"],
+            model=spec["model"],
+            inputs=json.loads(spec["inputs"]),
+            fingerprint=spec["fingerprint"],
+            row=json.loads(spec["row"]),
+            source=spec["source"],
+        ),
+        position=spec["position"],
+        state=JobState(values["state"]),
+        attempts=tuple(sorted((_attempt_of(item) for item in json.loads(row[-2])), key=lambda a: a.number)),
+        remote=_remote_of(values),
+        outputs=tuple(json.loads(values["outputs"])),
+        artifacts=tuple(sorted((_artifact_of(item) for item in json.loads(row[-1])), key=lambda a: a.index)),
+        failure=_failure_of(values),
+        ready_at=values["ready_at"],
+        tries=values["tries"],
+        polls=values["polls"],
+        polled_at=values["polled_at"],
+        missing_since=values["missing_since"],
+        is_stale=bool(values["is_stale"]),
+        is_left=bool(values["is_left"]),
+        finished_at=values["finished_at"],
+    )
+
+
+def _spec_values(spec: JobSpec) -> tuple[Any, ...]:
+    return spec.model, spec.fingerprint, _json(dict(spec.inputs)), _json(dict(spec.row)), spec.source
+
+
+def _progress_values(job: Job) -> tuple[Any, ...]:
+    remote = (job.remote.state, job.remote.raw, job.remote.queue_position) if job.remote else (None, None, None)
+    times = (job.ready_at, job.tries, job.polls, job.polled_at, job.missing_since)
+    flags = (int(job.is_stale), int(job.is_left), job.finished_at)
+    return job.state, *remote, _json(job.outputs), *_failure_values(job.failure), *times, *flags
+
+
+def _attempt_values(attempt: Attempt) -> tuple[Any, ...]:
+    values = [getattr(attempt, column) for column in _ATTEMPT[: -len(_FAILURE)]]
+    return (*values, *_failure_values(attempt.failure))
+
+
+def _artifact_values(artifact: Artifact) -> tuple[Any, ...]:
+    return (artifact.index, *(getattr(artifact, column) for column in _ARTIFACT[1:]))
+
+
+def _failure_values(failure: Failure | None) -> tuple[Any, ...]:
+    return (failure.kind, failure.code, failure.message) if failure else (None, None, None)
+
+
+def _failure_of(values: Mapping[str, Any]) -> Failure | None:
+    kind, code, message = (values[column] for column in _FAILURE)
+    return Failure(kind=FailureKind(kind), code=code, message=message) if kind else None
+
+
+def _remote_of(values: Mapping[str, Any]) -> RemoteStatus | None:
+    if values["remote_state"] is None:
+        return None
+    state = RemoteState(values["remote_state"])
+    return RemoteStatus(state=state, raw=values["remote_raw"], queue_position=values["queue_position"])
+
+
+def _attempt_of(item: list[Any]) -> Attempt:
+    values = dict(zip(_ATTEMPT, item, strict=True))
+    failure = _failure_of(values)
+    plain = {key: value for key, value in values.items() if key not in _FAILURE}
+    for key in ("reserved", "cost"):
+        plain[key] = None if plain[key] is None else Money(plain[key])
+    return Attempt(**plain | {"state": AttemptState(plain["state"]), "failure": failure})
+
+
+def _artifact_of(item: list[Any]) -> Artifact:
+    number, *values = item
+    return Artifact(index=number, **dict(zip(_ARTIFACT[1:], values, strict=True)))
+
+
+def _event_data(event: Event) -> str:
+    data = dataclasses.asdict(event)
+    del data["at"]
+    return _json(data)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dict)

@@ -1,0 +1,282 @@
+"""The state of a run directory: opened for one writer, or read while another process writes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+from runner.errors import CannotCreate, ConfigurationInvalid, InputMissing, StateMismatch, StorageFailed
+from runner.model import Event, Job, JobSpec, JobState, Run, StatusSeen
+from runner.rules.lifecycle import advance
+from runner.store.rows import SELECT_JOBS, Statement, changes, insertion, job_of
+from runner.store.writer import Writer
+
+VERSION: Final = 1
+"""`PRAGMA user_version` of the schema."""
+FILE: Final = "state.db"
+CHUNK: Final = 500
+"""Jobs read at a time: the reader never holds a snapshot open while the run goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """What a state belongs to. Another API or account must not go on with it."""
+
+    api_base: str
+    account: str
+    """The token's fingerprint."""
+    is_simulated: bool
+
+
+class Reader:
+    """The state, read only; sees what is committed, also while another process writes. A context manager."""
+
+    def __init__(self, directory: Path) -> None:
+        path = directory / FILE
+        if not path.is_file():
+            raise InputMissing(f"no state in {directory}: is this a run directory? It holds a file {FILE}.")
+        self._read = _connect(path, "ro")
+        _check_version(self._read, path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._read.close()
+
+    def job(self, job_id: str) -> Job | None:
+        """The job of that id."""
+        row = self._read.execute(SELECT_JOBS + " WHERE job_id = ?", (job_id,)).fetchone()
+        return job_of(row) if row else None
+
+    def jobs(self, states: Iterable[JobState] | None = None, *, with_gone: bool = True) -> Iterator[Job]:
+        """Jobs in the manifest's order, all or those in some states, as they are when each is reached."""
+        where, values = _condition(states, with_gone=with_gone)
+        position = -1
+        while True:
+            sql = f"{SELECT_JOBS} WHERE position > ?{where} ORDER BY position LIMIT {CHUNK}"
+            rows = self._read.execute(sql, (position, *values)).fetchall()
+            for row in rows:
+                yield job_of(row)
+            if len(rows) < CHUNK:
+                return
+            position = rows[-1][1]
+
+    def counts(self) -> dict[JobState, int]:
+        """How many jobs are in each state that occurs."""
+        rows = self._read.execute("SELECT state, count(*) FROM jobs GROUP BY state")
+        return {JobState(state): count for state, count in rows}
+
+    def gone(self) -> set[str]:
+        """The ids of the jobs that the manifest does not name any more."""
+        return {job_id for (job_id,) in self._read.execute("SELECT job_id FROM jobs WHERE is_gone = 1")}
+
+    def binding(self) -> Binding | None:
+        """What the state belongs to; `None` while it is new."""
+        meta = dict(self._read.execute("SELECT key, value FROM meta"))
+        if "api_base" not in meta:
+            return None
+        is_simulated = meta["is_simulated"] == "1"
+        return Binding(api_base=meta["api_base"], account=meta["account"], is_simulated=is_simulated)
+
+    def last_run(self) -> Run | None:
+        """The latest execution of the command."""
+        columns = "run_id, name, manifest, started_at, finished_at, exit_code, stopped_because"
+        sql = f"SELECT {columns} FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 1"  # noqa: S608
+        row = self._read.execute(sql).fetchone()
+        binding = self.binding()
+        if row is None or binding is None:
+            return None
+        values: dict[str, Any] = dict(zip(columns.split(", "), row, strict=True))
+        return Run(api_base=binding.api_base, is_simulated=binding.is_simulated, **values)
+
+
+class Store(Reader):
+    """The state for the one process that holds the run lock. Makes it where there is none.
+
+    Raises `CannotCreate` where the file cannot be made, `StorageFailed` where it is corrupt or the disk fails,
+    `StateMismatch` where it is of a newer version.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        path = directory / FILE
+        _create(path)
+        self._writer = Writer(partial(_open_for_writing, path))
+        super().__init__(directory)
+
+    def close(self) -> None:
+        """Commit what is queued, and close."""
+        self._writer.close()
+        super().close()
+
+    # ------------------------------------------------------------------------------------------------ while it runs
+
+    async def record(self, job: Job, event: Event) -> Job:
+        """The job after the event, which is on the disk when this returns.
+
+        A look that changed nothing but times is queued and not waited for: it can be made again. The put on the
+        writer's queue happens before anything is awaited, and cannot be cancelled.
+        Raises `ImpossibleEvent`, `SecondPayment` and `StorageFailed`; then nothing is written.
+        """
+        after = advance(job, event)
+        if isinstance(event, StatusSeen) and after.remote == job.remote and after.failure == job.failure:
+            return after
+        await self._writer.write(tuple(changes(job, after, event)))
+        return after
+
+    # ------------------------------------------------------------------------------------------- before and after it
+
+    def record_now(self, job: Job, event: Event) -> Job:
+        """`record`, for callers without an event loop."""
+        after = advance(job, event)
+        self._writer.write_now(tuple(changes(job, after, event)))
+        return after
+
+    def bind(self, binding: Binding, now: float) -> None:
+        """Bind the state to an API and an account, or change the account that it is bound to."""
+        pairs = {
+            "api_base": binding.api_base,
+            "account": binding.account,
+            "is_simulated": str(int(binding.is_simulated)),
+            "created_at": str(now),
+        }
+        sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value WHERE key = 'account'"
+        self._writer.write_now([(sql, pair) for pair in pairs.items()])
+
+    def put_specs(self, specs: Iterable[JobSpec]) -> None:
+        """Make the state's list of jobs the manifest's: new ones are added, the others keep what is known of them.
+
+        A job that has no attempt yet takes the new spec; one that has keeps the spec it was paid for. All in one
+        transaction: a kill leaves the old list or the new one.
+        """
+        known = {row[0]: row[1:] for row in self._read.execute(_SELECT_KNOWN)}
+        tried = {job_id for (job_id,) in self._read.execute("SELECT DISTINCT job_id FROM attempts")}
+        added: list[Statement] = []
+        kept: list[Statement] = []
+        changed: list[Statement] = []
+        must_move = False
+        for position, spec in enumerate(specs):
+            sql, values = insertion(Job(spec=spec, position=position))
+            old = known.pop(spec.job_id, None)
+            if old is None:
+                added.append((sql, values))
+                continue
+            new = (position, 0, *(old[2:5] if spec.job_id in tried else values[2:5]), *values[5:7])
+            must_move |= old[:2] != new[:2]
+            update = (_UPDATE_KNOWN, (*new, spec.job_id))
+            (kept if old == new else changed).append(update)
+        if must_move or (known and added) or any(row[1] == 0 for row in known.values()):
+            # Positions are unique: all make room first, and the jobs that are gone come last.
+            aside = ("UPDATE jobs SET is_gone = 1, position = -1 - position", ())
+            last = ("UPDATE jobs SET position = ? - 1 - position WHERE position < 0", (len(added + kept + changed),))
+            self._writer.write_now([aside, *kept, *changed, *added, last])
+        elif changed or added:
+            self._writer.write_now([*changed, *added])
+
+    def begin_run(self, run: Run) -> None:
+        """Write down that an execution of the command began."""
+        sql = "INSERT INTO runs (run_id, name, manifest, started_at) VALUES (?, ?, ?, ?)"
+        self._writer.write_now([(sql, (run.run_id, run.name, run.manifest, run.started_at))])
+
+    def end_run(self, run: Run) -> None:
+        """Write down how it ended."""
+        sql = "UPDATE runs SET finished_at = ?, exit_code = ?, stopped_because = ? WHERE run_id = ?"
+        self._writer.write_now([(sql, (run.finished_at, run.exit_code, run.stopped_because, run.run_id))])
+
+
+_KNOWN = ("job_id", "position", "is_gone", "model", "fingerprint", "inputs", "row", "source")
+_SELECT_KNOWN = f"SELECT {', '.join(_KNOWN)} FROM jobs"  # noqa: S608
+_UPDATE_KNOWN = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in _KNOWN[1:])} WHERE job_id = ?"  # noqa: S608
+
+
+def check_binding(found: Binding | None, wanted: Binding, directory: Path) -> bool:
+    """Whether the state is this account's; `False` where the token is another one, perhaps of the same account.
+
+    Raises `StateMismatch` for another API, and where simulated and real would meet.
+    """
+    if found is None:
+        return True
+    if found.is_simulated != wanted.is_simulated:
+        was, now = ("simulated", "real") if found.is_simulated else ("real", "simulated")
+        raise StateMismatch(f"{directory} holds a {was} run; a {now} one needs another directory (--out DIR).")
+    if not found.is_simulated and found.api_base != wanted.api_base:
+        raise StateMismatch(
+            f"{directory} belongs to the API at {found.api_base}, not {wanted.api_base}. "
+            "Its requests are known only there: use that base, or another directory (--out DIR)."
+        )
+    return found.account == wanted.account
+
+
+def _condition(states: Iterable[JobState] | None, *, with_gone: bool) -> tuple[str, tuple[Any, ...]]:
+    gone = "" if with_gone else " AND is_gone = 0"
+    if states is None:
+        return gone, ()
+    values = tuple(states)
+    return f" AND state IN ({', '.join('?' * len(values))}){gone}", values
+
+
+def _create(path: Path) -> None:
+    """An empty file that only its owner may read; SQLite gives its side files the same mode."""
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+    except OSError as error:
+        raise CannotCreate(f"cannot create {path}: {error.strerror}") from error
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    try:
+        uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise _corrupt(path, error) from error
+    return connection
+
+
+def _open_for_writing(path: Path) -> sqlite3.Connection:
+    connection = _connect(path, "rw")
+    try:
+        journal = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if journal != "wal":
+            raise CannotCreate(f"{path}: this file system cannot hold a write-ahead log; use a local disk (--out DIR).")
+        for pragma in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            schema = resources.files("runner.store").joinpath("schema.sql").read_text("utf-8")
+            connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version = {VERSION};\nCOMMIT;")
+        _check_version(connection, path)
+        answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.Error as error:
+        raise _corrupt(path, error) from error
+    if answer != "ok":
+        raise _corrupt(path, sqlite3.DatabaseError(answer))
+    return connection
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise StateMismatch(f"{path} was written by a newer version of runcomfy-batch: upgrade to go on.")
+    if version == 0:
+        raise ConfigurationInvalid(f"{path} holds no state yet.")
+
+
+def _corrupt(path: Path, error: sqlite3.Error) -> StorageFailed:
+    return StorageFailed(
+        f"the state {path} cannot be read: {error}. It holds the ids of paid requests: "
+        "restore it from a backup; do not delete it."
+    )
