@@ -1,4 +1,4 @@
-"""The only place where rules meet edges: `loop` drives jobs, `gate` lets paid POSTs through, `outcomes` reads answers."""
+"""The only place where rules meet edges: `loop` drives jobs, `gate` lets POSTs through, `outcomes` reads answers."""
 
 from runner.scheduler.clock import Clock, LoopClock
 from runner.scheduler.gate import Hold

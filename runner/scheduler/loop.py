@@ -343,7 +343,11 @@ class Scheduler:
             for n, url in enumerate(job.outputs, start=1)
             if n not in have
         ]
-        fetched = await asyncio.gather(*(self._downloader.fetch(spec) for spec in specs))
+        try:
+            fetched = await asyncio.gather(*(self._downloader.fetch(spec) for spec in specs))
+        finally:
+            if task is not None:
+                self._collecting.discard(task)
         return outcomes.of_downloads(job, fetched, self._clock.now(), self._dice())
 
 

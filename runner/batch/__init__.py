@@ -1,0 +1,35 @@
+"""The Python API: `run`, `stream`, `plan`, `status` and the rest of the command line, composed of the floors below.
+
+import asyncio, runner
+
+async def main():
+    async for job in runner.stream("spring.csv", max_cost_usd="5"):
+        print(job.job_id, job.state, [artifact.path for artifact in job.artifacts])
+
+asyncio.run(main())
+"""
+
+from runner.batch.control import Control
+from runner.batch.options import Options
+from runner.batch.planner import Plan, load, plan
+from runner.batch.running import Outcome, run, stream
+from runner.batch.state import Status, cancel, doubts, repair, report, settle_doubts, status, verify
+
+__all__ = [
+    "Control",
+    "Options",
+    "Outcome",
+    "Plan",
+    "Status",
+    "cancel",
+    "doubts",
+    "load",
+    "plan",
+    "repair",
+    "report",
+    "run",
+    "settle_doubts",
+    "status",
+    "stream",
+    "verify",
+]

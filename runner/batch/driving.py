@@ -1,0 +1,71 @@
+"""A scheduler over an open state and service, with the real clock, dice and disk."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from runner.api.wire import ApiError
+from runner.batch.options import Options, seconds, settled
+from runner.batch.planner import pricer
+from runner.batch.service import Service
+from runner.media import Downloader
+from runner.model import Job, JobState, Price
+from runner.rules.budget import budget_of
+from runner.rules.lifecycle import Policies
+from runner.scheduler import LoopClock, Scheduler, Settings
+from runner.store.store import Store
+
+
+@asynccontextmanager
+async def scheduling(
+    store: Store,
+    service: Service,
+    directory: Path,
+    options: Options,
+    prices: Mapping[str, Price],
+    on_change: Callable[[Job | None, Job], None],
+) -> AsyncIterator[Scheduler]:
+    """A scheduler, ready to run; `options` are settled. Its downloads end with the context."""
+    settings = Settings(
+        max_in_flight=options.concurrency or 1,
+        policies=Policies(job_deadline_s=seconds(options.job_timeout, "job_timeout") or 1800.0),
+        drain_s=20.0 if options.on_interrupt == "drain" else 0.0,
+    )
+    async with Downloader(
+        directory, service.hosts, run_id=uuid4().hex[:12], concurrency=options.download_concurrency or 1
+    ) as downloader:
+        yield Scheduler(
+            api=service.api,
+            store=store,
+            downloader=downloader,
+            clock=LoopClock(),
+            dice=random.random,
+            budget=budget_of(options.max_cost, store.jobs()),
+            price_of=pricer(prices),
+            settings=settings,
+            on_change=on_change,
+        )
+
+
+async def collect(store: Store, service: Service, directory: Path, jobs: Iterable[Job]) -> None:
+    """Download the results of jobs that are paid already, and nothing else."""
+    options = settled(Options(), {})
+    async with scheduling(store, service, directory, options, {}, lambda _, __: None) as scheduler:
+        await scheduler.run(jobs)
+
+
+async def cancel_queued(store: Store, service: Service, job_ids: set[str] | None = None) -> dict[str, str]:
+    """Ask the service to cancel open requests; each job's outcome in a word. What it cannot cancel may still bill."""
+    outcomes = {}
+    for job in store.jobs([JobState.SUBMITTED]):
+        if job.request_id is None or (job_ids is not None and job.job_id not in job_ids):
+            continue
+        try:
+            outcomes[job.job_id] = await service.api.cancel(job.request_id)
+        except ApiError as error:
+            outcomes[job.job_id] = f"unknown: {error.failure.message}"
+    return outcomes

@@ -1,0 +1,170 @@
+"""What can be asked of a run directory, and done to it, between runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from runner.api.wire import REQUEST_ID, ApiError
+from runner.batch.driving import cancel_queued, collect
+from runner.batch.options import Options, settled
+from runner.batch.service import Service, connect, token_of
+from runner.errors import InputMissing, UsageProblem
+from runner.media import verify as verify_file
+from runner.model import (
+    DoubtAttached,
+    DoubtReleased,
+    DoubtWrittenOff,
+    Event,
+    Failure,
+    FilesMissing,
+    Job,
+    JobState,
+    Run,
+)
+from runner.report import Summary, summarize, write_reports
+from runner.store.lock import RunLock
+from runner.store.store import Reader, Store, check_binding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """How a run directory stands, also while another process runs it."""
+
+    run: Run
+    summary: Summary
+    in_flight: tuple[Job, ...]
+    """The jobs whose requests are at the service."""
+
+
+def status(directory: Path) -> Status:
+    """How the run directory stands; raises `InputMissing` where there is no state."""
+    with Reader(directory) as reader:
+        run = _run_of(reader, directory)
+        in_flight = tuple(reader.jobs([JobState.SUBMITTING, JobState.SUBMITTED]))
+        return Status(run=run, summary=summarize(run, reader.jobs()), in_flight=in_flight)
+
+
+def report(directory: Path) -> Summary:
+    """Write the four reports again, from the state alone."""
+    with Reader(directory) as reader:
+        return write_reports(directory, _run_of(reader, directory), reader.jobs)
+
+
+def doubts(directory: Path) -> list[Job]:
+    """The jobs whose paid POST was never answered in a usable way."""
+    with Reader(directory) as reader:
+        return list(reader.jobs([JobState.IN_DOUBT]))
+
+
+def _run_of(reader: Reader, directory: Path) -> Run:
+    run = reader.last_run()
+    if run is None:
+        raise InputMissing(f"{directory} holds no run yet")
+    return run
+
+
+async def settle_doubts(
+    directory: Path,
+    options: Options,
+    *,
+    attach: Mapping[str, str] | None = None,
+    resubmit: Iterable[str] = (),
+    write_off: Iterable[str] = (),
+) -> list[Job]:
+    """Do what a person decided about jobs in doubt; the jobs as they are now.
+
+    `attach` is checked with the API: the request must exist. All names are checked before the first change.
+    """
+    attach = dict(attach or {})
+    wanted = [*attach, *resubmit, *write_off]
+    if len(set(wanted)) != len(wanted):
+        raise UsageProblem("a job is named twice: choose one of --attach, --resubmit and --write-off for it")
+    async with AsyncExitStack() as stack:
+        stack.enter_context(RunLock(directory))
+        with Reader(directory) as reader:
+            found = {job.job_id: job for job in reader.jobs([JobState.IN_DOUBT])}
+        for job_id in wanted:
+            if job_id not in found:
+                raise UsageProblem(f"job {job_id!r} is not in doubt; `runcomfy-batch doubts {directory}` lists them")
+        if attach:
+            await _check_attached(directory, options, attach)
+        store = stack.enter_context(Store(directory))
+        now = time.time()
+        events: dict[str, Event] = {job_id: DoubtAttached(at=now, request_id=r) for job_id, r in attach.items()}
+        events |= {job_id: DoubtReleased(at=now) for job_id in resubmit}
+        events |= {job_id: DoubtWrittenOff(at=now) for job_id in write_off}
+        return [store.record_now(found[job_id], event) for job_id, event in events.items()]
+
+
+async def _check_attached(directory: Path, options: Options, attach: Mapping[str, str]) -> None:
+    """Each request id must be one that the service knows and that no other job has."""
+    with Reader(directory) as reader:
+        taken = {attempt.request_id: job.job_id for job in reader.jobs() for attempt in job.attempts}
+    for job_id, request_id in attach.items():
+        if not REQUEST_ID.fullmatch(request_id):
+            raise UsageProblem(f"--attach {job_id}: {request_id!r} does not look like a request id")
+        if request_id in taken:
+            raise UsageProblem(f"--attach {job_id}: {request_id} belongs to job {taken[request_id]!r} already")
+    async with open_service(directory, options) as service:
+        for job_id, request_id in attach.items():
+            try:
+                await service.api.status(request_id)
+            except ApiError as error:
+                raise UsageProblem(
+                    f"--attach {job_id}: the service does not confirm {request_id}: {error.failure.message}"
+                ) from error
+
+
+async def cancel(directory: Path, options: Options, job_ids: Iterable[str] = ()) -> dict[str, str]:
+    """Ask the service to cancel open requests, all or those of some jobs; each job's outcome in a word."""
+    wanted = set(job_ids)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(RunLock(directory))
+        store = stack.enter_context(Store(directory))
+        known = {job.job_id for job in store.jobs([JobState.SUBMITTED])}
+        if unknown := sorted(wanted - known):
+            raise UsageProblem(f"not at the service: {', '.join(unknown)}")
+        service = await stack.enter_async_context(open_service(directory, options))
+        return await cancel_queued(store, service, wanted or None)
+
+
+def verify(directory: Path) -> dict[str, list[Failure]]:
+    """Compare the files of done jobs with the recorded hashes; what differs, by job."""
+    broken: dict[str, list[Failure]] = {}
+    with Reader(directory) as reader:
+        for job in reader.jobs([JobState.DONE]):
+            failures = [failure for a in job.artifacts if (failure := verify_file(directory, a)) is not None]
+            if failures:
+                broken[job.job_id] = failures
+    return broken
+
+
+async def repair(directory: Path, options: Options, job_ids: Iterable[str]) -> list[Job]:
+    """Fetch the files of these done jobs again, free; the jobs as they are then."""
+    async with AsyncExitStack() as stack:
+        stack.enter_context(RunLock(directory))
+        service = await stack.enter_async_context(open_service(directory, options))
+        store = stack.enter_context(Store(directory))
+        jobs = [job for job_id in job_ids if (job := store.job(job_id)) and job.state is JobState.DONE]
+        missing = [store.record_now(job, FilesMissing(at=time.time())) for job in jobs]
+        await collect(store, service, directory, missing)
+        return [found for job in jobs if (found := store.job(job.job_id))]
+
+
+@asynccontextmanager
+async def open_service(directory: Path, options: Options) -> AsyncIterator[Service]:
+    """The service that the state belongs to; raises `StateMismatch` where the options name another."""
+    with Reader(directory) as reader:
+        binding = reader.binding()
+    options = settled(options, {})
+    if binding is not None and binding.is_simulated:
+        options = replace(options, simulate=True)
+    elif binding is not None and options.base_url is None:
+        options = replace(options, base_url=binding.api_base)
+    async with connect(options, token_of(options), directory) as service:
+        check_binding(binding, service.binding, directory)
+        yield service

@@ -1,0 +1,83 @@
+"""Counts a run's jobs as they move, for the progress display and for whoever listens."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from runner.model import AttemptState, Job, JobState, Money
+from runner.progress import Progress, Tally
+from runner.scheduler.gate import SubmitGate
+
+log = logging.getLogger("runner")
+
+BAD = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST)
+OPEN = (JobState.SUBMITTING, JobState.SUBMITTED, JobState.RESULT_KNOWN)
+
+
+class Tallier:
+    """Keeps a `Tally` current at the price of one subtraction an event."""
+
+    def __init__(self, progress: Progress | None, on_job: Callable[[Job], None] | None) -> None:
+        self._progress = progress
+        self._on_job = on_job
+        self._states: Counter[JobState] = Counter()
+        self._unknown_costs = 0
+        self._gate: SubmitGate | None = None
+
+    def begin(self, jobs: Iterable[Job], gate: SubmitGate) -> None:
+        """Count what there is."""
+        self._gate = gate
+        for job in jobs:
+            self._states[job.state] += 1
+            self._unknown_costs += _unknown_costs(job)
+        self._show()
+
+    def moved(self, before: Job | None, after: Job) -> None:
+        """A job changed."""
+        if before is not None and before.state is not after.state:
+            self._states[before.state] -= 1
+            self._states[after.state] += 1
+            self._tell(after)
+        if before is not None:
+            self._unknown_costs += _unknown_costs(after) - _unknown_costs(before)
+        self._show()
+
+    def end(self) -> None:
+        """Leave the display in order."""
+        if self._progress is not None:
+            self._progress.close()
+
+    def _tell(self, job: Job) -> None:
+        fields = {"job_id": job.job_id, "state": str(job.state), "request_id": job.request_id}
+        if job.failure is not None:
+            fields |= {"error": job.failure.code, "message_": job.failure.message}
+        log.info("job moved", extra=fields)
+        is_bad = job.state in (*BAD, JobState.IN_DOUBT, JobState.HELD)
+        if is_bad and job.failure is not None and self._progress is not None:
+            self._progress.failure(job.job_id, job.failure)
+        if job.state.is_terminal and self._on_job is not None:
+            self._on_job(job)
+
+    def _show(self) -> None:
+        if self._progress is None or self._gate is None:
+            return
+        tally = Tally(
+            total=self._states.total(),
+            done=self._states[JobState.DONE],
+            failed=sum(self._states[state] for state in BAD),
+            in_flight=sum(self._states[state] for state in OPEN),
+            in_doubt=self._states[JobState.IN_DOUBT],
+            waiting=self._states[JobState.PENDING] + self._states[JobState.HELD],
+            spent=self._gate.budget.spent,
+            reserved=Money(max(0, self._gate.budget.reserved)),
+            unknown_costs=self._unknown_costs,
+        )
+        self._progress.update(tally, time.time())
+
+
+def _unknown_costs(job: Job) -> int:
+    """Attempts that ended and whose cost the service has not named."""
+    return sum(1 for a in job.attempts if a.state is AttemptState.FINISHED and a.cost is None)

@@ -1,0 +1,91 @@
+"""The root command, and the one place where an error becomes an exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+import click
+
+from runner import __version__
+from runner.cli.check import check, schema
+from runner.cli.completion import completion
+from runner.cli.init import init
+from runner.cli.inspect import report, status, verify
+from runner.cli.mend import cancel, doubts
+from runner.cli.plan import plan
+from runner.cli.run import demo, run
+from runner.cli.simulate import simulate
+from runner.errors import BatchError, ExitCode
+
+EPILOG = """
+\b
+EXIT CODES
+  0 every job done             1 some jobs failed, were rejected, in doubt or lost
+  2 plan: something to do      3 stopped at a limit you set (cost, time)
+  64 usage, or no consent to spend      65 manifest invalid, nothing submitted
+  66 missing input             69 service unavailable      70 a bug in this program
+  73 cannot create, or locked  74 disk trouble             75 stopped early, run again
+  77 token or balance          78 configuration            130/143 interrupted, saved
+
+\b
+ENVIRONMENT
+  RUNCOMFY_TOKEN               the token (then RUNCOMFY_API_TOKEN, YOUR_API_TOKEN,
+                               then the runcomfy command line's token.json)
+  RUNCOMFY_MODEL_API_BASE      another API base, with /v1
+  RUNCOMFY_BATCH_<COMMAND>_<FLAG>  any flag, as RUNCOMFY_BATCH_RUN_CONCURRENCY=4
+  NO_COLOR                     no colours
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EPILOG)
+@click.version_option(__version__, "--version", prog_name="runcomfy-batch")
+def app() -> None:
+    """Run thousands of RunComfy image edits from one manifest: resumable, capped, and never paid twice.
+
+    \b
+      runcomfy-batch demo                      see it work: no token, no network
+      runcomfy-batch init                      write a manifest to start from
+      runcomfy-batch plan products.csv         what it would do, and the price
+      runcomfy-batch run products.csv          run it; the same command again goes on
+    """
+
+
+for command in (
+    run, plan, check, status, report, doubts, cancel, verify, simulate, demo, init, schema, completion
+):  # fmt: skip
+    app.add_command(command)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    sys.exit(_run())
+
+
+def _run() -> int:
+    try:
+        code = app.main(prog_name="runcomfy-batch", standalone_mode=False, auto_envvar_prefix="RUNCOMFY_BATCH")
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.UsageError as error:
+        error.show()
+        return ExitCode.USAGE
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.INPUT_MISSING if isinstance(error, click.FileError) else ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted")
+        return ExitCode.INTERRUPTED
+    except BatchError as error:
+        _say(error.message)
+        return error.exit_code
+    except BrokenPipeError:  # somebody closed our stdout, `| head`: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.DONE
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _say(message: str) -> None:
+    with contextlib.suppress(OSError):  # nobody listens; the exit code still tells
+        click.echo(message, err=True)

@@ -1,0 +1,51 @@
+"""`check` and `schema`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.cli.common import AS_JSON, print_json
+from runner.errors import BatchError, ExitCode
+
+
+@click.command()
+@click.argument("manifests", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="MANIFEST...")
+@AS_JSON
+def check(manifests: tuple[Path, ...], *, as_json: bool) -> int:
+    """Find every error of each MANIFEST, with its place and remedy. No network, nothing is sent."""
+    from runner.batch import load
+    from runner.manifest import as_json as diagnostics_as_json
+    from runner.manifest import render
+
+    worst = ExitCode.DONE
+    documents: list[dict[str, Any]] = []
+    for path in manifests:
+        try:
+            manifest = load(path)
+        except BatchError as error:
+            worst = max(worst, error.exit_code)
+            found = diagnostics_as_json(getattr(error, "diagnostics", ()))
+            documents.append({"manifest": str(path), "ok": False, "message": error.message, "diagnostics": found})
+            if not as_json:
+                click.echo(error.message, err=True)
+            continue
+        found = diagnostics_as_json(manifest.warnings)
+        documents.append({"manifest": str(path), "ok": True, "jobs": len(manifest.jobs), "diagnostics": found})
+        if not as_json:
+            if manifest.warnings:
+                click.echo(render(manifest.warnings), err=True)
+            click.echo(f"{path}: {len(manifest.jobs):,} jobs, no errors")
+    if as_json:
+        print_json(documents)
+    return int(worst)
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of YAML manifests, for editors."""
+    from runner.manifest import manifest_schema
+
+    print_json(manifest_schema())

@@ -1,0 +1,34 @@
+"""`init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from runner.errors import CannotCreate
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), default=Path("catalogue.yaml"))
+def init(file: Path) -> None:
+    """Write a commented manifest to start from, and the schema by which editors complete and check it."""
+    import json
+
+    from runner.manifest import manifest_schema, template
+
+    schema = file.with_name("runcomfy-batch.schema.json")
+    _write(file, template())
+    if not schema.exists():
+        _write(schema, json.dumps(manifest_schema(), ensure_ascii=False, indent=2) + "\n")
+    click.echo(f"wrote {file}\nnext: runcomfy-batch plan {file}; runcomfy-batch run {file} --simulate")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise CannotCreate(f"{path} exists already: choose another name") from None
+    except OSError as error:
+        raise CannotCreate(f"cannot write {path}: {error.strerror}") from error

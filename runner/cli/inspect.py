@@ -1,0 +1,84 @@
+"""`status`, `report` and `verify`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.common import AS_JSON, RUN_DIR, options_of, print_json, run_async
+from runner.errors import ExitCode
+
+if TYPE_CHECKING:
+    from runner.batch import Status
+
+WATCH_GAP_S = 2.0
+
+
+@click.command()
+@click.argument("run_dir", type=click.Path(path_type=Path), default=Path())
+@AS_JSON
+@click.option("--watch", is_flag=True, help="Show it again every two seconds until the run has ended.")
+def status(run_dir: Path, *, as_json: bool, watch: bool) -> None:
+    """Show how RUN_DIR stands, also while another process runs it."""
+    from runner.batch import status as status_of
+
+    while True:
+        found = status_of(run_dir)
+        if as_json:
+            in_flight = [{"job_id": job.job_id, "request_id": job.request_id} for job in found.in_flight]
+            print_json(found.summary.as_dict() | {"in_flight": in_flight})
+        else:
+            click.echo(_render(found))
+        if not watch or found.run.finished_at is not None:
+            return
+        time.sleep(WATCH_GAP_S)
+
+
+def _render(found: Status) -> str:
+    summary = found.summary.as_dict()
+    counts = "  ".join(f"{state} {count:,}" for state, count in summary["counts"].items())
+    ended = f"ended {summary['finished_at']}" if summary["finished_at"] else "running, or killed"
+    lines = [
+        f"{found.run.name}  {ended}{'  simulated' if summary['simulated'] else ''}",
+        f"jobs {summary['jobs']:,}: {counts}",
+        f"spent ${summary['cost_usd']['spent']}, in doubt ${summary['cost_usd']['reserved_in_doubt']}",
+    ]
+    lines += [f"in flight  {job.job_id}  {job.request_id or '(being submitted)'}" for job in found.in_flight[:20]]
+    return "\n".join(lines)
+
+
+@click.command()
+@RUN_DIR
+def report(run_dir: Path) -> None:
+    """Write RUN_DIR's reports again: results.jsonl, results.csv, summary.json, report.html."""
+    from runner.batch import report as write_report
+
+    write_report(run_dir)
+    click.echo(run_dir / "report.html")
+
+
+@click.command()
+@RUN_DIR
+@click.option("--repair", is_flag=True, help="Fetch the files that differ again, free.")
+@AS_JSON
+def verify(run_dir: Path, *, repair: bool, as_json: bool) -> int:
+    """Compare the files in RUN_DIR with the hashes recorded when they came."""
+    from runner.batch import repair as fetch_again
+    from runner.batch import verify as verify_files
+
+    broken = verify_files(run_dir)
+    if broken and repair:
+        run_async(fetch_again(run_dir, options_of(), broken))
+        broken = verify_files(run_dir)
+    if as_json:
+        print_json({job_id: [asdict(failure) for failure in failures] for job_id, failures in broken.items()})
+    else:
+        for job_id, failures in broken.items():
+            for failure in failures:
+                click.echo(f"{job_id}: {failure.message}")
+        click.echo(f"{len(broken):,} jobs with files that differ" if broken else "every file is as it was recorded")
+    return int(ExitCode.SOME_FAILED if broken else ExitCode.DONE)

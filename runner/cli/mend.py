@@ -1,0 +1,104 @@
+"""`doubts` and `cancel`: what a person decides about requests that are paid, or may be."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runner.cli.common import AS_JSON, BASE_URL, RUN_DIR, options_of, print_json, run_async, usd
+from runner.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from runner.model import Job
+
+
+@click.command()
+@RUN_DIR
+@click.option("--attach", multiple=True, metavar="JOB=REQUEST_ID", help="The request was found: collect it, free.")
+@click.option("--resubmit", multiple=True, metavar="JOB", help="Send it again; if both were taken, both are paid.")
+@click.option("--write-off", multiple=True, metavar="JOB", help="Give it up.")
+@BASE_URL
+@AS_JSON
+def doubts(
+    run_dir: Path,
+    *,
+    attach: tuple[str, ...],
+    resubmit: tuple[str, ...],
+    write_off: tuple[str, ...],
+    base_url: str | None,
+    as_json: bool,
+) -> None:
+    """List the jobs in RUN_DIR whose submit was never answered, and settle them.
+
+    Such a job may have been taken and paid for, or not: only RunComfy's Generations page can tell. It is never sent
+    again by itself.
+    """
+    from runner.batch import doubts as find_doubts
+    from runner.batch import settle_doubts
+
+    if attach or resubmit or write_off:
+        pairs = dict(_pair(text) for text in attach)
+        options = options_of(base_url=base_url)
+        settled = run_async(settle_doubts(run_dir, options, attach=pairs, resubmit=resubmit, write_off=write_off))
+        for job in settled:
+            click.echo(f"{job.job_id}: {job.state}")
+        click.echo("The next run goes on from here.")
+        return
+    found = find_doubts(run_dir)
+    if as_json:
+        print_json([_document(job) for job in found])
+        return
+    for job in found:
+        click.echo(_render(job))
+    click.echo(f"{len(found):,} in doubt" + (": look for them on the Generations page" if found else ""))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    job_id, equals, request_id = text.rpartition("=")
+    if not (job_id and equals and request_id):
+        raise UsageProblem(f"--attach: expected JOB=REQUEST_ID, got {text!r}")
+    return job_id, request_id
+
+
+def _document(job: Job) -> dict[str, object]:
+    attempt = job.attempts[-1]
+    return {
+        "job_id": job.job_id,
+        "model": job.spec.model,
+        "sent_at": _when(attempt.intended_at),
+        "payload_sha256": attempt.payload_sha256,
+        "reserved_usd": None if attempt.reserved is None else attempt.reserved / 1e6,
+        "why": job.failure.message if job.failure else "",
+    }
+
+
+def _render(job: Job) -> str:
+    attempt = job.attempts[-1]
+    why = job.failure.message if job.failure else ""
+    when = _when(attempt.intended_at)
+    return f"{job.job_id}  {job.spec.model}  sent {when}  set aside {usd(attempt.reserved)}  {why}"
+
+
+def _when(instant: float) -> str:
+    return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@click.command()
+@RUN_DIR
+@click.argument("jobs", nargs=-1, metavar="[JOB]...")
+@BASE_URL
+def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> None:
+    """Ask RunComfy to cancel requests of RUN_DIR that are still queued: all, or those of each JOB.
+
+    A request that runs already cannot be cancelled: it will bill, and the next run collects it.
+    """
+    from runner.batch import cancel as cancel_requests
+
+    outcomes = run_async(cancel_requests(run_dir, options_of(base_url=base_url), jobs))
+    for job_id, outcome in outcomes.items():
+        click.echo(f"{job_id}: {outcome.replace('_', ' ')}")
+    still = sum(outcome != "cancelled" for outcome in outcomes.values())
+    click.echo(f"{len(outcomes) - still:,} cancelled, {still:,} may still bill; run again to collect what finishes")

@@ -1,0 +1,117 @@
+"""`run` and `demo`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from runner.cli.common import (
+    AS_JSON,
+    MANIFEST,
+    choosing,
+    options_of,
+    print_json,
+    render_plan,
+    render_summary,
+    run_async,
+    wants_color,
+)
+from runner.errors import CannotCreate
+from runner.model import money
+
+if TYPE_CHECKING:
+    from runner.batch import Options, Outcome, Plan
+    from runner.progress import Progress
+
+ASK_ABOVE_JOBS = 50
+ASK_ABOVE_COST = money(5)
+
+
+@click.command(short_help="Run a manifest; the same command again goes on.")
+@MANIFEST
+@choosing
+@click.option("--concurrency", type=int, metavar="N", help="Most requests in flight at once [8].")
+@click.option("--yes", is_flag=True, help="Spend without asking.")
+@click.option("--max-cost", "max_cost_usd", metavar="USD", help="Never spend more than this in the run directory.")
+@click.option("--until", metavar="HH:MM", help="Submit nothing after this time of day.")
+@click.option("--max-duration", metavar="8h", help="Submit nothing after this long.")
+@click.option(
+    "--on-interrupt",
+    type=click.Choice(["drain", "detach", "cancel"]),
+    help="After Ctrl-C: finish the downloads in progress [drain], leave them, or cancel queued requests too.",
+)
+@click.option("--in-doubt", type=click.Choice(["hold", "resubmit"]), help="What to do with jobs in doubt [hold].")
+@click.option(
+    "--trust-host", "trust_hosts", multiple=True, metavar="HOST", help="Fetch outputs from this host as well."
+)
+@click.option("--download-concurrency", type=int, metavar="N", help="Most downloads at once [8].")
+@click.option("--job-timeout", metavar="30m", help="Stop looking at a request after this long [30m].")
+@click.option("-q", "--quiet", is_flag=True, help="Only failures and the summary.")
+@click.option("-v", "--verbose", is_flag=True, help="One line a minute, also on a terminal.")
+@AS_JSON
+def run(manifest: Path, *, quiet: bool, verbose: bool, as_json: bool, **choices: Any) -> int:
+    """Run MANIFEST (YAML, CSV, TSV or JSONL), or go on with it: the same command again resumes, and pays nothing twice.
+
+    Jobs that are done stay done; requests already paid for are collected; the rest is submitted under the cap.
+    """
+    mode = "quiet" if quiet else "plain" if verbose else "auto"
+    outcome = run_async(_run(manifest, options_of(**choices), mode=mode))
+    if as_json:
+        print_json(outcome.summary.as_dict())
+    else:
+        _tell(outcome)
+    return int(outcome.exit_code)
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", default=Path("runs/demo"), show_default=True)
+@click.option("--concurrency", type=int, metavar="N", default=8, show_default=True)
+def demo(out: Path, concurrency: int) -> int:
+    """See it work: a catalogue of products is edited on the built-in simulator. No token, no network, play money.
+
+    Two of the jobs fail on purpose, to show how failures are reported.
+    """
+    from runner.cli.samples import sample
+
+    with sample("catalogue.yaml") as manifest:
+        outcome = run_async(_run(manifest, options_of(out=out, concurrency=concurrency, simulate=True), mode="auto"))
+    _tell(outcome)
+    click.echo("Two jobs failed on purpose: the report shows how that looks. Now try: runcomfy-batch init")
+    return 0 if outcome.exit_code <= 1 else int(outcome.exit_code)
+
+
+async def _run(manifest: Path, options: Options, *, mode: Any) -> Outcome:
+    from runner.batch import Control
+    from runner.batch import run as run_batch
+    from runner.progress import make_progress
+
+    progress: Progress = make_progress(sys.stderr, mode=mode, color=wants_color(), now=time.time)
+    control = Control(note=progress.note)
+    is_person = sys.stdin.isatty() and sys.stderr.isatty()
+    with control.on_signals():
+        return await run_batch(
+            manifest, options, confirm=_confirm if is_person else None, progress=progress, control=control
+        )
+
+
+def _confirm(plan: Plan) -> bool:
+    """Ask where much is to be spent, or nobody knows how much."""
+    click.echo(render_plan(plan), err=True)
+    is_small = len(plan.to_submit) <= ASK_ABOVE_JOBS and plan.price is not None and plan.price <= ASK_ABOVE_COST
+    return is_small or click.confirm("Proceed?", err=True)
+
+
+def _tell(outcome: Outcome) -> None:
+    """The summary on stdout; a closed stdout has no say in the exit code."""
+    if outcome.hold is not None:
+        click.echo(outcome.hold.message, err=True)
+    try:
+        click.echo(render_summary(outcome.summary, outcome.directory, outcome.exit_code))
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            raise CannotCreate(f"stdout: {error.strerror}") from error

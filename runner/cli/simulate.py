@@ -1,0 +1,44 @@
+"""`simulate`."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import click
+
+from runner.cli.common import run_async
+
+
+@click.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes a free one.")
+@click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Requests that run at once.")
+@click.option(
+    "--latency", type=click.FloatRange(0), default=1.0, show_default=True, help="Median seconds an edit takes."
+)
+@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="YAML rules of how to misbehave.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Same seed, same pixels, times and faults.")
+@click.option("--journal", type=click.Path(path_type=Path), metavar="FILE", help="Remember requests across restarts.")
+def simulate(*, port: int, slots: int, latency: float, faults: Path | None, seed: int, journal: Path | None) -> None:
+    """Serve a stand-in RunComfy on this machine: real HTTP, really edited pixels, play money, faults on demand."""
+    run_async(_serve(port=port, slots=slots, latency=latency, faults=faults, seed=seed, journal=journal))
+
+
+async def _serve(
+    *, port: int, slots: int, latency: float, faults: Path | None, seed: int, journal: Path | None
+) -> None:
+    from runner.simulator import SimulatorSettings, read_faults, serve
+
+    settings = SimulatorSettings(
+        port=port,
+        slots=slots,
+        latency_s=latency,
+        faults=read_faults(faults) if faults else (),
+        seed=seed,
+        journal=journal,
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await serve(settings, announce=click.echo, stop=stop)
