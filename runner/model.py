@@ -27,9 +27,8 @@ MICRO = Decimal(1_000_000)
 def money(usd: Decimal | float | str) -> Money:
     """Money from a decimal amount of USD, rounded to the nearest micro-USD; raises `ValueError` for no number."""
     try:
-        amount = Decimal(str(usd)) * MICRO
-        return Money(int(amount.to_integral_value(ROUND_HALF_UP)))
-    except ArithmeticError as error:
+        return Money(int((Decimal(str(usd)) * MICRO).to_integral_value(ROUND_HALF_UP)))
+    except (ArithmeticError, ValueError) as error:
         raise ValueError(f"not an amount of money: {usd!r}") from error
 
 

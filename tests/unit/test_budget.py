@@ -1,0 +1,75 @@
+"""Reserve, settle, release."""
+
+import pytest
+
+from runner.model import Attempt, AttemptState, Job, JobSpec, Money
+from runner.rules.budget import Budget, Refused, Reserved, budget_of, release, reserve, settle
+
+PRICE = Money(39_000)
+
+
+def attempt(state, *, cost=None, reserved=PRICE):
+    return Attempt(number=1, state=state, payload_sha256="", intended_at=0.0, reserved=reserved, cost=cost)
+
+
+def test_nothing_is_reserved_beyond_the_limit():
+    """reserved + spent + price ≤ limit, to the last micro-USD."""
+    budget = Budget(limit=Money(100_000), spent=Money(22_000))
+    first = reserve(budget, PRICE)
+    assert first == Reserved(Budget(limit=Money(100_000), spent=Money(22_000), reserved=PRICE))
+    second = reserve(first.budget, PRICE)
+    assert isinstance(second, Reserved)
+    assert second.budget.left == 0
+    assert reserve(second.budget, Money(1)) == Refused(Money(1), Money(0))
+
+
+def test_an_unknown_price_is_refused_under_a_limit_and_taken_without_one():
+    """Unknown is not 0: a promise about it cannot be kept."""
+    assert reserve(Budget(limit=Money(10)), None) == Refused(None, Money(10))
+    assert reserve(Budget(), None) == Reserved(Budget())
+    assert Budget().left is None
+
+
+def test_release_frees_what_was_set_aside():
+    """Nothing was taken."""
+    assert release(Budget(reserved=PRICE), PRICE) == Budget()
+    assert release(Budget(), None) == Budget()
+
+
+@pytest.mark.parametrize(
+    ("state", "cost", "spent", "reserved"),
+    [
+        (AttemptState.INTENT, None, 0, PRICE),
+        (AttemptState.ACCEPTED, None, 0, PRICE),
+        (AttemptState.IN_DOUBT, None, 0, PRICE),
+        (AttemptState.NOT_SENT, None, 0, 0),
+        (AttemptState.REFUSED, None, 0, 0),
+        (AttemptState.FINISHED, Money(0), 0, 0),
+        (AttemptState.FINISHED, Money(50_000), 50_000, 0),
+        (AttemptState.FINISHED, None, PRICE, 0),
+        (AttemptState.RELEASED, None, PRICE, 0),
+        (AttemptState.WRITTEN_OFF, None, PRICE, 0),
+    ],
+)
+def test_an_attempt_counts_as_its_state_says(state, cost, spent, reserved):
+    """What is open or in doubt is set aside; what may have been paid is spent; what was refused is free."""
+    job = Job(spec=JobSpec(job_id="a", model="m", inputs={}, fingerprint=""), attempts=(attempt(state, cost=cost),))
+    assert budget_of(Money(1_000_000), [job]) == Budget(
+        limit=Money(1_000_000), spent=Money(spent), reserved=Money(reserved)
+    )
+
+
+def test_an_unknown_price_that_was_spent_counts_nothing_known():
+    """The report says how many are unknown; the sum holds what is known."""
+    job = Job(
+        spec=JobSpec(job_id="a", model="m", inputs={}, fingerprint=""),
+        attempts=(attempt(AttemptState.FINISHED, reserved=None), attempt(AttemptState.INTENT, reserved=None)),
+    )
+    assert budget_of(None, [job]) == Budget()
+
+
+def test_settling_moves_the_money_with_the_attempt():
+    """From set aside to spent, at what the service named."""
+    budget = Budget(reserved=PRICE)
+    settled = settle(budget, [attempt(AttemptState.ACCEPTED)], [attempt(AttemptState.FINISHED, cost=Money(40_000))])
+    assert settled == Budget(spent=Money(40_000), reserved=Money(0))

@@ -1,0 +1,125 @@
+"""The cap, the brake and the gate's rule."""
+
+from runner.rules import pacing
+from runner.rules.pacing import Brake, BrakeState, Full, Go, NotBefore, may_submit
+
+NOW = 1000.0
+
+
+def ask(paced, brake=None, *, in_flight=0, submitting=0, now=NOW):
+    return may_submit(paced, brake or Brake(), in_flight=in_flight, submitting=submitting, now=now)
+
+
+def test_a_429_halves_the_cap_once_a_window():
+    """Many 429s that arrive together are one signal."""
+    paced = pacing.pacing(16)
+    paced = pacing.throttled(paced, NOW, NOW + 2)
+    assert (paced.cap, paced.closed_until) == (8, NOW + 2)
+    paced = pacing.throttled(paced, NOW + 1, NOW + 5)
+    assert (paced.cap, paced.closed_until) == (8, NOW + 5)
+    paced = pacing.throttled(paced, NOW + 20, NOW + 21)
+    assert paced.cap == 4
+
+
+def test_the_cap_never_falls_below_one():
+    """A throttled run goes on, slowly."""
+    paced = pacing.pacing(1)
+    assert pacing.throttled(paced, NOW, NOW).cap == 1
+
+
+def test_successes_grow_the_cap_slowly_to_its_ceiling():
+    """One more in flight for each cap's worth of accepted POSTs, never above what the user allowed."""
+    paced = pacing.throttled(pacing.pacing(4), NOW, NOW)
+    caps = []
+    for _ in range(8):
+        paced = pacing.accepted(paced)
+        caps.append(paced.cap)
+    assert caps == [2, 3, 3, 3, 4, 4, 4, 4]
+
+
+def test_retry_after_closes_the_gate_for_every_job():
+    """Not only for the one that was told."""
+    paced = pacing.throttled(pacing.pacing(8), NOW, NOW + 30)
+    assert ask(paced) == NotBefore(NOW + 30)
+    assert ask(paced, now=NOW + 30) == Go()
+
+
+def test_the_cap_counts_everything_in_flight():
+    """Also what an earlier run submitted."""
+    assert ask(pacing.pacing(4), in_flight=3) == Go()
+    assert ask(pacing.pacing(4), in_flight=4) == Full()
+
+
+def test_three_doubts_in_a_row_put_the_brake_on():
+    """An outage costs a handful of jobs in doubt, not the manifest."""
+    brake = Brake()
+    for _ in range(2):
+        brake = pacing.after_doubt(brake, NOW, 8)
+    assert ask(pacing.pacing(8), brake) == Go()
+    brake = pacing.after_doubt(brake, NOW, 8)
+    assert brake.state is BrakeState.ON
+    assert ask(pacing.pacing(8), brake) == Full()
+
+
+def test_scattered_doubts_put_the_brake_on_too():
+    """Answers between them do not hide that too many are lost within ten minutes."""
+    brake = Brake()
+    for n in range(6):
+        assert brake.state is BrakeState.RELEASED
+        brake = (
+            pacing.after_answer(pacing.after_doubt(brake, NOW + n, 2)) if n < 5 else pacing.after_doubt(brake, NOW, 2)
+        )
+    assert brake.state is BrakeState.ON
+
+
+def test_old_doubts_are_forgotten():
+    """What happened more than ten minutes ago says nothing about now."""
+    brake = Brake()
+    for n in range(20):
+        brake = pacing.after_answer(pacing.after_doubt(brake, NOW + 700 * n, 2))
+    assert brake.state is BrakeState.RELEASED
+
+
+def test_an_unreachable_service_puts_the_brake_on():
+    """Three POSTs that did not leave are enough; none is in doubt."""
+    brake = Brake()
+    for _ in range(3):
+        brake = pacing.after_unsent(brake, NOW)
+    assert brake.state is BrakeState.ON
+    assert "cannot be reached" in brake.reason
+
+
+def test_two_good_probes_half_open_and_a_good_answer_releases():
+    """After an outage one POST goes first."""
+    brake = Brake(state=BrakeState.ON, doubts_in_row=3)
+    brake = pacing.after_probe(brake, is_good=True)
+    brake = pacing.after_probe(brake, is_good=False)
+    brake = pacing.after_probe(brake, is_good=True)
+    assert brake.state is BrakeState.ON
+    brake = pacing.after_probe(brake, is_good=True)
+    assert brake.state is BrakeState.HALF_OPEN
+    assert ask(pacing.pacing(8), brake, submitting=0) == Go()
+    assert ask(pacing.pacing(8), brake, submitting=1) == Full()
+    assert pacing.after_probe(brake, is_good=False) is brake
+    assert pacing.after_answer(brake) == Brake()
+
+
+def test_a_doubt_while_half_open_puts_the_brake_on_again():
+    """And keeps the instant at which the outage began."""
+    brake = Brake(state=BrakeState.HALF_OPEN, since=NOW)
+    assert pacing.after_doubt(brake, NOW + 60, 8).state is BrakeState.ON
+    again = pacing.after_unsent(brake, NOW + 60)
+    assert (again.state, again.since) == (BrakeState.ON, NOW)
+
+
+def test_a_late_answer_does_not_release_the_brake():
+    """It belongs to a POST that left before; the probes decide."""
+    brake = Brake(state=BrakeState.ON, doubts_in_row=3, since=NOW)
+    assert pacing.after_answer(brake).state is BrakeState.ON
+
+
+def test_probes_come_less_often_while_they_fail():
+    """Doubling to a minute; quick again once one was good."""
+    brake = Brake(state=BrakeState.ON)
+    assert [pacing.probe_gap_s(brake, n, 2.0) for n in (0, 1, 2, 9)] == [2, 4, 8, 60]
+    assert pacing.probe_gap_s(Brake(state=BrakeState.ON, good_probes=1), 9, 2.0) == 2.0

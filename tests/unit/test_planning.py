@@ -1,0 +1,101 @@
+"""New, resume, done, changed, gone; and the price."""
+
+import pytest
+
+from runner.model import Attempt, AttemptState, Failure, FailureKind, Job, JobSpec, JobState, Money, Price
+from runner.rules.planning import Change, Choices, PlanEntry, gone_entry, plan_entry, price_of
+
+PRICE = Price(amount=Money(39_000), unit="output")
+S = JobState
+
+
+def spec(prompt="white", model="m", **more):
+    inputs = {"prompt": prompt, **more}
+    return JobSpec(job_id="a", model=model, inputs=inputs, fingerprint=f"{model}{prompt}{more}")
+
+
+def job(state, *, known=None, failure=None):
+    tried = state is not S.PENDING
+    attempts = (
+        (Attempt(number=1, state=AttemptState.ACCEPTED, payload_sha256="", intended_at=0.0, request_id="r1"),)
+        if tried
+        else ()
+    )
+    return Job(spec=known or spec(), state=state, attempts=attempts, failure=failure)
+
+
+FAILED = Failure(kind=FailureKind.REMOTE, code="content_policy", message="refused")
+
+
+@pytest.mark.parametrize(
+    ("known", "choices", "change", "submits"),
+    [
+        (None, Choices(), Change.NEW, True),
+        (job(S.PENDING), Choices(), Change.NEW, True),
+        (job(S.HELD), Choices(), Change.NEW, True),
+        (job(S.SUBMITTING), Choices(), Change.IN_DOUBT, False),
+        (job(S.IN_DOUBT), Choices(), Change.IN_DOUBT, False),
+        (job(S.IN_DOUBT), Choices(retry=frozenset({"failed"})), Change.IN_DOUBT, False),
+        (job(S.SUBMITTED), Choices(), Change.RESUME, False),
+        (job(S.RESULT_KNOWN), Choices(), Change.RESUME, False),
+        (job(S.DONE), Choices(), Change.DONE, False),
+        (job(S.DONE), Choices(retry=frozenset({"failed"})), Change.DONE, False),
+        (job(S.FAILED, failure=FAILED), Choices(), Change.FAILED, False),
+        (job(S.FAILED), Choices(), Change.FAILED, False),
+        (job(S.FAILED, failure=FAILED), Choices(retry=frozenset({"failed"})), Change.RETRY, True),
+        (job(S.FAILED, failure=FAILED), Choices(retry=frozenset({"remote"})), Change.RETRY, True),
+        (job(S.FAILED, failure=FAILED), Choices(retry=frozenset({"content_policy"})), Change.RETRY, True),
+        (job(S.FAILED, failure=FAILED), Choices(retry=frozenset({"input"})), Change.FAILED, False),
+        (job(S.REJECTED, failure=FAILED), Choices(retry=frozenset({"rejected"})), Change.RETRY, True),
+    ],
+)
+def test_the_state_decides_what_is_paid(known, choices, change, submits):
+    """Only what was never taken, or what a person asks for again, is submitted."""
+    entry = plan_entry(spec(), known, PRICE, choices)
+    assert (entry.change, entry.will_submit, entry.price) == (change, submits, PRICE.amount if submits else None)
+    assert entry.reason
+
+
+@pytest.mark.parametrize(
+    ("state", "rerun", "submits"),
+    [(S.DONE, False, False), (S.DONE, True, True), (S.SUBMITTED, True, False), (S.IN_DOUBT, True, False)],
+)
+def test_an_edited_entry_is_paid_again_only_when_asked(state, rerun, submits):
+    """And never while the request before is still open."""
+    entry = plan_entry(spec("black"), job(state), PRICE, Choices(rerun_changed=rerun))
+    assert (entry.change, entry.will_submit) == (Change.CHANGED, submits)
+    assert entry.reason.startswith("prompt changed")
+
+
+def test_an_entry_that_was_never_sent_may_change_freely():
+    """There is nothing to pay again."""
+    assert plan_entry(spec("black"), job(S.PENDING), PRICE, Choices()).change is Change.NEW
+
+
+def test_a_changed_model_is_named():
+    """The reason says what changed."""
+    assert plan_entry(spec(model="n"), job(S.DONE), PRICE, Choices()).reason.startswith("model changed")
+
+
+def test_a_job_that_left_the_manifest_is_gone():
+    """It is reported; nothing is submitted for it."""
+    assert gone_entry(job(S.DONE)) == PlanEntry(
+        job_id="a", change=Change.GONE, will_submit=False, price=None, reason="no longer in the manifest (done)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("price", "inputs", "expected"),
+    [
+        (PRICE, {}, 39_000),
+        (PRICE, {"num_images": 4}, 156_000),
+        (PRICE, {"num_images": "4"}, None),
+        (PRICE, {"num_images": 0}, None),
+        (Price(amount=Money(10), unit="request"), {"num_images": 4}, 10),
+        (Price(amount=Money(10), unit="second"), {"duration": 5}, None),
+        (Price(amount=None), {}, None),
+    ],
+)
+def test_the_price_is_known_or_unknown_never_zero(price, inputs, expected):
+    """Per output where the card says so; by the second nobody knows beforehand."""
+    assert price_of(price, inputs) == expected
