@@ -1,0 +1,145 @@
+"""Checks one job's inputs against its model's schema: every problem at once, each with its path and a remedy."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from runner.catalog.cards import ModelCard
+from runner.catalog.urls import url_problem
+from runner.model import InputProblem, InputRules
+
+SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
+
+
+def rules_for(card: ModelCard, *, allow_loopback: bool = False) -> InputRules:
+    """What the card's model accepts. With `allow_loopback` URLs may point to this machine: for a local service."""
+    return _Rules(card, allow_loopback=allow_loopback)
+
+
+class _Rules:
+    """One model's rules, its schema compiled once."""
+
+    def __init__(self, card: ModelCard, *, allow_loopback: bool) -> None:
+        self.model = card.model_id
+        self.fields: Mapping[str, Mapping[str, Any]] = card.input_schema.get("properties", {})
+        self._allow_loopback = allow_loopback
+        self._validator = jsonschema_rs.validator_for(dict(card.input_schema))
+        self._url_fields = [name for name, schema in self.fields.items() if _holds_urls(name, schema)]
+
+    def problems(self, inputs: Mapping[str, Any]) -> list[InputProblem]:
+        """Every way in which the inputs break the schema or name what the service cannot fetch."""
+        document = dict(inputs)
+        found: list[InputProblem] = []
+        if not self._validator.is_valid(document):
+            for error in self._validator.iter_errors(document):
+                found += self._explain(error)
+        for name in self._url_fields:
+            found += self._url_problems(name, document.get(name))
+        return found
+
+    def _url_problems(self, name: str, value: Any) -> Iterator[InputProblem]:
+        values = enumerate(value) if isinstance(value, list) else [(None, value)]
+        for index, url in values:
+            if isinstance(url, str) and (problem := url_problem(url, allow_loopback=self._allow_loopback)):
+                code, message, hint = problem
+                path = (name,) if index is None else (name, index)
+                yield InputProblem(path=path, code=code, message=message, hint=hint)
+
+    def _explain(self, error: Any) -> list[InputProblem]:
+        """One schema error in a person's words."""
+        path = tuple(error.instance_path)
+        kind = type(error.kind).__name__.rsplit("_", 1)[-1]
+        name = str(path[0]) if path else ""
+        schema = self.fields.get(name, {})
+        value = error.instance
+        match kind:
+            case "AdditionalProperties":
+                return [self._unknown(key) for key in error.kind.unexpected]
+            case "Required":
+                field = error.kind.property
+                return [InputProblem(path=(field,), code="missing-field", message=f"{field!r} is missing")]
+            case "Enum":
+                return [_not_in_enum(path, schema, value)]
+            case "MaxLength" | "MinLength":
+                return [_length(path, schema, value)]
+            case "MaxItems" | "MinItems":
+                return [_count(path, schema, value)]
+            case "Type":
+                return [_type(path, error, value)]
+            case "Minimum" | "Maximum" | "ExclusiveMinimum" | "ExclusiveMaximum" | "MultipleOf":
+                return [_range(path, schema, value)]
+            case _:
+                return [InputProblem(path=path, code="invalid", message=f"{_named(path)}: {error.message}")]
+
+    def _unknown(self, key: str) -> InputProblem:
+        near = difflib.get_close_matches(key, self.fields, 1, 0.6)
+        hint = f"did you mean {near[0]!r}?" if near else f"{self.model} knows: {', '.join(self.fields)}"
+        return InputProblem(path=(key,), code="unknown-field", message=f"unknown field {key!r}", hint=hint)
+
+
+def _holds_urls(name: str, schema: Mapping[str, Any]) -> bool:
+    """Whether a field's text is a URL that the service fetches."""
+    inner = schema.get("items", schema) if schema.get("type") == "array" else schema
+    is_uri = isinstance(inner, Mapping) and str(inner.get("format", "")).endswith("uri")
+    return is_uri or bool(re.fullmatch(r"(image|video|mask|reference_image)(_url|_uri)?s?", name))
+
+
+def _named(path: tuple[str | int, ...]) -> str:
+    return ".".join(str(part) for part in path) or "the job"
+
+
+def _not_in_enum(path: tuple[str | int, ...], schema: Mapping[str, Any], value: Any) -> InputProblem:
+    allowed = [str(option) for option in schema.get("enum", ())]
+    code = _named(path).replace("_", "-") if path in (("aspect_ratio",), ("output_format",)) else "enum"
+    message = f"{_named(path)}: {str(value)[:60]!r} is not supported"
+    near = _nearest(str(value), allowed)
+    hint = f"did you mean {near!r}? " if near else ""
+    if near and re.fullmatch(r"\d+:0\d(:00)?|0\d+:\d+(:00)?", str(value)):
+        hint += f"spreadsheets turn {near} into the time {value}; format the column as Text"
+    else:
+        hint += "allowed: " + ", ".join(allowed)
+    return InputProblem(path=path, code=code, message=message, hint=hint)
+
+
+def _nearest(value: str, allowed: list[str]) -> str | None:
+    """The option that was probably meant: another spelling of it, or one or two letters away."""
+    text = value.strip().lower()
+    ratio = re.fullmatch(r"0*(\d+)\s*[:x/]\s*0*(\d+)(?::00)?", text)
+    candidates = [text, SYNONYMS.get(text, text), f"{ratio[1]}:{ratio[2]}" if ratio else text]
+    for candidate in candidates:
+        if candidate in allowed:
+            return candidate
+    return next(iter(difflib.get_close_matches(text, allowed, 1, 0.6)), None)
+
+
+def _length(path: tuple[str | int, ...], schema: Mapping[str, Any], value: Any) -> InputProblem:
+    code = "prompt-length" if path == ("prompt",) else "length"
+    if not value:
+        return InputProblem(path=path, code=code, message=f"{_named(path)} is empty")
+    most = schema.get("maxLength")
+    message = f"{_named(path)} is {len(value)} characters long, the limit is {most}"
+    return InputProblem(path=path, code=code, message=message, hint=f"cut {len(value) - int(most or 0)} characters")
+
+
+def _count(path: tuple[str | int, ...], schema: Mapping[str, Any], value: Any) -> InputProblem:
+    code = "image-count" if path == ("image_urls",) else "count"
+    least, most = schema.get("minItems", 0), schema.get("maxItems", "any number")
+    return InputProblem(path=path, code=code, message=f"{len(value)} {_named(path)}; from {least} to {most} are taken")
+
+
+def _range(path: tuple[str | int, ...], schema: Mapping[str, Any], value: Any) -> InputProblem:
+    code = "num-images" if path == ("num_images",) else "range"
+    least, most = schema.get("minimum", "any"), schema.get("maximum", "any")
+    return InputProblem(path=path, code=code, message=f"{_named(path)} must be {least} to {most}, got {value}")
+
+
+def _type(path: tuple[str | int, ...], error: Any, value: Any) -> InputProblem:
+    wanted = " or ".join(str(name) for name in error.kind.types)
+    shown = "nothing" if value is None else repr(value)[:60]
+    code = "num-images" if path == ("num_images",) else "wrong-type"
+    return InputProblem(path=path, code=code, message=f"{_named(path)} must be of type {wanted}, got {shown}")

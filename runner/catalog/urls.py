@@ -1,0 +1,72 @@
+"""Whether the service can fetch an input URL, as far as its text tells; pure.
+
+The service fetches over the public internet and without a login: a URL that only this machine or this network can
+reach is a paid failure, so it is refused before anything is sent.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+Problem = tuple[str, str, str]
+"""Code, message, remedy."""
+
+
+def url_problem(url: str, *, allow_loopback: bool = False) -> Problem | None:
+    """What is wrong with the URL, or `None`."""
+    if not url.strip():
+        return "url", "an empty URL", ""
+    if re.search(r"\s", url):
+        return "url-space", f"the URL holds white space: {_short(url)}", "write a space in a URL as %20"
+    if url.startswith("data:"):
+        is_image = url.startswith(("data:image/", "data:video/"))
+        return None if is_image else ("url", "a data: URI that is no image", "data:image/… is taken")
+    if re.match(r"\.{0,2}/|~|[A-Za-z]:\\|file:", url) or "://" not in url:
+        hint = "the service fetches public https:// URLs: upload the file first"
+        return "url", f"not a URL: {_short(url)}", hint
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "url", f"not a URL: {_short(url)}", ""
+    if not host or "\\" in url:
+        return "url", f"a URL without a host: {_short(url)}", ""
+    is_loopback = _is_loopback(host)
+    if is_loopback and allow_loopback and parts.scheme in ("http", "https"):
+        return None
+    if is_loopback or _is_private(host):
+        return "url-private", f"the service cannot reach {host}: it is no public host", "use a public https:// URL"
+    if parts.scheme == "http":
+        return "url-scheme", f"https:// is needed: {_short(url)}", f"did you mean https://{_short(url[7:])}"
+    if parts.scheme != "https":
+        return "url-scheme", f"{parts.scheme}:// is not fetched: {_short(url)}", "use an https:// URL"
+    return None
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def _is_private(host: str) -> bool:
+    address = _address(host)
+    if address is not None:
+        return not address.is_global
+    return host.endswith((".local", ".internal", ".lan", ".home.arpa")) or "." not in host.rstrip(".")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _short(url: str) -> str:
+    """The URL without its query, cut to a line."""
+    bare = url.split("?", maxsplit=1)[0]
+    return bare if len(bare) <= 80 else bare[:79] + "…"

@@ -1,0 +1,23 @@
+"""Downloads: from a URL to a whole file. One coroutine from a `FetchSpec` to an outcome *value*.
+
+A file under its final name is complete: it was streamed to a part file that nobody else can name, counted, decoded,
+hashed, synced, and only then renamed. A download never costs a second payment, so everything here may be repeated.
+"""
+
+from runner.media.download import Downloader
+from runner.media.files import is_whole, sweep_parts, verify
+from runner.media.guard import HostPolicy
+from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, SecretUrl
+
+__all__ = [
+    "Downloader",
+    "FetchFailed",
+    "FetchOutcome",
+    "FetchSpec",
+    "Fetched",
+    "HostPolicy",
+    "SecretUrl",
+    "is_whole",
+    "sweep_parts",
+    "verify",
+]

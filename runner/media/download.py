@@ -1,0 +1,206 @@
+"""Fetches one output after the other through a session of its own: without token, cookies, or trust in the sender."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import urljoin
+
+import aiofiles
+import aiohttp
+from yarl import URL
+
+from runner.media.files import DISK_ERRORS, PIECE, digest_and_sync, new_part, settle, storage_failed
+from runner.media.guard import AddressRefused, HostPolicy, socket_factory
+from runner.media.sniff import EXTENSIONS, Broken, Found, inspect
+from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, shown, without_query
+from runner.model import Artifact, Failure, FailureKind
+
+MOST_REDIRECTS: Final = 3
+STALE: Final = frozenset({401, 403, 404, 410})
+"""Statuses of a URL that has expired: a fresh one is read from the result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How slow a server may be; seconds and bytes."""
+
+    connect_s: float = 15.0
+    silence_s: float = 60.0
+    window_s: float = 60.0
+    least_bytes: int = 60_000
+    """In a window; less is a drip that would hold a slot for hours."""
+
+
+class _Failed(Exception):
+    """Carries a failure out of the depths of one download."""
+
+    def __init__(self, kind: FailureKind, code: str, message: str, *, again: bool = True, stale: bool = False) -> None:
+        super().__init__(message)
+        self.failure = Failure(kind=kind, code=code, message=message)
+        self.is_retryable = again
+        self.is_stale = stale
+
+
+class Downloader:
+    """Fetches outputs into a run directory. An async context manager; `fetch` may be called concurrently."""
+
+    def __init__(
+        self,
+        directory: Path,
+        policy: HostPolicy,
+        *,
+        run_id: str,
+        concurrency: int = 8,
+        patience: Patience | None = None,
+        decoders: int = 2,
+    ) -> None:
+        self._directory = directory
+        self._policy = policy
+        self._run_id = run_id
+        self._slots = asyncio.Semaphore(concurrency)
+        self._patience = patience or Patience()
+        self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        patience = self._patience
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, socket_factory=socket_factory(self._policy)),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_s, sock_read=patience.silence_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,  # a bomb is measured as it arrives
+            headers={"Accept-Encoding": "identity"},
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+
+    async def fetch(self, spec: FetchSpec) -> FetchOutcome:
+        """Fetch one output; a value for everything that may happen to a download.
+
+        Raises `StorageFailed` where the disk failed. Safe to cancel: nothing is left behind.
+        """
+        started = time.perf_counter()
+        async with self._slots:
+            try:
+                artifact = await self._fetch(spec)
+            except _Failed as failed:
+                return FetchFailed(
+                    failure=failed.failure,
+                    is_retryable=failed.is_retryable,
+                    is_stale=failed.is_stale,
+                    seconds=time.perf_counter() - started,
+                )
+        return Fetched(artifact=artifact, seconds=time.perf_counter() - started)
+
+    async def _fetch(self, spec: FetchSpec) -> Artifact:
+        final = self._directory / spec.stem
+        part = new_part(final.parent, self._run_id)
+        try:
+            size = await self._stream(spec, part)
+            return await asyncio.get_running_loop().run_in_executor(self._decoders, self._finish, spec, part, size)
+        except OSError as error:
+            if error.errno in DISK_ERRORS:
+                raise storage_failed(final.parent, error) from error
+            raise
+        finally:
+            part.unlink(missing_ok=True)
+
+    async def _stream(self, spec: FetchSpec, part: Path) -> int:
+        """The body into the part file; its size."""
+        try:
+            response = await self._open(spec.url)
+            try:
+                _check_answer(response, spec)
+                return await self._copy(response, spec, part)
+            finally:
+                response.close()
+        except AddressRefused as error:
+            raise _Failed(FailureKind.POLICY, "address_refused", f"{shown(spec.url)}: {error}", again=False) from None
+        except TimeoutError:
+            raise _Failed(FailureKind.TRANSIENT, "timeout", f"{shown(spec.url)} fell silent") from None
+        except aiohttp.ClientPayloadError:
+            raise _Failed(FailureKind.OUTPUT, "truncated", f"{shown(spec.url)} ended too early") from None
+        except aiohttp.ClientError as error:
+            if isinstance(error.__cause__, AddressRefused) or "is no public address" in str(error):
+                message = f"{shown(spec.url)} leads to an address that is not public"
+                raise _Failed(FailureKind.POLICY, "address_refused", message, again=False) from None
+            raise _Failed(FailureKind.TRANSIENT, "network", f"{shown(spec.url)}: {type(error).__name__}") from None
+
+    async def _open(self, url: str) -> aiohttp.ClientResponse:
+        """The answer behind at most three redirects, each one's place checked like the first."""
+        for _ in range(MOST_REDIRECTS + 1):
+            if refusal := self._policy.refusal(url):
+                raise _Failed(FailureKind.POLICY, "host_refused", f"{shown(url)}: {refusal}", again=False)
+            response = await self._session.get(URL(url, encoded=True), allow_redirects=False)
+            if response.status not in (301, 302, 303, 307, 308):
+                return response
+            response.close()
+            url = urljoin(url, response.headers.get("Location", ""))
+        message = f"{shown(url)}: more than {MOST_REDIRECTS} redirects"
+        raise _Failed(FailureKind.OUTPUT, "redirect_refused", message)
+
+    async def _copy(self, response: aiohttp.ClientResponse, spec: FetchSpec, part: Path) -> int:
+        size, seen, since = 0, 0, time.monotonic()
+        patience = self._patience
+        async with aiofiles.open(part, "wb", buffering=0) as file:
+            async for piece in response.content.iter_chunked(PIECE):
+                size += len(piece)
+                if size > spec.max_bytes:
+                    raise _too_large(spec)
+                await file.write(piece)
+                if (now := time.monotonic()) - since > patience.window_s:
+                    if size - seen < patience.least_bytes:
+                        raise _Failed(FailureKind.TRANSIENT, "too_slow", f"{shown(spec.url)} only drips")
+                    seen, since = size, now
+        if response.content_length is not None and size != response.content_length:
+            raise _Failed(FailureKind.OUTPUT, "truncated", f"{shown(spec.url)} ended too early")
+        return size
+
+    def _finish(self, spec: FetchSpec, part: Path, size: int) -> Artifact:
+        """Decode, hash, sync, rename; in a decoder thread."""
+        match inspect(part):
+            case Broken(code=code, message=message, is_final=is_final):
+                raise _Failed(FailureKind.OUTPUT, code, f"{shown(spec.url)}: {message}", again=not is_final)
+            case Found() as found:
+                digest = digest_and_sync(part)
+                path = f"{spec.stem}.{EXTENSIONS[found.format]}"
+                settle(part, self._directory / path)
+                return Artifact(
+                    path=path,
+                    sha256=digest,
+                    bytes=size,
+                    width=found.width,
+                    height=found.height,
+                    format=found.format,
+                    source_url=without_query(spec.url),
+                    index=spec.index,
+                )
+
+
+def _check_answer(response: aiohttp.ClientResponse, spec: FetchSpec) -> None:
+    status = response.status
+    if status != 200:
+        message = f"{shown(spec.url)}: HTTP {status}"
+        is_passing = status >= 500 or status in (408, 425, 429)
+        kind = FailureKind.TRANSIENT if is_passing else FailureKind.OUTPUT
+        raise _Failed(kind, f"http_{status}", message, stale=status in STALE)
+    if response.headers.get("Content-Encoding", "identity") not in ("identity", ""):
+        raise _Failed(FailureKind.OUTPUT, "encoded", f"{shown(spec.url)} came compressed, which was not asked for")
+    if response.content_length is not None and response.content_length > spec.max_bytes:
+        raise _too_large(spec)
+
+
+def _too_large(spec: FetchSpec) -> _Failed:
+    message = f"{shown(spec.url)} is larger than {spec.max_bytes} bytes"
+    return _Failed(FailureKind.OUTPUT, "too_large", message, again=False)

@@ -1,0 +1,92 @@
+"""Files on the disk: part files, their final names, and whether what is there is what was recorded."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from runner.errors import StorageFailed
+from runner.model import Artifact, Failure, FailureKind
+
+PART: Final = ".part-"
+DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EACCES})
+PIECE: Final = 1 << 20
+
+
+def new_part(folder: Path, run_id: str) -> Path:
+    """An empty part file under a name that nobody can have planted: made, not opened."""
+    path = folder / f"{PART}{run_id}-{secrets.token_hex(8)}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise storage_failed(folder, error) from error
+    return path
+
+
+def settle(part: Path, final: Path) -> None:
+    """Give a synced part file its final name, durably: rename, then sync the folder. Replaces a planted link itself."""
+    try:
+        part.chmod(0o644)
+        part.replace(final)
+        descriptor = os.open(final.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise storage_failed(final, error) from error
+
+
+def digest_and_sync(path: Path) -> str:
+    """The SHA-256 of the file, which is on the disk when this returns."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(PIECE):
+            digest.update(piece)
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def storage_failed(place: Path, error: OSError) -> StorageFailed:
+    """The disk's error, with the place and what to do."""
+    return StorageFailed(f"{place}: {error.strerror}. Nothing paid is lost: mend the disk and run the same command.")
+
+
+def sweep_parts(directory: Path) -> int:
+    """Remove the part files of dead runs; the caller holds the run lock. How many there were."""
+    parts = list((directory / "images").rglob(f"{PART}*"))
+    for part in parts:
+        part.unlink(missing_ok=True)
+    return len(parts)
+
+
+def is_whole(directory: Path, artifact: Artifact) -> bool:
+    """Whether the file is there with its recorded size; cheap."""
+    try:
+        found = (directory / artifact.path).lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == artifact.bytes
+
+
+def verify(directory: Path, artifact: Artifact) -> Failure | None:
+    """How the file differs from what was recorded, or `None`."""
+    if not is_whole(directory, artifact):
+        size = f"{artifact.bytes} bytes"
+        return _differs("missing", f"{artifact.path} is missing or not {size} long any more")
+    try:
+        with (directory / artifact.path).open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return _differs("unreadable", f"{artifact.path}: {error.strerror}")
+    return None if digest == artifact.sha256 else _differs("changed", f"{artifact.path} is not what was downloaded")
+
+
+def _differs(code: str, message: str) -> Failure:
+    return Failure(kind=FailureKind.OUTPUT, code=code, message=message)

@@ -1,0 +1,68 @@
+"""What goes into a download and what comes out; no engine is imported here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from runner.model import Artifact, Failure
+
+
+class SecretUrl(str):
+    """A result URL is a key to what it names: its `repr` does not tell it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "SecretUrl(***)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchSpec:
+    """One output to fetch."""
+
+    job_id: str
+    index: int
+    """Which output, from 1."""
+    url: SecretUrl
+    stem: str
+    """The file's path without extension, relative to the run directory: `images/mug-blue`."""
+    max_bytes: int = 2 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """The file is whole and has its final name."""
+
+    artifact: Artifact
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFailed:
+    """The file is not there. Nothing of it is left on the disk."""
+
+    failure: Failure
+    is_retryable: bool
+    is_stale: bool
+    """The URL does not serve any more: it must be read again from the result first."""
+    seconds: float
+
+
+FetchOutcome = Fetched | FetchFailed
+
+
+def shown(url: str) -> str:
+    """The URL for a person: host and path, without the query, which may be a key."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname or ''}{parts.path}"[:200] or "an empty URL"
+    except ValueError:
+        return "an unreadable URL"
+
+
+def without_query(url: str) -> str:
+    """The URL without query, fragment and user."""
+    parts = urlsplit(url)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
