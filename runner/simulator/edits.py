@@ -1,0 +1,236 @@
+"""Edits pixels as a prompt asks: background, scene, blue hour, drizzle, light, crop, variants. Deterministic."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import random
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+
+from runner.simulator.photos import COLORS, Color, Photo, backdrop, compose, photo_of
+from runner.simulator.scenes import SCENES, plain
+
+LONG_SIDE = 1024
+PURE: dict[str, Color] = {"white": (255, 255, 255), "black": (14, 14, 16)}
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the words of a prompt come to."""
+
+    color: Color | None = None
+    scene: str | None = None
+    blue_hour: bool = False
+    drizzle: bool = False
+    light: str | None = None
+    monochrome: bool = False
+    no_shadow: bool = False
+
+
+def edit(inputs: Mapping[str, Any], variant: int, seed: int) -> bytes:
+    """The `variant`-th output (from 0) for a job's inputs, as the bytes of an image file."""
+    prompt = str(inputs.get("prompt", ""))
+    urls = [str(url) for url in inputs.get("image_urls") or [inputs.get("image_url", "")]]
+    dice = random.Random(hashlib.sha256(f"{seed}|{prompt}|{urls}|{variant}".encode()).digest())  # noqa: S311 pixels
+    wishes = read(prompt)
+    photo = _photo(urls[0])
+    size = _target(photo.product.size, str(inputs.get("aspect_ratio", "auto")))
+    image = _stage(photo, urls[1:], wishes, size, variant, dice)
+    image = _grade(image, wishes, variant, dice)
+    return _encode(image, str(inputs.get("output_format", "png")))
+
+
+def read(prompt: str) -> Wishes:
+    """The wishes in a prompt, by its words."""
+    text = prompt.lower()
+    words = set(re.findall(r"[a-z]+", text))
+    scene = next((word for word in re.findall(r"[a-z]+", text) if word in SCENES), None)
+    light = next((name for name, keys in _LIGHTS.items() if words & keys), None)
+    return Wishes(
+        color=None if scene else _background(text),
+        scene=scene,
+        blue_hour=bool(re.search(r"blue[ -]hour|\bdusk\b|\bnight\b|twilight|neon", text)),
+        drizzle=bool(words & {"drizzle", "rain", "rainy", "wet", "raindrops"}),
+        light=light,
+        monochrome=bool(re.search(r"black[ -]and[ -]white|monochrome|greyscale|grayscale", text)),
+        no_shadow=bool(re.search(r"(no|without|remove)( the| its)? shadow", text)),
+    )
+
+
+_LIGHTS = {
+    "warm": {"warm", "golden", "sunset", "sunlit", "sunny", "candlelight"},
+    "cool": {"cool", "cold", "overcast"},
+    "soft": {"relight", "relit", "soft", "studio", "brighter", "brighten"},
+}
+
+
+def _background(text: str) -> Color | None:
+    """The colour asked for as a background: a #hex, or a colour's name near the word."""
+    if not re.search(
+        r"background|backdrop|seamless|behind|\bon (pure |plain )?\w+$|\bon (pure|plain|white|black)", text
+    ):
+        return None
+    if found := re.search(r"#([0-9a-f]{6})\b", text):
+        return tuple(bytes.fromhex(found[1]))  # type: ignore[return-value]  # six hex digits are three bytes
+    names = "|".join(COLORS)
+    place = r"(?:background|backdrop|seamless)"
+    patterns = (
+        rf"\b({names})\b[\w ]{{0,24}}{place}",
+        rf"{place}[^.]{{0,40}}?\b({names})\b",
+        rf"\bon [\w ]*?\b({names})\b",
+    )
+    for pattern in patterns:
+        if found := re.search(pattern, text):
+            return PURE.get(found[1], COLORS[found[1]])
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------------- stage
+
+
+def _target(size: tuple[int, int], ratio: str) -> tuple[int, int]:
+    """The size of the output: that of the photo for `auto`, else the ratio on the same long side."""
+    if match := re.fullmatch(r"(\d+):(\d+)", ratio):
+        wide, tall = int(match[1]), int(match[2])
+        unit = LONG_SIDE / max(wide, tall)
+        return round(wide * unit), round(tall * unit)
+    return size
+
+
+def _stage(
+    photo: Photo, others: list[str], wishes: Wishes, size: tuple[int, int], variant: int, dice: random.Random
+) -> Image.Image:
+    """The product, with its shadow, on the ground that is wished for."""
+    if wishes.scene:
+        ground = SCENES[wishes.scene](size, dice)
+    elif wishes.color is not None:
+        ground = plain(size, wishes.color)
+    else:
+        ground = backdrop(size, *photo.backdrop)
+    strength = 0.0 if wishes.no_shadow else 0.5 if wishes.color is not None else 1.0
+    zoom = 1 + (variant % 4) * 0.035 * (1 if variant % 2 else -1)
+    main_x = 0.5 if not others else 0.40
+    staged = compose(_placed(photo, size, x=main_x, zoom=zoom), ground, strength=strength)
+    for n, url in enumerate(others[:3]):
+        second = _placed(_photo(url), size, x=0.74 + 0.07 * n, zoom=0.62)
+        staged = compose(second, staged, strength=strength)
+    return staged
+
+
+def _placed(photo: Photo, size: tuple[int, int], *, x: float, zoom: float) -> Photo:
+    """The photo's layers on a canvas of another size, the product as large as fits well."""
+    width, height = photo.mask.size
+    left, top, right, bottom = photo.mask.getbbox() or (0, 0, width, height)
+    fit = min(size[0] * 0.80 / max(right - left, 1), size[1] * 0.74 / max(bottom - top, 1))
+    scale = min(fit, size[1] / height * 1.15, size[0] / width * 1.6) * zoom
+    middle, foot = (left + right) / 2 * scale, bottom * scale
+    at = (round(size[0] * x - middle), round(size[1] * 0.83 - foot))
+
+    def move(layer: Image.Image, mode: str) -> Image.Image:
+        canvas = Image.new(mode, size)
+        canvas.paste(layer.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC), at)
+        return canvas
+
+    return replace(
+        photo, product=move(photo.product, "RGB"), mask=move(photo.mask, "L"), shadow=move(photo.shadow, "L")
+    )
+
+
+def _photo(url: str) -> Photo:
+    return _embedded(url) if url.startswith("data:image/") else photo_of(url)
+
+
+@lru_cache(maxsize=8)
+def _embedded(uri: str) -> Photo:
+    """A picture sent inside its URI: its subject is what differs from the colour of its corners."""
+    try:
+        data = base64.b64decode(uri.partition(",")[2], validate=False)
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+    except (binascii.Error, OSError, ValueError):
+        return photo_of("unreadable-box.jpg")
+    image.thumbnail((LONG_SIDE, LONG_SIDE))
+    corner = image.getpixel((2, 2))
+    difference = ImageChops.difference(image, Image.new("RGB", image.size, corner)).convert("L")
+    mask = difference.point(lambda v: 255 if v > 24 else 0).filter(ImageFilter.MedianFilter(5))
+    wall: Color = corner  # type: ignore[assignment]  # RGB has three parts
+    return Photo(product=image, mask=mask, shadow=Image.new("L", image.size), backdrop=(wall, wall))
+
+
+# ------------------------------------------------------------------------------------------------------------- grade
+
+
+def _grade(image: Image.Image, wishes: Wishes, variant: int, dice: random.Random) -> Image.Image:
+    """Light and weather over the whole picture; a plain colour as background stays as pure as it was asked for."""
+    if wishes.light:
+        image = _lit(image, wishes.light, from_left=variant % 2 == 0)
+    if wishes.blue_hour:
+        image = _blue_hour(image)
+    if wishes.drizzle:
+        image = _drizzle(image, dice)
+    if wishes.monochrome:
+        image = ImageOps.grayscale(image).convert("RGB")
+    if wishes == Wishes():
+        image = ImageEnhance.Color(ImageOps.autocontrast(image, cutoff=1, preserve_tone=True)).enhance(1.12)
+    if variant and wishes.color is None:
+        image = ImageEnhance.Brightness(image).enhance(1 + 0.035 * (variant if variant % 2 else -variant))
+    return image
+
+
+def _lit(image: Image.Image, light: str, *, from_left: bool) -> Image.Image:
+    """A light from one side, its colour by its name."""
+    glow = {"warm": (255, 206, 138), "cool": (188, 214, 255), "soft": (255, 252, 244)}[light]
+    amount = Image.linear_gradient("L").rotate(90 if from_left else -90).resize(image.size)
+    lifted = ImageChops.soft_light(image, Image.new("RGB", image.size, glow))
+    tinted = ImageChops.multiply(lifted, Image.new("RGB", image.size, tuple((c + 255) // 2 for c in glow)))
+    return Image.composite(lifted if light == "soft" else tinted, image, amount)
+
+
+def _blue_hour(image: Image.Image) -> Image.Image:
+    """Dusk: blue and dark, with the last warm light low from one side."""
+    dark = ImageEnhance.Brightness(image).enhance(0.72)
+    blue = ImageChops.multiply(dark, Image.new("RGB", image.size, (118, 146, 226)))
+    glow = Image.radial_gradient("L").resize((image.width * 2, image.height * 2))
+    glow = glow.crop(
+        (image.width // 8, image.height // 2, image.width // 8 + image.width, image.height // 2 + image.height)
+    )
+    warm = ImageChops.screen(blue, Image.new("RGB", image.size, (112, 66, 24)))
+    return Image.composite(blue, warm, glow)
+
+
+def _drizzle(image: Image.Image, dice: random.Random) -> Image.Image:
+    """Fine rain, and the ground wet enough to mirror what stands on it."""
+    width, height = image.size
+    line = int(height * 0.83)
+    depth = height - line
+    mirror = ImageOps.flip(image.crop((0, line - depth, width, line))).filter(ImageFilter.GaussianBlur(3))
+    fade = ImageOps.flip(Image.linear_gradient("L").resize((width, depth))).point(lambda v: int(v * 0.55))
+    wet = image.copy()
+    wet.paste(mirror, (0, line), fade)
+    rain = Image.new("L", image.size)
+    draw = ImageDraw.Draw(rain)
+    for _ in range(width * height // 2600):
+        x, y, length = dice.randint(0, width), dice.randint(-40, height), dice.randint(9, 30)
+        draw.line((x, y, x - length // 6, y + length), fill=dice.randint(60, 150), width=1)
+    rain = rain.filter(ImageFilter.GaussianBlur(0.6))
+    wet.paste(Image.new("RGB", image.size, (232, 238, 246)), (0, 0), rain)
+    return ImageEnhance.Color(wet).enhance(0.92)
+
+
+def _encode(image: Image.Image, form: str) -> bytes:
+    out = io.BytesIO()
+    match form:
+        case "jpeg":
+            image.save(out, "JPEG", quality=90)
+        case "webp":
+            image.save(out, "WEBP", quality=86, method=2)
+        case _:
+            image.save(out, "PNG", compress_level=3)
+    return out.getvalue()

@@ -1,0 +1,259 @@
+"""Serves the API over real HTTP on the loopback: bearer check, schema check, queue, result, cancel, faults."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiohttp import web
+
+from runner.catalog import ModelCard, bundled, rules_for
+from runner.model import InputRules, Money, in_usd, money
+from runner.simulator.book import Book, Request
+from runner.simulator.faults import Faults
+from runner.simulator.files import Files
+from runner.simulator.misbehave import error, misbehave
+from runner.simulator.settings import FaultRule, SimulatorSettings
+
+MODEL: Final = "google/nano-banana/edit"
+LARGEST_BODY: Final = 64 << 20
+SYNONYMS: Final = {
+    "in_queue": "pending",
+    "in_progress": "processing",
+    "completed": "succeeded",
+    "cancelled": "canceled",
+}
+
+
+class Simulator:
+    """A stand-in RunComfy on this machine; an async context manager. `api_base` and `files_base` are set inside it."""
+
+    def __init__(self, settings: SimulatorSettings) -> None:
+        self.settings = settings
+        self.api_base = ""
+        self.files_base = ""
+        self.book = Book(settings.slots, settings.latency_s, settings.seed, settings.journal)
+        self.faults = Faults(settings.faults, settings.seed)
+        self._files = Files(self.book, self.faults, settings.seed)
+        self._price = money(settings.price_usd)
+        card = bundled(MODEL)
+        assert card is not None  # noqa: S101 it ships with the package
+        self._card: ModelCard = card
+        self._rules: InputRules = rules_for(card, allow_loopback=True)
+        self._runners: list[web.AppRunner] = []
+
+    @property
+    def ledger(self) -> dict[str, Any]:
+        """What was posted, accepted and charged, and how often each fault struck."""
+        return self.book.ledger(time.time()) | {"faults": self.faults.counts()}
+
+    async def __aenter__(self) -> Self:
+        host = self.settings.host
+        logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # cut connections are this server's trade
+        port = await self._serve(self._application(), self.settings.port)
+        self.api_base = f"http://{host}:{port}/v1"
+        files_port = await self._serve(self._files.application(), self.settings.files_port)
+        self.files_base = self._files.base = f"http://{host}:{files_port}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for runner in self._runners:
+            await runner.cleanup()
+        self._files.close()
+        self.book.close()
+
+    async def _serve(self, app: web.Application, port: int) -> int:
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
+        await runner.setup()
+        self._runners.append(runner)
+        await web.TCPSite(runner, self.settings.host, port).start()
+        return int(runner.addresses[0][1])
+
+    def _application(self) -> web.Application:
+        app = web.Application(client_max_size=LARGEST_BODY)
+        app.router.add_get("/simulator/ledger", self._get_ledger)
+        app.router.add_get("/prod/v2/balance", self._guard("card", self._balance))
+        app.router.add_get("/v1/models", self._guard("card", self._models))
+        app.router.add_get("/v1/models/{model:.+}", self._guard("card", self._get_card))
+        app.router.add_post("/v1/models/{model:.+}", self._submit)
+        app.router.add_get("/v1/requests/{id}/status", self._guard("status", self._status))
+        app.router.add_get("/v1/requests/{id}/result", self._guard("result", self._result))
+        app.router.add_post("/v1/requests/{id}/cancel", self._guard("cancel", self._cancel))
+        return app
+
+    # ------------------------------------------------------------------------------------------------------- paid
+
+    async def _submit(self, http: web.Request) -> web.StreamResponse:
+        """Accept or refuse a job; what is accepted is in the journal before anything is answered."""
+        self.book.posts += 1
+        try:
+            body = await http.read()
+        except web.HTTPRequestEntityTooLarge:
+            return error(413, 413001, "the body is larger than 64 MiB")
+        rule = self.faults.draw("submit")
+        if rule is not None and not rule.is_processed:
+            return await misbehave(http, rule, None)
+        good = self._take(http, body)
+        return good if rule is None else await misbehave(http, rule, good)
+
+    def _take(self, http: web.Request, body: bytes) -> web.Response:
+        if not self._is_known(http):
+            return error(401, 401001, "Unauthorized")
+        model = http.match_info["model"]
+        if model != self._card.model_id:
+            return error(400, 400001, f"no such model: {model}")
+        try:
+            inputs = json.loads(body)
+        except ValueError:
+            return error(422, 422001, "the body is not JSON")
+        problems = self._rules.problems(inputs) if isinstance(inputs, dict) else []
+        if problems or not isinstance(inputs, dict):
+            detail = [{"loc": ["body", *problem.path], "msg": problem.message} for problem in problems]
+            refusal = {"error_code": 422001, "error_message": "the body does not fit the schema", "detail": detail}
+            return web.json_response(refusal, status=422)
+        price = Money(self._price * int(inputs.get("num_images") or 1))
+        if not self._can_pay(price):
+            return error(400, 400002, "InsufficientResources: the balance does not cover this request")
+        fault = self.faults.draw("job")
+        request = self.book.accept(model, inputs, price, fault.kind if fault else None, time.time())
+        return web.json_response(self._described(request) | {"cancel_url": self._url(request, "cancel")})
+
+    def _can_pay(self, price: Money) -> bool:
+        if self.settings.balance_usd is None:
+            return True
+        return self.book.charged(time.time()) + price <= money(self.settings.balance_usd)
+
+    # ------------------------------------------------------------------------------------------------------- free
+
+    def _guard(self, on: str, handle: Callable[[web.Request], web.Response]) -> Callable[[web.Request], Any]:
+        """Faults, then the token, then the handler."""
+
+        async def guarded(http: web.Request) -> web.StreamResponse:
+            self.book.polls += on in ("status", "result")
+            rule: FaultRule | None = self.faults.draw(on)
+            if rule is not None and not rule.is_processed:
+                return await misbehave(http, rule, None)
+            good = handle(http) if self._is_known(http) else error(401, 401001, "Unauthorized")
+            return good if rule is None else await misbehave(http, rule, good)
+
+        return guarded
+
+    def _status(self, http: web.Request) -> web.Response:
+        request = self._find(http)
+        return _gone() if request is None else web.json_response(self._described(request))
+
+    def _result(self, http: web.Request) -> web.Response:
+        request = self._find(http)
+        if request is None:
+            return _gone()
+        now = time.time()
+        document = self._described(request)
+        state = request.state(now)
+        if state in ("completed", "failed", "cancelled"):
+            document |= {"model_id": request.model, "created_at": request.accepted_at, "finished_at": request.finish_at}
+            if http.query.get("include_cost") == "true":
+                document["cost"] = float(in_usd(request.cost(now)))
+        if state == "completed":
+            document["output"] = self._output(request)
+        if state == "failed" and request.error is not None:
+            document["error"] = dict(zip(("code", "message"), request.error, strict=True))
+        return web.json_response(document)
+
+    def _output(self, request: Request) -> dict[str, Any]:
+        request.result_reads += 1
+        is_expired = request.fault == "expired_result" and request.result_reads == 1
+        urls = [self._files.url(request, n, is_expired=is_expired) for n in range(1, request.count + 1)]
+        if request.fault == "private_url":
+            urls = ["https://10.0.0.1/private.png"] * request.count
+        return {"images": urls} if request.count > 1 else {"image": urls[0]}
+
+    def _cancel(self, http: web.Request) -> web.Response:
+        request = self._find(http)
+        if request is None:
+            return _gone()
+        outcome = self.book.cancel(request, time.time())
+        status = request.state(time.time())
+        return web.json_response({"request_id": request.request_id, "status": status, "outcome": outcome})
+
+    def _get_card(self, http: web.Request) -> web.Response:
+        if http.match_info["model"] != self._card.model_id:
+            return error(404, 404001, "ResourceNotFound: no such model")
+        return web.json_response(self._card_document())
+
+    def _models(self, http: web.Request) -> web.Response:
+        wanted = http.query.get("search", "").lower()
+        found = [self._card_document()] if wanted in self._card.model_id else []
+        return web.json_response({"models": found, "total": len(found)})
+
+    def _balance(self, _: web.Request) -> web.Response:
+        total = money(self.settings.balance_usd or "1000")
+        left = Money(total - self.book.charged(time.time()))
+        return web.json_response({"balance_usd": float(in_usd(left)), "currency": "USD"})
+
+    async def _get_ledger(self, _: web.Request) -> web.Response:
+        return web.json_response(self.ledger)
+
+    # ---------------------------------------------------------------------------------------------------- helpers
+
+    def _card_document(self) -> dict[str, Any]:
+        return {
+            "model_id": self._card.model_id,
+            "display_name": self._card.display_name,
+            "categories": ["image-to-image"],
+            "input_schema": self._card.input_schema,
+            "base_price_usd": float(in_usd(self._price)),
+            "price_unit": "output",
+            "pricing_note": "play money: this is the simulator",
+        }
+
+    def _is_known(self, http: web.Request) -> bool:
+        scheme, _, token = http.headers.get("Authorization", "").partition(" ")
+        return scheme == "Bearer" and bool(token) and self.settings.token in (None, token)
+
+    def _find(self, http: web.Request) -> Request | None:
+        request = self.book.requests.get(http.match_info["id"])
+        return None if request is not None and request.fault == "lost" else request
+
+    def _described(self, request: Request) -> dict[str, Any]:
+        now = time.time()
+        state = request.state(now)
+        document: dict[str, Any] = {"request_id": request.request_id, "status": _word(request, state)}
+        if state == "in_queue":
+            document["queue_position"] = self.book.place(request, now)
+        return document | {"status_url": self._url(request, "status"), "result_url": self._url(request, "result")}
+
+    def _url(self, request: Request, call: str) -> str:
+        return f"{self.api_base}/requests/{request.request_id}/{call}"
+
+
+def _word(request: Request, state: str) -> str:
+    match request.fault:
+        case "synonyms":
+            return SYNONYMS.get(state, state)
+        case "upper_case":
+            return state.upper()
+        case "unknown_word" if state == "in_progress":
+            return "warming_up"
+        case _:
+            return state
+
+
+def _gone() -> web.Response:
+    return error(404, 404001, "ResourceNotFound: unknown, deleted or expired request")
+
+
+async def serve(settings: SimulatorSettings, *, announce: Callable[[str], None], stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, and say how to point a client here."""
+    async with Simulator(settings) as simulator:
+        announce(f"simulating RunComfy: real HTTP, really edited pixels, play money\nfiles at {simulator.files_base}\n")
+        announce(f"  export RUNCOMFY_MODEL_API_BASE={simulator.api_base}")
+        announce("  export RUNCOMFY_TOKEN=play-money\n")
+        announce(f"ledger at {simulator.api_base.removesuffix('/v1')}/simulator/ledger; Ctrl-C stops")
+        await stop.wait()
