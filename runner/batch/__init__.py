@@ -11,7 +11,7 @@ asyncio.run(main())
 
 from runner.batch.control import Control
 from runner.batch.options import Options
-from runner.batch.planner import Plan, load, plan
+from runner.batch.planner import Plan, load, manifest_schema, plan
 from runner.batch.running import Outcome, run, stream
 from runner.batch.state import Status, cancel, doubts, repair, report, settle_doubts, status, verify
 
@@ -24,6 +24,7 @@ __all__ = [
     "cancel",
     "doubts",
     "load",
+    "manifest_schema",
     "plan",
     "repair",
     "report",

@@ -18,6 +18,8 @@ from runner.batch.options import Options, settled
 from runner.catalog import ModelCard, bundled, parse_card, rules_for
 from runner.errors import AccountRefused, ConfigurationInvalid, ManifestInvalid, ServiceUnavailable, TokenMissing
 from runner.manifest import Manifest, read_manifest
+from runner.manifest import manifest_schema as schema_for
+from runner.manifest.entries import DEFAULT_MODEL
 from runner.media.names import collisions
 from runner.model import FailureKind, InputRules, Job, JobSpec, Money, Price
 from runner.rules.planning import Change, Choices, PlanEntry, gone_entry, plan_entry, price_of
@@ -84,6 +86,12 @@ def load(path: Path, *, cards: Mapping[str, ModelCard] | None = None, allow_loop
             "Nothing was submitted."
         )
     return manifest
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The JSON Schema of YAML manifests, by the fields of the bundled model."""
+    card = bundled(DEFAULT_MODEL)
+    return schema_for(card.input_schema["properties"] if card else {})
 
 
 def _outputs_of(spec: JobSpec) -> int:

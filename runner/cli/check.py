@@ -46,6 +46,6 @@ def check(manifests: tuple[Path, ...], *, as_json: bool) -> int:
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of YAML manifests, for editors."""
-    from runner.manifest import manifest_schema
+    from runner.batch import manifest_schema
 
     print_json(manifest_schema())

@@ -15,7 +15,8 @@ def init(file: Path) -> None:
     """Write a commented manifest to start from, and the schema by which editors complete and check it."""
     import json
 
-    from runner.manifest import manifest_schema, template
+    from runner.batch import manifest_schema
+    from runner.manifest import template
 
     schema = file.with_name("runcomfy-batch.schema.json")
     _write(file, template())

@@ -86,7 +86,9 @@ async def _cut(request: web.Request, *, reset: bool) -> web.Response:
 async def _hang(request: web.Request, seconds: float) -> None:
     """Say nothing until the client has gone."""
     end = time.monotonic() + min(seconds, LONGEST_HANG_S)
-    while time.monotonic() < end and request.transport is not None and not request.transport.is_closing():
+    while (  # noqa: ASYNC110 a transport has no event for its end
+        time.monotonic() < end and request.transport is not None and not request.transport.is_closing()
+    ):
         await asyncio.sleep(0.05)
 
 

@@ -111,7 +111,7 @@ def _lit(size: tuple[int, int], color: Color, shade: str) -> Image.Image:
 def _round_light(t: float) -> float:
     """Brightness across a cylinder: brightest left of the middle, a faint rim at the right."""
     x = (t - 0.36) / 0.64 if t > 0.36 else (0.36 - t) / 0.36 * 0.62
-    return max(0.0, math.cos(min(x, 1.0) * math.pi / 2)) ** 0.8 * 0.88 + 0.10 + (0.16 if t > 0.965 else 0.0)
+    return math.pow(max(0.0, math.cos(min(x, 1.0) * math.pi / 2)), 0.8) * 0.88 + (0.26 if t > 0.965 else 0.10)
 
 
 def _side_light(t: float) -> float:

@@ -1,0 +1,88 @@
+"""JSON Lines as a manifest: an object a line, its fields flat or wrapped in `input` or `body`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final, NoReturn
+
+from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.entries import Entry
+
+WRAPPERS: Final = ("input", "body")
+CARRIED: Final = ("method", "url")
+"""Keys of other services' batch formats that mean nothing here."""
+
+
+class _Duplicate(ValueError):
+    """Two equal keys in one object."""
+
+
+def read_jsonl(text: str, findings: Findings) -> list[Entry]:
+    """The lines as entries; what is wrong goes to `findings`."""
+    entries = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        place = Place(line=number)
+        document = _parse(line, place, findings)
+        if document is None:
+            continue
+        entries.append(_entry(document, place, findings))
+    return entries
+
+
+def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None:
+    try:
+        document = json.loads(line, object_pairs_hook=_once, parse_constant=_refuse)
+    except _Duplicate as error:
+        findings.error("duplicate-key", place, f"duplicate key {error.args[0]!r}", "keep one of them")
+        return None
+    except (ValueError, RecursionError) as error:
+        hint = "use straight quotes" if "\u201c" in line or "\u201d" in line else ""
+        findings.error("json-syntax", place, f"not JSON: {str(error)[:120]}", hint)
+        return None
+    if not isinstance(document, dict):
+        findings.error("json-syntax", place, "a line must be a JSON object")
+        return None
+    return document
+
+
+def _entry(document: dict[str, Any], place: Place, findings: Findings) -> Entry:
+    job_id = document.pop("id", None)
+    custom_id = document.pop("custom_id", None)
+    row = document.pop("row", None)
+    model = document.pop("model", None)
+    wrapped = next((key for key in WRAPPERS if isinstance(document.get(key), dict)), None)
+    if wrapped is not None:
+        fields = dict(document.pop(wrapped))
+        model = fields.pop("model", model)
+        for key in CARRIED:
+            document.pop(key, None)
+        for key in document:
+            if not key.startswith("x-"):
+                findings.error("unknown-field", place, f"{key!r} stands beside {wrapped!r}: it would not be sent")
+    else:
+        fields = {key: value for key, value in document.items() if not key.startswith("x-")}
+    identity = job_id if job_id is not None else custom_id
+    if identity is not None:
+        if not isinstance(identity, (str, int)) or isinstance(identity, bool):
+            findings.error("id", place, f"an id must be text, got {identity!r}")
+        fields["id"] = str(identity)
+    if model is not None:
+        fields["model"] = model
+    if isinstance(fields.get("image_urls"), str):
+        fields["image_urls"] = [fields["image_urls"]]
+    carried = {str(key): str(value) for key, value in row.items()} if isinstance(row, dict) else {}
+    return Entry(fields=fields, place=place, source=f"{findings.file}:{place.line}", row=carried)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [key for key, _ in pairs]
+        raise _Duplicate(next(key for key in names if names.count(key) > 1))
+    return found
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")

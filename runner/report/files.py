@@ -1,0 +1,27 @@
+"""A file that is written aside and then takes its name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from runner.errors import StorageFailed
+
+
+@contextmanager
+def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
+    """A text file that replaces `path` when the context ends well; whoever reads it meanwhile sees the old one."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with part.open("w", encoding=encoding, newline="") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be written: {error.strerror}. The state is safe.") from error
+    finally:
+        part.unlink(missing_ok=True)

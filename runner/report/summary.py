@@ -1,0 +1,97 @@
+"""summary.json: counts, money and times of a run directory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from runner.model import AttemptState, Job, JobState, Money, Run, in_usd
+
+OPEN_ATTEMPTS = (AttemptState.IN_DOUBT, AttemptState.INTENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The content of summary.json as a value; money in micro-USD, instants in seconds since the epoch."""
+
+    run: Run
+    counts: dict[JobState, int]
+    images: int
+    spent: Money
+    reserved_in_doubt: Money
+    unknown_jobs: int
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs there are."""
+        return sum(self.counts.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """The document, its field names part of the contract."""
+        run = self.run
+        return {
+            "run_id": run.run_id,
+            "manifest": run.manifest,
+            "counts": {str(state): count for state, count in self.counts.items()},
+            "jobs": self.jobs,
+            "images": self.images,
+            "cost_usd": {
+                "spent": usd(self.spent),
+                "reserved_in_doubt": usd(self.reserved_in_doubt),
+                "unknown_jobs": self.unknown_jobs,
+            },
+            "started_at": iso(run.started_at),
+            "finished_at": iso(run.finished_at),
+            "duration_s": None if run.finished_at is None else round(run.finished_at - run.started_at, 3),
+            "exit_code": run.exit_code,
+            "stopped_because": run.stopped_because,
+            "api_base": run.api_base,
+            "simulated": run.is_simulated,
+        }
+
+
+def summarize(run: Run, jobs: Iterable[Job]) -> Summary:
+    """Count the jobs; one pass."""
+    states: Counter[JobState] = Counter()
+    images = spent = reserved = unknown = 0
+    for job in jobs:
+        states[job.state] += 1
+        images += len(job.artifacts)
+        spent += sum(attempt.cost or 0 for attempt in job.attempts)
+        reserved += sum(attempt.reserved or 0 for attempt in job.attempts if attempt.state in OPEN_ATTEMPTS)
+        unknown += has_unknown_cost(job)
+    return Summary(
+        run=run,
+        counts={state: states[state] for state in JobState if states[state]},
+        images=images,
+        spent=Money(spent),
+        reserved_in_doubt=Money(reserved),
+        unknown_jobs=unknown,
+    )
+
+
+def has_unknown_cost(job: Job) -> bool:
+    """Whether the service took an attempt of the job, or may have, and its price is not known."""
+    return any(
+        attempt.cost is None
+        and (
+            attempt.state in (AttemptState.ACCEPTED, AttemptState.FINISHED)
+            or (attempt.state in OPEN_ATTEMPTS and attempt.reserved is None)
+        )
+        for attempt in job.attempts
+    )
+
+
+def usd(amount: Money) -> float:
+    """Decimal USD as a JSON number; six decimals are exact in a double up to a billion."""
+    return float(in_usd(amount))
+
+
+def iso(instant: float | None) -> str | None:
+    """The instant in ISO 8601, UTC."""
+    if instant is None:
+        return None
+    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
