@@ -29,13 +29,19 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False, default=str)
 
 
+class _Log(logging.FileHandler):
+    """A log that cannot be written never stops a run."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 logging's own name
+        """Say nothing: the state has everything that counts."""
+
+
 @contextmanager
 def logging_to(directory: Path) -> Iterator[logging.Logger]:
-    """Append what the run logs to `run.log`. A log that cannot be written never stops a run."""
+    """Append what the run logs to `run.log`."""
     logger = logging.getLogger("runner")
-    handler = logging.FileHandler(directory / "run.log", encoding="utf-8")
+    handler = _Log(directory / "run.log", encoding="utf-8")
     handler.setFormatter(JsonLines())
-    handler.handleError = lambda _: None  # type: ignore[method-assign]
     before = logger.level, logger.propagate
     logger.setLevel(logging.INFO)
     logger.propagate = False

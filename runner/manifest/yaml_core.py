@@ -139,9 +139,14 @@ def _is_sane(text: str, findings: Findings) -> bool:
     return True
 
 
+def is_quoted(node: yaml.ScalarNode) -> bool:
+    """Whether the scalar is quoted or a block: then it is text, and holds what it shows."""
+    return node.style in ("'", '"', "|", ">")
+
+
 def _scalar(node: yaml.ScalarNode) -> Any:
     kind, text = node.tag.rsplit(":", 1)[-1], node.value
-    if node.style is not None or kind == "str":
+    if is_quoted(node) or kind == "str":
         return text
     match kind:
         case "null":

@@ -11,7 +11,7 @@ import yaml
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.entries import Entry, RulesOf
-from runner.manifest.yaml_core import Document, TooLarge, parse
+from runner.manifest.yaml_core import Document, TooLarge, is_quoted, parse
 
 KEYS: Final = ("version", "name", "model", "defaults", "jobs", "run")
 LATER: Final = ("sources", "matrix", "overrides", "output")
@@ -156,7 +156,7 @@ def _name(document: Document, node: yaml.Node | None, findings: Findings) -> str
 
 def _check_comment(document: Document, node: yaml.Node, findings: Findings) -> None:
     """A ` #` in an unquoted prompt begins a comment: what follows would be left out silently."""
-    if not isinstance(node, yaml.ScalarNode) or node.style is not None:
+    if not isinstance(node, yaml.ScalarNode) or is_quoted(node):
         return
     mark = node.end_mark
     rest = document.line(node.start_mark.line)[node.start_mark.column :]

@@ -72,18 +72,20 @@ def write_page(file: TextIO, directory: Path, run: Run, summary: Summary, jobs: 
     style = _asset("report.css")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     document = summary.as_dict()
-    file.writelines(_template().generate(
-        run=run,
-        summary=document,
-        verdict=verdict(summary),
-        groups=sorted(groups.values(), key=lambda g: -g.count),
-        needy=needy,
-        done=done,
-        hidden=max(0, summary.counts.get(JobState.DONE, 0) - len(done)),
-        style=style,
-        style_hash=f"sha256-{digest}",
-        duration=_duration(document["duration_s"]),
-    ))
+    file.writelines(
+        _template().generate(
+            run=run,
+            summary=document,
+            verdict=verdict(summary),
+            groups=sorted(groups.values(), key=lambda g: -g.count),
+            needy=needy,
+            done=done,
+            hidden=max(0, summary.counts.get(JobState.DONE, 0) - len(done)),
+            style=style,
+            style_hash=f"sha256-{digest}",
+            duration=_duration(document["duration_s"]),
+        )
+    )
 
 
 def verdict(summary: Summary) -> str:

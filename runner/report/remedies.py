@@ -9,8 +9,8 @@ from typing import Final
 from runner.model import FailureKind, Job, JobState, Run
 
 BY_CODE: Final = {
-    "input_unreachable": "The service could not download the input image. Open its URL in a private window: it must load "
-    "without a login. Mend the URL in the manifest, then run again.",
+    "input_unreachable": "The service could not download the input image. Open its URL in a private window: it must "
+    "load without a login. Mend the URL in the manifest, then run again.",
     "content_policy": "The model's policy refused the prompt or the image. Reword the prompt in the manifest, then run "
     "again.",
     "deadline": "The request was still unfinished when this run stopped looking. It is paid for: run the same command "
@@ -18,7 +18,7 @@ BY_CODE: Final = {
     "no_balance": "The account's balance is used up. Top it up, then run the same command.",
     "token_refused": "The token was not accepted. Set a valid one, then run the same command.",
     "request_gone": "The service no longer knows the request: its result was deleted or has expired.",
-    "host_refused": "The result points to a host that is not trusted. If you know it, run again with --trust-host HOST.",
+    "host_refused": "The result points to a host that is not trusted. If you know it, run with --trust-host HOST.",
     "address_refused": "The result points into a private network. It was not fetched.",
     "cancelled": "The request was cancelled before it ran.",
     "written_off": "You gave this job up while it was in doubt.",

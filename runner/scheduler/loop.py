@@ -12,7 +12,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Any, assert_never
 
 from runner.api.client import RunComfy
 from runner.api.wire import Accepted, ApiError
@@ -165,24 +165,24 @@ class Scheduler:
         """Await what must not be cut off: POSTs to their outcome, downloads for a while."""
         for task in self._tasks - self._collecting:
             task.cancel()
-        if self._collecting and not self._is_leaving.is_set():
-            leaving = asyncio.create_task(self._is_leaving.wait(), name="leaving")
-            gathered = asyncio.gather(*self._collecting, return_exceptions=True)
-            await asyncio.wait({gathered, leaving}, timeout=self._settings.drain_s, return_when="FIRST_COMPLETED")
-            leaving.cancel()
-        for task in set(self._tasks):
+        await self._until_leaving(self._collecting, self._settings.drain_s)
+        for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._drain_submits()
-        await self.gate.aclose()
-
-    async def _drain_submits(self) -> None:
-        while self._submits and not self._is_leaving.is_set():
-            leaving = asyncio.create_task(self._is_leaving.wait(), name="leaving")
-            await asyncio.wait({*self._submits, leaving}, return_when="FIRST_COMPLETED")
-            leaving.cancel()
+        await self._until_leaving(self._submits, None)
         if self._submits:
             await asyncio.wait(self._submits, timeout=self._settings.leave_s)
+        await self.gate.aclose()
+
+    async def _until_leaving(self, tasks: Iterable[asyncio.Task[Any]], timeout_s: float | None) -> None:
+        """Wait until the tasks are done, the time is over, or a person insists."""
+        pending = set(tasks)
+        if pending and not self._is_leaving.is_set():
+            leaving = asyncio.create_task(self._is_leaving.wait(), name="leaving")
+            done = asyncio.create_task(asyncio.wait(pending), name="draining")
+            await asyncio.wait((done, leaving), timeout=timeout_s, return_when="FIRST_COMPLETED")
+            for task in (done, leaving):
+                task.cancel()
 
     # --------------------------------------------------------------------------------------------------- one job
 
