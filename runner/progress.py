@@ -49,8 +49,8 @@ class Progress(Protocol):
     def update(self, tally: Tally, now: float) -> None:
         """Something changed; called for every event."""
 
-    def failure(self, job_id: str, failure: Failure) -> None:
-        """A job ended badly or is in doubt."""
+    def failure(self, job_id: str, failure: Failure, word: str = "failed") -> None:
+        """A job ended badly, or is in doubt: `word` says which."""
 
     def note(self, message: str) -> None:
         """Something a person should know now."""
@@ -91,14 +91,14 @@ class _Quiet:
         except (OSError, ValueError):  # broken pipe, hung-up terminal, closed file
             self.is_broken = True
 
-    def failure_line(self, job_id: str, failure: Failure) -> str | None:
+    def failure_line(self, job_id: str, failure: Failure, word: str) -> str | None:
         """The line for a failure; `None` once enough of its kind were shown."""
         self._codes[failure.code] += 1
         count = self._codes[failure.code]
         if count > MOST_PER_CODE:
             return None
         more = f"  (further {failure.code} failures are not listed one by one)" if count == MOST_PER_CODE else ""
-        return f"failed  {_clean(job_id)}  {failure.code}: {_clean(failure.message)}{more}"
+        return f"{word}  {_clean(job_id)}  {failure.code}: {_clean(failure.message)}{more}"
 
 
 class Rate:
@@ -140,9 +140,9 @@ class LineProgress:
             self._last = now
             self._out.line(describe(tally, self._rate, now))
 
-    def failure(self, job_id: str, failure: Failure) -> None:
+    def failure(self, job_id: str, failure: Failure, word: str = "failed") -> None:
         """A line."""
-        if line := self._out.failure_line(job_id, failure):
+        if line := self._out.failure_line(job_id, failure, word):
             self._out.line(line)
 
     def note(self, message: str) -> None:
@@ -166,9 +166,9 @@ class JsonProgress:
             self._last = now
             self._write({"event": "progress", "at": now, **asdict(tally)})
 
-    def failure(self, job_id: str, failure: Failure) -> None:
+    def failure(self, job_id: str, failure: Failure, word: str = "failed") -> None:
         """An object."""
-        self._write({"event": "failure", "job_id": job_id, **asdict(failure)})
+        self._write({"event": word, "job_id": job_id, **asdict(failure)})
 
     def note(self, message: str) -> None:
         """An object."""
@@ -199,9 +199,9 @@ class BarProgress:
         self._shown_at = now
         self._out.attempt(lambda: self._draw(tally, now))
 
-    def failure(self, job_id: str, failure: Failure) -> None:
+    def failure(self, job_id: str, failure: Failure, word: str = "failed") -> None:
         """A line above the bar."""
-        if line := self._out.failure_line(job_id, failure):
+        if line := self._out.failure_line(job_id, failure, word):
             self._above(f"{self._red}{line}{self._plain}")
 
     def note(self, message: str) -> None:

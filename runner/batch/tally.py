@@ -57,7 +57,7 @@ class Tallier:
         log.info("job moved", extra=fields)
         is_bad = job.state in (*BAD, JobState.IN_DOUBT, JobState.HELD)
         if is_bad and job.failure is not None and self._progress is not None:
-            self._progress.failure(job.job_id, job.failure)
+            self._progress.failure(job.job_id, job.failure, str(job.state).replace("_", " "))
         if job.state.is_terminal and self._on_job is not None:
             self._on_job(job)
 

@@ -14,4 +14,4 @@ def sample(name: str) -> Iterator[Path]:
     packaged = resources.files("runner").joinpath("samples")
     folder = packaged if packaged.is_dir() else resources.files("runner").joinpath("..", "manifests")
     with resources.as_file(folder.joinpath(name)) as path:
-        yield path
+        yield path.resolve()
