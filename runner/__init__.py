@@ -5,7 +5,8 @@ The Python API is `run`, `stream`, `plan` and `status`; see `runner.batch`. It i
 
 from typing import Any
 
-__version__ = "0.1.0"
+from runner.__about__ import __version__
+
 __all__ = ["Options", "Outcome", "Plan", "Status", "__version__", "plan", "run", "status", "stream"]
 
 

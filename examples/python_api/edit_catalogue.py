@@ -1,7 +1,7 @@
 """Runs a manifest from Python and handles each job as it ends.
 
-    python edit_catalogue.py products.csv            # on the simulator
-    python edit_catalogue.py products.csv --spend 5  # on RunComfy, for at most 5 USD
+python edit_catalogue.py products.csv            # on the simulator
+python edit_catalogue.py products.csv --spend 5  # on RunComfy, for at most 5 USD
 """
 
 import argparse

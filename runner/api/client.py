@@ -24,7 +24,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from runner import __version__
+from runner.__about__ import __version__
 from runner.api.token import Token
 from runner.api.wire import (
     ApiError,

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from runner import __version__
+from runner.__about__ import __version__
 from runner.cli.check import check, schema
 from runner.cli.completion import completion
 from runner.cli.init import init
