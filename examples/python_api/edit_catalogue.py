@@ -14,7 +14,7 @@ async def main(manifest: str, spend: str | None) -> None:
     """Print a line a job, in the order in which they end; leaving the loop would stop the run gracefully."""
     async for job in runner.stream(manifest, simulate=spend is None, max_cost_usd=spend, concurrency=4):
         files = ", ".join(artifact.path for artifact in job.artifacts)
-        print(f"{job.job_id}: {job.state} {files or job.failure and job.failure.message}")
+        print(f"{job.job_id}: {job.state} {files or (job.failure and job.failure.message)}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from runner.cli.common import AS_JSON, print_json
 from runner.errors import BatchError, ExitCode
 
 
-@click.command()
+@click.command(short_help="Find every error of a manifest; no network.")
 @click.argument("manifests", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="MANIFEST...")
 @AS_JSON
 def check(manifests: tuple[Path, ...], *, as_json: bool) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable, Coroutine
@@ -13,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from runner.errors import ExitCode
-from runner.model import Money, in_usd
 
 if TYPE_CHECKING:  # heavy: imported by the commands that run
     from runner.batch import Options, Plan
+    from runner.model import Money
     from runner.report import Summary
 
 T = TypeVar("T")
@@ -59,6 +57,8 @@ def options_of(**values: Any) -> Options:
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end."""
+    import asyncio
+
     return asyncio.run(main)
 
 
@@ -66,12 +66,16 @@ def usd(amount: Money | None) -> str:
     """`$1.21`, with as many digits as there are cents and fractions; `unknown` where it is."""
     if amount is None:
         return "unknown"
+    from runner.model import in_usd
+
     exact = in_usd(amount)
     return f"${exact:,.2f}" if amount % 10_000 == 0 else f"${exact.normalize():,f}"
 
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout."""
+    import json
+
     click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 

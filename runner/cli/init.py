@@ -9,7 +9,7 @@ import click
 from runner.errors import CannotCreate
 
 
-@click.command()
+@click.command(short_help="Write a manifest to start from.")
 @click.argument("file", type=click.Path(path_type=Path), default=Path("catalogue.yaml"))
 def init(file: Path) -> None:
     """Write a commented manifest to start from, and the schema by which editors complete and check it."""

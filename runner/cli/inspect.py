@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 WATCH_GAP_S = 2.0
 
 
-@click.command()
+@click.command(short_help="How a run directory stands, also while it runs.")
 @click.argument("run_dir", type=click.Path(path_type=Path), default=Path())
 @AS_JSON
 @click.option("--watch", is_flag=True, help="Show it again every two seconds until the run has ended.")
@@ -51,7 +50,7 @@ def _render(found: Status) -> str:
     return "\n".join(lines)
 
 
-@click.command()
+@click.command(short_help="Write the four reports again.")
 @RUN_DIR
 def report(run_dir: Path) -> None:
     """Write RUN_DIR's reports again: results.jsonl, results.csv, summary.json, report.html."""
@@ -61,12 +60,14 @@ def report(run_dir: Path) -> None:
     click.echo(run_dir / "report.html")
 
 
-@click.command()
+@click.command(short_help="Compare the files with their recorded hashes.")
 @RUN_DIR
 @click.option("--repair", is_flag=True, help="Fetch the files that differ again, free.")
 @AS_JSON
 def verify(run_dir: Path, *, repair: bool, as_json: bool) -> int:
     """Compare the files in RUN_DIR with the hashes recorded when they came."""
+    from dataclasses import asdict
+
     from runner.batch import repair as fetch_again
     from runner.batch import verify as verify_files
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from runner.model import Job
 
 
-@click.command()
+@click.command(short_help="List and settle submits that were never answered.")
 @RUN_DIR
 @click.option("--attach", multiple=True, metavar="JOB=REQUEST_ID", help="The request was found: collect it, free.")
 @click.option("--resubmit", multiple=True, metavar="JOB", help="Send it again; if both were taken, both are paid.")
@@ -83,10 +82,12 @@ def _render(job: Job) -> str:
 
 
 def _when(instant: float) -> str:
+    from datetime import UTC, datetime
+
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@click.command()
+@click.command(short_help="Cancel requests that are still queued.")
 @RUN_DIR
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @BASE_URL

@@ -9,13 +9,12 @@ import click
 
 from runner.cli.common import AS_JSON, MANIFEST, choosing, options_of, print_json, render_plan, run_async
 from runner.errors import ExitCode
-from runner.model import in_usd
 
 if TYPE_CHECKING:
     from runner.batch import Plan
 
 
-@click.command()
+@click.command(short_help="What a run would do, why, and the price.")
 @MANIFEST
 @choosing
 @AS_JSON
@@ -33,6 +32,8 @@ def plan(manifest: Path, *, as_json: bool, detailed_exitcode: bool, **choices: A
 
 
 def _document(made: Plan) -> dict[str, Any]:
+    from runner.model import in_usd
+
     return {
         "manifest": str(made.manifest.path),
         "run_dir": str(made.directory),

@@ -21,14 +21,13 @@ from runner.cli.common import (
     wants_color,
 )
 from runner.errors import CannotCreate
-from runner.model import money
 
 if TYPE_CHECKING:
     from runner.batch import Options, Outcome, Plan
     from runner.progress import Progress
 
 ASK_ABOVE_JOBS = 50
-ASK_ABOVE_COST = money(5)
+ASK_ABOVE_MICRO_USD = 5_000_000
 
 
 @click.command(short_help="Run a manifest; the same command again goes on.")
@@ -67,7 +66,7 @@ def run(manifest: Path, *, quiet: bool, verbose: bool, as_json: bool, **choices:
     return int(outcome.exit_code)
 
 
-@click.command()
+@click.command(short_help="See it work: real pixels, play money, no token, no network.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", default=Path("runs/demo"), show_default=True)
 @click.option("--concurrency", type=int, metavar="N", default=8, show_default=True)
 def demo(out: Path, concurrency: int) -> int:
@@ -101,7 +100,7 @@ async def _run(manifest: Path, options: Options, *, mode: Any) -> Outcome:
 def _confirm(plan: Plan) -> bool:
     """Ask where much is to be spent, or nobody knows how much."""
     click.echo(render_plan(plan), err=True)
-    is_small = len(plan.to_submit) <= ASK_ABOVE_JOBS and plan.price is not None and plan.price <= ASK_ABOVE_COST
+    is_small = len(plan.to_submit) <= ASK_ABOVE_JOBS and plan.price is not None and plan.price <= ASK_ABOVE_MICRO_USD
     return is_small or click.confirm("Proceed?", err=True)
 
 

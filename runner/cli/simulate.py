@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from pathlib import Path
 
 import click
@@ -11,7 +9,7 @@ import click
 from runner.cli.common import run_async
 
 
-@click.command()
+@click.command(short_help="Serve a stand-in RunComfy on this machine.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="0 takes a free one.")
 @click.option("--slots", type=click.IntRange(1), default=8, show_default=True, help="Requests that run at once.")
 @click.option(
@@ -28,6 +26,9 @@ def simulate(*, port: int, slots: int, latency: float, faults: Path | None, seed
 async def _serve(
     *, port: int, slots: int, latency: float, faults: Path | None, seed: int, journal: Path | None
 ) -> None:
+    import asyncio
+    import signal
+
     from runner.simulator import SimulatorSettings, read_faults, serve
 
     settings = SimulatorSettings(
