@@ -244,7 +244,7 @@ class Job:
     missing_since: float | None = None
     """Since when the service answers 404 for the request."""
     is_stale: bool = False
-    """The result's URLs did not serve: they are read again before the next download."""
+    """The result's URLs did not serve, or are from an earlier run: read again, free, before the next download."""
     is_left: bool = False
     """This run does no more for the job; the next one goes on."""
     finished_at: float | None = None
@@ -460,13 +460,11 @@ class Collected(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollectFailed(Event):
-    """Some output did not arrive whole; `artifacts` did. Tried again at `retry_at`, never paid again."""
+    """Some output did not arrive; `artifacts` did. Tried again at `retry_at` with fresh URLs, never paid again."""
 
     artifacts: tuple[Artifact, ...]
     failure: Failure
     retry_at: float
-    is_stale: bool
-    """The URLs must be read again first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -16,13 +17,20 @@ from runner.api.token import Token, find_token
 from runner.api.wire import ApiError
 from runner.batch.options import Options, settled
 from runner.catalog import ModelCard, bundled, parse_card, rules_for
-from runner.errors import AccountRefused, ConfigurationInvalid, ManifestInvalid, ServiceUnavailable, TokenMissing
+from runner.errors import (
+    AccountRefused,
+    ConfigurationInvalid,
+    ManifestInvalid,
+    ServiceUnavailable,
+    TokenMissing,
+    UsageProblem,
+)
 from runner.manifest import Manifest, read_manifest
 from runner.manifest import manifest_schema as schema_for
 from runner.manifest.entries import DEFAULT_MODEL
 from runner.media.names import collisions
 from runner.model import FailureKind, InputRules, Job, JobSpec, Money, Price
-from runner.rules.planning import Change, Choices, PlanEntry, gone_entry, plan_entry, price_of
+from runner.rules.planning import RETRY_WORDS, Change, Choices, PlanEntry, gone_entry, plan_entry, price_of, retry_words
 from runner.store.store import FILE, Reader
 
 UNKNOWN_PRICE = Price(amount=None)
@@ -110,6 +118,7 @@ def directory_of(manifest: Manifest, options: Options) -> Path:
 def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Mapping[str, Price]) -> Plan:
     """Weigh the manifest against the state, if there is one. Reads files only."""
     known = _known_jobs(directory)
+    _check_retry_words(options.retry, known.values())
     choices = Choices(rerun_changed=options.rerun_changed, retry=frozenset(options.retry))
     entries = []
     for spec in manifest.jobs:
@@ -118,6 +127,14 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
     entries.extend(gone_entry(job) for job in known.values())
     chosen = _chosen(entries, options)
     return Plan(manifest=manifest, directory=directory, entries=tuple(chosen), prices=prices)
+
+
+def _check_retry_words(words: Iterable[str], jobs: Iterable[Job]) -> None:
+    """A word that is almost one that is known was mistyped; another may be a failure that did not happen this time."""
+    known = set(RETRY_WORDS).union(*(retry_words(job) for job in jobs))
+    for word in words:
+        if word not in known and (near := difflib.get_close_matches(word, known, 1)):
+            raise UsageProblem(f"--retry {word}: no such failure; did you mean '{near[0]}'?")
 
 
 def _known_jobs(directory: Path) -> dict[str, Job]:

@@ -60,7 +60,22 @@ for command in (
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    _open_missing_streams()
     sys.exit(_run())
+
+
+def _open_missing_streams() -> None:
+    """Give a process started with closed streams the null device in their place.
+
+    A free descriptor 1 would otherwise be handed to the next file that is opened, and a stray print would land in it.
+    """
+    for name, mode, number in (("stdin", "r", 0), ("stdout", "w", 1), ("stderr", "w", 2)):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def _run() -> int:

@@ -22,8 +22,6 @@ from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, s
 from runner.model import Artifact, Failure, FailureKind
 
 MOST_REDIRECTS: Final = 3
-STALE: Final = frozenset({401, 403, 404, 410})
-"""Statuses of a URL that has expired: a fresh one is read from the result."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +38,10 @@ class Patience:
 class _Failed(Exception):
     """Carries a failure out of the depths of one download."""
 
-    def __init__(self, kind: FailureKind, code: str, message: str, *, again: bool = True, stale: bool = False) -> None:
+    def __init__(self, kind: FailureKind, code: str, message: str, *, again: bool = True) -> None:
         super().__init__(message)
         self.failure = Failure(kind=kind, code=code, message=message)
         self.is_retryable = again
-        self.is_stale = stale
 
 
 class Downloader:
@@ -98,7 +95,6 @@ class Downloader:
                 return FetchFailed(
                     failure=failed.failure,
                     is_retryable=failed.is_retryable,
-                    is_stale=failed.is_stale,
                     seconds=time.perf_counter() - started,
                 )
         return Fetched(artifact=artifact, seconds=time.perf_counter() - started)
@@ -194,7 +190,7 @@ def _check_answer(response: aiohttp.ClientResponse, spec: FetchSpec) -> None:
         message = f"{shown(spec.url)}: HTTP {status}"
         is_passing = status >= 500 or status in (408, 425, 429)
         kind = FailureKind.TRANSIENT if is_passing else FailureKind.OUTPUT
-        raise _Failed(kind, f"http_{status}", message, stale=status in STALE)
+        raise _Failed(kind, f"http_{status}", message)
     if response.headers.get("Content-Encoding", "identity") not in ("identity", ""):
         raise _Failed(FailureKind.OUTPUT, "encoded", f"{shown(spec.url)} came compressed, which was not asked for")
     if response.content_length is not None and response.content_length > spec.max_bytes:

@@ -44,8 +44,6 @@ class FetchFailed:
 
     failure: Failure
     is_retryable: bool
-    is_stale: bool
-    """The URL does not serve any more: it must be read again from the result first."""
     seconds: float
 
 

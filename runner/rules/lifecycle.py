@@ -23,7 +23,7 @@ makes the new job, `decide` says what to do with it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 from runner.errors import BatchError
 from runner.model import (
@@ -226,16 +226,17 @@ def _changes(job: Job, event: Event) -> dict[str, Any]:
             return _result(job, event, cost, failure) | {"failure": failure}
         case Collected(artifacts=artifacts):
             return {"artifacts": _merged(job.artifacts, artifacts), "failure": None, "tries": 0}
-        case CollectFailed(artifacts=artifacts, failure=failure, retry_at=retry_at, is_stale=is_stale):
+        case CollectFailed(artifacts=artifacts, failure=failure, retry_at=retry_at):
             changed = {"artifacts": _merged(job.artifacts, artifacts), "failure": failure, "ready_at": retry_at}
-            return changed | {"is_stale": is_stale, "tries": job.tries + 1}
+            return changed | {"is_stale": True, "tries": job.tries + 1}
         case OutputLost(failure=failure, artifacts=artifacts):
             attempts = _with_attempt(job, event, AttemptState.FINISHED, failure=failure)
             return {"failure": failure, "artifacts": _merged(job.artifacts, artifacts), "attempts": attempts}
         case Left(failure=failure):
             return {"failure": failure, "is_left": True}
         case Resumed():
-            return {"ready_at": 0.0, "tries": 0, "polled_at": None, "is_left": False, "failure": None}
+            fresh = {"ready_at": 0.0, "tries": 0, "polled_at": None, "is_left": False, "failure": None}
+            return fresh | {"is_stale": job.state is S.RESULT_KNOWN}
         case _:
             return _person_decided(job, event)
 
@@ -264,12 +265,14 @@ def _submitting(job: Job, event: SubmitIntended | SubmitAccepted | SubmitNotSent
         case SubmitThrottled(failure=failure, retry_at=retry_at):
             attempts = _with_attempt(job, event, AttemptState.REFUSED, failure=failure)
             return {"attempts": attempts, "failure": failure, "ready_at": retry_at, "tries": job.tries + 1}
+        case _:
+            assert_never(event)
 
 
 def _person_decided(job: Job, event: Event) -> dict[str, Any]:
     match event:
         case FilesMissing():
-            return {"artifacts": (), "is_stale": False, "ready_at": 0.0, "tries": 0, "finished_at": None}
+            return {"artifacts": (), "is_stale": True, "ready_at": 0.0, "tries": 0, "finished_at": None}
         case SpecChanged(spec=spec):
             return _fresh() | {"spec": spec, "artifacts": (), "outputs": (), "finished_at": None}
         case DoubtAttached(request_id=request_id):

@@ -87,7 +87,7 @@ def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bo
             return Change.RESUME, False, f"already paid ({job.request_id}): collected, not paid again"
         case JobState.DONE:
             return Change.DONE, False, "done"
-        case _ if is_chosen_for_retry(job, choices):
+        case _ if retry_words(job) & choices.retry:
             return Change.RETRY, True, f"--retry: {_why(job)}"
         case _:
             return Change.FAILED, False, _why(job)
@@ -111,21 +111,14 @@ def may_replace_spec(job: Job) -> bool:
     return job.state not in open_states
 
 
-def is_chosen_for_retry(job: Job, choices: Choices) -> bool:
-    """Whether `--retry` names this ended job: `failed` names them all but those in doubt."""
-    retryable = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST)
-    if job.state not in retryable:
-        return False
-    names = {"failed", str(job.state)}
-    if job.failure is not None:
-        names |= {str(job.failure.kind), job.failure.code}
-    return bool(names & choices.retry)
+def retry_words(job: Job) -> set[str]:
+    """The words by which `--retry` names a job that ended badly: `failed`, its state, its failure's kind and code."""
+    words = {"failed", str(job.state)}
+    return words if job.failure is None else words | {str(job.failure.kind), job.failure.code}
 
 
-RETRY_WORDS = frozenset(
-    {"failed", *(str(kind) for kind in FailureKind), *(s.value for s in (JobState.REJECTED, JobState.CANCELLED))}
-)
-"""The words `--retry` always knows, beside the failure codes of the run itself."""
+RETRY_WORDS = frozenset({*FailureKind, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST})
+"""The words that `--retry` always knows, beside the failure codes of the run itself."""
 
 
 def price_of(price: Price, inputs: Mapping[str, Any]) -> Money | None:

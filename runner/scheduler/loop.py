@@ -200,7 +200,7 @@ class Scheduler:
 
     async def _drive(self, job: Job) -> None:
         current: Job | None = job
-        if job.is_left or job.tries or job.ready_at or job.polled_at is not None or job.state is JobState.HELD:
+        if _is_of_an_earlier_run(job):
             current = await self._record(job, Resumed(at=self._clock.now()))
         while current is not None:
             action = decide(current, self._clock.now(), self._settings.policies)
@@ -349,6 +349,13 @@ class Scheduler:
             if task is not None:
                 self._collecting.discard(task)
         return outcomes.of_downloads(job, fetched, self._clock.now(), self._dice())
+
+
+def _is_of_an_earlier_run(job: Job) -> bool:
+    """Whether an earlier run left something behind that this one forgets: waits, tries, URLs, a hold."""
+    has_old_urls = job.state is JobState.RESULT_KNOWN and not job.is_stale
+    waited = bool(job.is_left or job.tries or job.ready_at or job.polled_at)
+    return waited or has_old_urls or job.state is JobState.HELD
 
 
 def _account_hold(failure: Failure) -> Hold:

@@ -106,5 +106,4 @@ def of_downloads(job: Job, outcomes: Sequence[FetchOutcome], now: float, dice: f
         artifacts=artifacts,
         failure=failures[0].failure,
         retry_at=retry_at(DOWNLOADS, job.tries + 1, now=now, dice=dice),
-        is_stale=any(outcome.is_stale for outcome in failures),
     )

@@ -10,8 +10,7 @@ import subprocess
 
 import pytest
 from PIL import Image
-
-from tests.support.processes import COMMAND, command, environment, simulator, wait_until, write_jobs
+from support.processes import COMMAND, command, environment, simulator, wait_until, write_jobs
 
 LOST_ANSWERS = (
     *("status", "html", "empty", "no_id", "list", "truncated_json", "redirect", "reset_before", "reset_after"),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-COMMAND = [sys.executable, "-X", "faulthandler", "-m", "runner"]
+COMMAND = [sys.executable, "-m", "runner"]
 TOKEN = "canary-token-5f0e"
 
 

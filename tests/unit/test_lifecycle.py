@@ -90,7 +90,7 @@ EVENTS: list[Event] = [
     RemoteFailed(at=NOW, failure=FAILURE, cost=None),
     RemoteCancelled(at=NOW, cost=Money(0)),
     Collected(at=NOW, artifacts=(artifact(),)),
-    CollectFailed(at=NOW, artifacts=(), failure=FAILURE, retry_at=NOW + 3, is_stale=True),
+    CollectFailed(at=NOW, artifacts=(), failure=FAILURE, retry_at=NOW + 3),
     OutputLost(at=NOW, failure=BROKEN),
     Left(at=NOW, failure=FAILURE),
     FilesMissing(at=NOW),
@@ -199,7 +199,7 @@ def test_a_result_read_again_keeps_the_cost_and_the_count_of_failures():
 def test_artifacts_that_arrived_are_kept_while_others_are_fetched_again():
     """By output, the newer of two for the same one."""
     job = in_state(S.RESULT_KNOWN)
-    job = advance(job, CollectFailed(at=NOW, artifacts=(artifact(2),), failure=FAILURE, retry_at=NOW, is_stale=False))
+    job = advance(job, CollectFailed(at=NOW, artifacts=(artifact(2),), failure=FAILURE, retry_at=NOW))
     job = advance(job, Collected(at=NOW, artifacts=(artifact(1), artifact(2, "t"))))
     assert job.artifacts == (artifact(1), artifact(2, "t"))
 
@@ -234,7 +234,14 @@ def test_vanished_files_are_fetched_again_without_paying():
     """The result stays known; the attempt stays finished."""
     job = advance(in_state(S.DONE), BY_TYPE[FilesMissing])
     assert (job.artifacts, job.outputs, job.attempts[0].state) == ((), ("u",), AttemptState.FINISHED)
-    assert decide(job, NOW, POLICIES) == Collect()
+    assert decide(job, NOW, POLICIES) == ReadResult()
+
+
+def test_a_later_run_reads_the_urls_of_a_known_result_again():
+    """They are signed for some days only, and reading them costs nothing."""
+    job = advance(in_state(S.RESULT_KNOWN), Resumed(at=NOW))
+    assert decide(job, NOW, POLICIES) == ReadResult()
+    assert decide(advance(in_state(S.SUBMITTED), Resumed(at=NOW)), NOW, POLICIES) == Poll()
 
 
 # ---------------------------------------------------------------------------------------------------------- decide
