@@ -30,9 +30,9 @@ def installed(tmp_path, monkeypatch):
 
 def shell(line, cwd, env):
     """Run a line as a person types it."""
-    return subprocess.run(
-        ["bash", "-c", line], cwd=cwd, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100
-    )
+    words = ["bash", "-c", line]
+    quiet = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
+    return subprocess.run(words, cwd=cwd, env=env, timeout=100, check=False, **quiet)
 
 
 def test_the_walkthrough_ends_with_three_pictures(tmp_path, installed):
