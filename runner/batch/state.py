@@ -26,7 +26,7 @@ from runner.model import (
     Run,
 )
 from runner.report import Summary, summarize, write_reports
-from runner.store.lock import RunLock
+from runner.store.lock import RunLock, is_locked
 from runner.store.store import Reader, Store, check_binding
 
 
@@ -36,16 +36,19 @@ class Status:
 
     run: Run
     summary: Summary
+    is_running: bool
     in_flight: tuple[Job, ...]
     """The jobs whose requests are at the service."""
 
 
 def status(directory: Path) -> Status:
     """How the run directory stands; raises `InputMissing` where there is no state."""
+    is_running = is_locked(directory)  # first: a run that ends meanwhile has then written its end
     with Reader(directory) as reader:
         run = _run_of(reader, directory)
         in_flight = tuple(reader.jobs([JobState.SUBMITTING, JobState.SUBMITTED]))
-        return Status(run=run, summary=summarize(run, reader.jobs()), in_flight=in_flight)
+        summary = summarize(run, reader.jobs())
+        return Status(run=run, summary=summary, is_running=is_running, in_flight=in_flight)
 
 
 def report(directory: Path) -> Summary:

@@ -56,6 +56,10 @@ for command in (
     run, plan, check, status, report, doubts, cancel, verify, simulate, demo, init, schema, completion
 ):  # fmt: skip
     app.add_command(command)
+    for option in command.params:
+        if flags := [flag for flag in option.opts if flag.startswith("--")]:
+            words = (command.name or "", flags[0].removeprefix("--"))
+            option.envvar = "RUNCOMFY_BATCH_" + "_".join(words).upper().replace("-", "_")
 
 
 def main() -> None:
@@ -80,7 +84,7 @@ def _open_missing_streams() -> None:
 
 def _run() -> int:
     try:
-        code = app.main(prog_name="runcomfy-batch", standalone_mode=False, auto_envvar_prefix="RUNCOMFY_BATCH")
+        code = app.main(prog_name="runcomfy-batch", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.UsageError as error:

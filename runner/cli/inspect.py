@@ -29,10 +29,10 @@ def status(run_dir: Path, *, as_json: bool, watch: bool) -> None:
         found = status_of(run_dir)
         if as_json:
             in_flight = [{"job_id": job.job_id, "request_id": job.request_id} for job in found.in_flight]
-            print_json(found.summary.as_dict() | {"in_flight": in_flight})
+            print_json(found.summary.as_dict() | {"running": found.is_running, "in_flight": in_flight})
         else:
             click.echo(_render(found))
-        if not watch or found.run.finished_at is not None:
+        if not watch or not found.is_running:
             return
         time.sleep(WATCH_GAP_S)
 
@@ -40,7 +40,8 @@ def status(run_dir: Path, *, as_json: bool, watch: bool) -> None:
 def _render(found: Status) -> str:
     summary = found.summary.as_dict()
     counts = "  ".join(f"{state} {count:,}" for state, count in summary["counts"].items())
-    ended = f"ended {summary['finished_at']}" if summary["finished_at"] else "running, or killed"
+    ended = f"ended {summary['finished_at']}" if summary["finished_at"] else "killed; the same command goes on"
+    ended = "running" if found.is_running else ended
     lines = [
         f"{found.run.name}  {ended}{'  simulated' if summary['simulated'] else ''}",
         f"jobs {summary['jobs']:,}: {counts}",

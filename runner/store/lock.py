@@ -13,9 +13,27 @@ import socket
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from runner.errors import CannotCreate, RunDirectoryLocked
+
+GLANCE_S: Final = 0.2
+"""How long somebody may only be looking whether the lock is held (`is_locked`)."""
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether a process runs this run directory now."""
+    try:
+        descriptor = os.open(directory / "run.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 class RunLock:
@@ -47,11 +65,9 @@ class RunLock:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise CannotCreate(f"cannot create {self._path}: {error.strerror}") from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(self._descriptor):
             os.close(self._descriptor)
-            raise RunDirectoryLocked(self._held_message()) from None
+            raise RunDirectoryLocked(self._held_message())
         try:
             if os.path.samestat(os.fstat(self._descriptor), self._path.stat()):
                 return True
@@ -67,3 +83,17 @@ class RunLock:
         except (OSError, ValueError, KeyError, TypeError):
             who = "another process"
         return f"{self._path.parent} is in use by {who}. Look at it with `status`, or wait until it ends."
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock; who only glances at it is waited for."""
+    end = time.monotonic() + GLANCE_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.02)
+        else:
+            return True

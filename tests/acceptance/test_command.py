@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -310,6 +311,61 @@ def test_cancel_cancels_what_is_queued(tmp_path):
         assert done.returncode == 0, done.stderr
         assert "3 cancelled, 1 may still bill" in done.stdout
         assert command("cancel", "out", "nobody", cwd=tmp_path, **service.env).returncode == 64
+
+
+@pytest.mark.parametrize(("choice", "left"), [("cancel", {"cancelled", "done"}), ("detach", {"done"})])
+def test_an_interrupt_may_cancel_what_is_queued(choice, left, tmp_path):
+    """What is queued is cancelled and costs nothing; detached, it is collected by the next run."""
+    write_jobs(tmp_path / "jobs.jsonl", 5)
+    with simulator(tmp_path, "--slots", "1", "--latency", "1.5") as service:
+        arguments = ("run", "jobs.jsonl", "--yes", "--concurrency", "5", "--out", "out")
+        running = subprocess.Popen(
+            [*COMMAND, *arguments, "--on-interrupt", choice],
+            cwd=tmp_path,
+            env=environment(**service.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(lambda: service.ledger()["accepted"] == 5)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=20) == 130
+        last = command(*arguments, cwd=tmp_path, **service.env)
+        assert last.returncode == (1 if "cancelled" in left else 0), last.stderr
+        counts = json.loads((tmp_path / "out" / "summary.json").read_text())["counts"]
+        assert set(counts) == left
+        assert service.ledger()["accepted"] == 5
+        assert service.ledger()["charged_usd"] == pytest.approx(0.039 * counts["done"])
+
+
+def test_every_flag_has_an_environment_variable(tmp_path, jobs):
+    """The flag wins."""
+    with simulator(tmp_path, "--latency", "0.05") as service:
+        env = {"RUNCOMFY_BATCH_RUN_MAX_COST": "1", "RUNCOMFY_BATCH_RUN_LIMIT": "1", "RUNCOMFY_BATCH_RUN_OUT": "there"}
+        done = command("run", jobs, cwd=tmp_path, **env, **service.env)
+        assert done.returncode == 0, done.stderr
+        assert len(list((tmp_path / "there" / "images").iterdir())) == 1
+        more = command("run", jobs, "--limit", "2", cwd=tmp_path, **env, **service.env)
+        assert more.returncode == 0, more.stderr
+        assert service.ledger()["accepted"] == 3
+
+
+def test_status_watches_a_run_to_its_end(tmp_path):
+    """From another process, without touching it."""
+    write_jobs(tmp_path / "jobs.jsonl", 6)
+    running = subprocess.Popen(
+        [*COMMAND, "run", "jobs.jsonl", "--simulate", "--concurrency", "2", "--out", "out"],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(lambda: (tmp_path / "out" / "images").exists() and any((tmp_path / "out" / "images").glob("*.jpg")))
+    watched = command("status", "out", "--watch", cwd=tmp_path)
+    assert running.wait(timeout=20) == 0
+    assert watched.returncode == 0, watched.stderr
+    assert "jobs 6: done 6" in watched.stdout
 
 
 def test_status_and_report_read_a_run_directory(tmp_path, jobs):
