@@ -6,7 +6,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from types import TracebackType
@@ -115,7 +114,7 @@ class Store(Reader):
     def __init__(self, directory: Path) -> None:
         path = directory / FILE
         _create(path)
-        self._writer = Writer(partial(_open_for_writing, path))
+        self._writer = Writer(_open_for_writing(path))
         super().__init__(directory)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
-"""The one writing connection, in a thread of its own, with group commit.
+"""The one writing connection, on a thread of its own, with group commit.
 
-Callers put writes on a queue; each wake-up of the thread commits all that is queued in one transaction, so that many
-jobs share one fsync. A write that breaks a constraint must not take its neighbours along: then the group is rolled
-back and each write is committed by itself.
+While one transaction is being committed, the next writes gather; they are committed together, so that many jobs share
+one fsync. A write that breaks a constraint must not take its neighbours along: then the group is rolled back and each
+write is committed by itself.
 
 One connection, because SQLite before 3.51.3 can corrupt a WAL that two connections write and checkpoint at once.
 `synchronous=FULL`, because with NORMAL a power cut may forget an intent whose POST was sent.
@@ -12,14 +12,18 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from queue import SimpleQueue
+from functools import partial
+from threading import Lock
+from typing import TypeAlias
 
 from runner.errors import BatchError, StorageFailed
 from runner.store.rows import Statement
+
+Outcome: TypeAlias = "BatchError | None"
+"""What went wrong with a write; `None`: it is on the disk."""
 
 
 class SecondPayment(BatchError):
@@ -29,78 +33,84 @@ class SecondPayment(BatchError):
 @dataclass(frozen=True, slots=True)
 class _Write:
     statements: Sequence[Statement]
-    done: Callable[[BatchError | None], None]
-    loop: asyncio.AbstractEventLoop | None
-    """Where `done` must be called; `None`: right here."""
+    future: asyncio.Future[None]
 
 
 class Writer:
-    """Owns the connection that `connect` makes, inside its thread. After a disk failure it takes no more writes."""
+    """Owns a connection. After a disk failure it takes no more writes. Belongs to one event loop at a time."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        self._queue: SimpleQueue[_Write | None] = SimpleQueue()
-        self._connect = connect
-        self._opened: Future[None] = Future()
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._lock = Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
+        self._gathered: list[_Write] = []
+        self._is_committing = False
         self._broken: BatchError | None = None
-        self._thread = threading.Thread(target=self._work, name="store-writer", daemon=True)
-        self._thread.start()
-        self._opened.result()
 
     def write(self, statements: Sequence[Statement]) -> asyncio.Future[None]:
-        """Queue one transaction; the future is done when it is on the disk.
+        """Put one transaction on the queue; the future is done when it is on the disk.
 
         The write goes through even if the future is cancelled: what happened has happened.
         """
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[None] = loop.create_future()
-        self._queue.put(_Write(statements, lambda error: _settle(future, error), loop))
-        return future
+        write = _Write(statements, loop.create_future())
+        self._gathered.append(write)
+        if not self._is_committing:
+            self._commit_gathered(loop)
+        return write.future
 
     def write_now(self, statements: Sequence[Statement]) -> None:
-        """The same for callers without an event loop: returns when it is on the disk."""
-        future: Future[None] = Future()
-        self._queue.put(
-            _Write(statements, lambda error: future.set_exception(error) if error else future.set_result(None), None)
-        )
-        future.result()
+        """The same for callers that may block: returns when it is on the disk."""
+        with self._lock:
+            error = self._commit([statements])
+        if error is not None:
+            raise error
 
     def close(self) -> None:
         """Commit what is queued and close the connection. May be called twice."""
-        self._queue.put(None)
-        self._thread.join()
+        self._thread.shutdown(wait=True)
+        rest, self._gathered = self._gathered, []
+        self._commit_all([write.statements for write in rest])
+        self._connection.close()
 
-    def _work(self) -> None:
-        try:
-            connection = self._connect()
-        except BaseException as error:  # noqa: BLE001 it is raised in the caller's thread, by `result()`
-            self._opened.set_exception(error)
-            return
-        self._opened.set_result(None)
-        is_open = True
-        while is_open:
-            group = [self._queue.get()]
-            while not self._queue.empty():
-                group.append(self._queue.get())
-            is_open = None not in group
-            self._commit_group(connection, [write for write in group if write is not None])
-        connection.close()
+    def _commit_gathered(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hand the gathered writes to the thread, and so on until none are left."""
+        group, self._gathered = self._gathered, []
+        self._is_committing = bool(group)
+        if group:
+            done = loop.run_in_executor(self._thread, self._commit_all, [write.statements for write in group])
+            done.add_done_callback(partial(self._answer, loop, group))
 
-    def _commit_group(self, connection: sqlite3.Connection, group: list[_Write]) -> None:
-        error = self._commit(connection, group)
-        if isinstance(error, SecondPayment) and len(group) > 1:
-            for write in group:
-                self._commit_group(connection, [write])
-            return
-        _answer(group, error)
+    def _answer(
+        self, loop: asyncio.AbstractEventLoop, group: list[_Write], done: asyncio.Future[Sequence[Outcome]]
+    ) -> None:
+        bug = done.exception()
+        for write, error in zip(group, [bug] * len(group) if bug else done.result(), strict=True):
+            if write.future.cancelled():
+                continue
+            if error is None:
+                write.future.set_result(None)
+            else:
+                write.future.set_exception(error)
+        self._commit_gathered(loop)
 
-    def _commit(self, connection: sqlite3.Connection, group: list[_Write]) -> BatchError | None:
-        """Commit the group in one transaction; what went wrong comes back, and then nothing of it is written."""
+    def _commit_all(self, group: Sequence[Sequence[Statement]]) -> Sequence[Outcome]:
+        """Commit the writes, together where that goes; each one's outcome, in order."""
+        with self._lock:
+            error = self._commit(group) if group else None
+            if isinstance(error, SecondPayment) and len(group) > 1:
+                return [self._commit([statements]) for statements in group]
+            return [error] * len(group)
+
+    def _commit(self, group: Sequence[Sequence[Statement]]) -> Outcome:
+        """Commit the group in one transaction; on an error nothing of it is written."""
         if self._broken is not None:
             return self._broken
+        connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for write in group:
-                for sql, values in write.statements:
+            for statements in group:
+                for sql, values in statements:
                     connection.execute(sql, values)
             connection.execute("COMMIT")
         except sqlite3.IntegrityError as error:
@@ -119,26 +129,3 @@ class Writer:
 def _roll_back(connection: sqlite3.Connection) -> None:
     if connection.in_transaction:  # after SQLITE_FULL it may have rolled back by itself
         connection.execute("ROLLBACK")
-
-
-def _answer(group: list[_Write], error: BatchError | None) -> None:
-    """Tell every caller, with one wake-up of the event loop for all of its writes."""
-    _call([write for write in group if write.loop is None], error)
-    for loop in {write.loop for write in group if write.loop is not None}:
-        mine = [write for write in group if write.loop is loop]
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_call, mine, error)
-
-
-def _call(group: list[_Write], error: BatchError | None) -> None:
-    for write in group:
-        write.done(error)
-
-
-def _settle(future: asyncio.Future[None], error: BatchError | None) -> None:
-    if future.cancelled():
-        return
-    if error is None:
-        future.set_result(None)
-    else:
-        future.set_exception(error)
