@@ -31,7 +31,7 @@ from runner.manifest.entries import DEFAULT_MODEL
 from runner.media.names import collisions
 from runner.model import FailureKind, InputRules, Job, JobSpec, Money, Price
 from runner.rules.planning import RETRY_WORDS, Change, Choices, PlanEntry, gone_entry, plan_entry, price_of, retry_words
-from runner.store.store import FILE, Reader
+from runner.store.store import Reader, has_state
 
 UNKNOWN_PRICE = Price(amount=None)
 
@@ -138,7 +138,7 @@ def _check_retry_words(words: Iterable[str], jobs: Iterable[Job]) -> None:
 
 
 def _known_jobs(directory: Path) -> dict[str, Job]:
-    if not (directory / FILE).exists():
+    if not has_state(directory):
         return {}
     with Reader(directory) as reader:
         return {job.job_id: job for job in reader.jobs()}

@@ -42,7 +42,7 @@ from runner.report import Summary, write_reports
 from runner.rules.planning import Change
 from runner.scheduler import Hold, Scheduler
 from runner.store.lock import RunLock
-from runner.store.store import FILE, Reader, Store, check_binding
+from runner.store.store import Reader, Store, check_binding, has_state
 
 LEAST_FREE_BYTES: Final = 64 << 20
 """Below this no run begins: a full disk in the middle of a paid night is worse than a late start."""
@@ -133,7 +133,7 @@ def _make(directory: Path) -> None:
 
 async def _check_state(directory: Path, service: Service) -> None:
     """The state must be this API's and this account's; a new token proves that by what it can read."""
-    if not (directory / FILE).exists():
+    if not has_state(directory):
         return
     with Reader(directory) as reader:
         if check_binding(reader.binding(), service.binding, directory):

@@ -213,7 +213,7 @@ def _changes(job: Job, event: Event) -> dict[str, Any]:
             seen = {"remote": status, "ready_at": ready_at, "failure": None, "tries": 0, "missing_since": None}
             return seen | {"polls": job.polls + 1, "polled_at": event.at}
         case ReadFailed(failure=failure, retry_at=retry_at, is_missing=is_missing):
-            since = (job.missing_since or event.at) if is_missing else None
+            since = (job.missing_since or event.at) if is_missing else job.missing_since
             changed = {"failure": failure, "ready_at": retry_at, "tries": job.tries + 1, "missing_since": since}
             return changed | {"polls": job.polls + 1, "polled_at": event.at}
         case ResultRead(outputs=outputs, cost=cost):

@@ -66,7 +66,8 @@ class SubmitGate:
                 verdict = self._verdict()
                 if isinstance(verdict, Go) and self._claim(job_id, price):
                     return True
-                await self.wait(verdict.at if isinstance(verdict, NotBefore) else None)
+                if self.hold is None:  # the claim itself may have closed the gate: nobody would wake us any more
+                    await self.wait(verdict.at if isinstance(verdict, NotBefore) else None)
         finally:
             self._waiting -= 1
         return False

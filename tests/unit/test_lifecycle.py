@@ -205,13 +205,13 @@ def test_artifacts_that_arrived_are_kept_while_others_are_fetched_again():
 
 
 def test_a_missing_request_is_remembered_from_its_first_404():
-    """And forgotten when the service knows it after all."""
+    """And forgotten only when the service knows it after all: trouble in between says nothing."""
     missing = ReadFailed(at=NOW, failure=BROKEN, retry_at=NOW + 1, is_missing=True)
     job = advance(in_state(S.SUBMITTED), missing)
     job = advance(job, replace(missing, at=NOW + 9))
     assert job.missing_since == NOW
     assert advance(job, BY_TYPE[StatusSeen]).missing_since is None
-    assert advance(job, BY_TYPE[ReadFailed]).missing_since is None
+    assert advance(job, BY_TYPE[ReadFailed]).missing_since == NOW
 
 
 def test_what_a_person_decides_about_a_doubt():

@@ -1,0 +1,325 @@
+"""A world in one thread whose every accident is drawn from a seed: time, network, disk and death.
+
+Everything of the product runs as it is: aiohttp's client and server, SQLite, Pillow, the run lock. What is put in its
+place is what lies below them: the event loop's clock leaps to the next timer, connections are pairs of transports with
+random latency, threads are calls, and the disk is a page cache that remembers what was synced. A *step* is a moment at
+which death makes a difference: a segment on the wire, a commit, a sync, a rename.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import random
+import selectors
+import shutil
+import socket
+import time
+from collections import Counter
+from pathlib import Path
+
+EPOCH = 1_800_000_000.0
+REAL = {"fsync": os.fsync, "replace": os.replace}
+
+
+class Death(SystemExit):
+    """The process or the machine ended here. Nothing that runs after it counts."""
+
+
+class Deadlock(AssertionError):
+    """Nothing is left that could ever happen."""
+
+
+class _Leap(selectors.SelectSelector):
+    """Waits for nothing: time leaps to the next timer."""
+
+    def __init__(self):
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout=None):
+        if timeout is None:
+            raise Deadlock("every task waits for another")
+        self.now += max(0.0, timeout)
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop with virtual time, an in-memory network, and threads that are calls."""
+
+    def __init__(self, world):
+        self._leap = _Leap()
+        self._leap.now = world.now
+        super().__init__(self._leap)
+        self._world = world
+        self._servers = {}
+        self._targets = {}
+        self._plug = socket.socket()
+
+    def time(self):
+        return self._leap.now
+
+    def run_in_executor(self, executor, call, *arguments):
+        future = self.create_future()
+        try:
+            future.set_result(call(*arguments))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    async def create_server(self, factory, host=None, port=None, **_):
+        address = (host, port or 10_000 + len(self._servers))
+        self._servers[address] = factory
+        return _Server(address, self._servers)
+
+    async def sock_connect(self, sock, address):
+        await asyncio.sleep(self._world.latency())
+        if address[:2] not in self._servers:
+            raise ConnectionRefusedError(111, "Connection refused")
+        self._targets[sock.fileno()] = address[:2]
+
+    async def create_connection(self, factory, *_, sock=None, **__):
+        ours = Wire(self, self._world, factory())
+        theirs = Wire(self, self._world, self._servers[self._targets.pop(sock.fileno())]())
+        sock.close()
+        ours.peer, theirs.peer = theirs, ours
+        theirs.protocol.connection_made(theirs)
+        ours.protocol.connection_made(ours)
+        return ours, ours.protocol
+
+    def close(self):
+        self._plug.close()
+        super().close()
+
+
+class _Server:
+    def __init__(self, address, servers):
+        self._address, self._servers = address, servers
+        self.sockets = [self]
+
+    def getsockname(self):
+        return self._address
+
+    def close(self):
+        self._servers.pop(self._address, None)
+
+    async def wait_closed(self):
+        return None
+
+
+class Wire(asyncio.Transport):
+    """One end of a connection. Segments arrive in order, each after a latency of its own."""
+
+    def __init__(self, loop, world, protocol):
+        super().__init__()
+        self._loop, self._world, self.protocol = loop, world, protocol
+        self.peer = self
+        self._closing = False
+        self._is_lost = False
+        self._last = 0.0
+
+    def get_extra_info(self, name, default=None):
+        return self._loop._plug if name == "socket" else default
+
+    def is_closing(self):
+        return self._closing
+
+    def write(self, data):
+        if not self._closing:
+            self._send(self.peer._receive, bytes(data))
+
+    def close(self):
+        if not self._closing:
+            self._closing = True
+            self._send(self.peer._receive_end)
+            self._loop.call_soon(self._lose, None)
+
+    def abort(self):
+        self._closing = True
+        self._loop.call_later(self._world.latency(), self.peer._reset)
+        self._loop.call_soon(self._lose, None)
+
+    def _send(self, receive, *arguments):
+        self._last = max(self._last, self._loop.time() + self._world.latency())
+        self._loop.call_at(self._last, receive, *arguments)
+
+    def _receive(self, data):
+        self._world.step("segment")
+        if not self._closing:
+            self.protocol.data_received(data)
+
+    def _receive_end(self):
+        if not self._closing:
+            self.protocol.eof_received()
+            self.close()
+
+    def _reset(self):
+        self._closing = True
+        self._lose(ConnectionResetError(104, "Connection reset by peer"))
+
+    def _lose(self, error):
+        if not self._is_lost:
+            self._is_lost = True
+            self.protocol.connection_lost(error)
+
+    def pause_reading(self):
+        pass
+
+    def resume_reading(self):
+        pass
+
+    def is_reading(self):
+        return True
+
+    def set_write_buffer_limits(self, high=None, low=None):
+        pass
+
+    def get_write_buffer_size(self):
+        return 0
+
+    def can_write_eof(self):
+        return False
+
+
+class Disk:
+    """What of a run directory would survive a power cut: synced contents, and names of synced folders."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self._contents = {}
+        self._names = {}
+        self._wal = self._wal_size()
+        if directory.exists():  # what survived a death is on the disk
+            for path in sorted(directory.rglob("*")):
+                self.synced(path)
+
+    def synced(self, path):
+        """A sync of a file keeps its contents; a sync of a folder keeps its names."""
+        if path.is_dir():
+            self._names[path] = {name.name: name.stat().st_ino for name in path.iterdir() if name.is_file()}
+        elif path.exists():
+            self._contents[path.stat().st_ino] = path.read_bytes()
+
+    def committed(self, connection):
+        """A commit under `synchronous=FULL` syncs the log; under NORMAL it does not."""
+        if connection.execute("PRAGMA synchronous").fetchone()[0] >= 2:
+            self._wal = self._wal_size()
+
+    def _wal_size(self):
+        wal = self.directory / "state.db-wal"
+        return wal.stat().st_size if wal.exists() else 0
+
+    def survive(self, target, dice, *, is_power_cut):
+        """Copy to `target` what is left after a death."""
+        shutil.copytree(self.directory, target, ignore=shutil.ignore_patterns("*.db-shm"))
+        if is_power_cut:
+            size = self._wal_size()
+            if size > self._wal:
+                os.truncate(target / "state.db-wal", dice.randint(self._wal, size))
+            for path in (self.directory / "images").iterdir():
+                self._forget(path, target / "images" / path.name, dice)
+
+    def _forget(self, path, copy, dice):
+        number = path.stat().st_ino
+        is_named = self._names.get(path.parent, {}).get(path.name) == number
+        if not is_named and dice.random() < 0.5:
+            copy.unlink()
+        elif number not in self._contents:
+            os.truncate(copy, int(path.stat().st_size * dice.random()))
+
+
+class World:
+    """One seed's accidents. `now` goes on from night to night."""
+
+    def __init__(self, seed, directory):
+        self.dice = random.Random(seed)
+        self.directory = directory
+        self.now = 0.0
+        self.night = 0
+        self.steps = Counter()
+        self.deaths = Counter()
+        self.disk = Disk(directory / "night-0")
+        self._dies_at = None
+        self._is_power_cut = False
+        self._is_alive = False
+        self._slowness = self.dice.choice([0.0005, 0.005, 0.05])
+        self._taken = 0
+
+    def latency(self):
+        return self.dice.random() * self._slowness
+
+    def step(self, kind):
+        """A moment at which death makes a difference."""
+        if not self._is_alive:
+            return
+        self.steps[kind] += 1
+        self._taken += 1
+        if self._taken == self._dies_at:
+            self.deaths["power cut" if self._is_power_cut else "kill"] += 1
+            self.deaths[kind] += 1
+            self.die()
+
+    def die(self):
+        """Keep what survives, and end: no step of this night counts from here on."""
+        self._is_alive = False
+        self.night += 1
+        target = self.directory / f"night-{self.night}"
+        self.disk.survive(target, self.dice, is_power_cut=self._is_power_cut)
+        self.disk = Disk(target)
+        raise Death
+
+    def live(self, main, *, dies_at=None, is_power_cut=False):
+        """Run one night to its end or its death; what `main` returned, or `None`."""
+        self._dies_at, self._is_power_cut, self._taken = dies_at, is_power_cut, 0
+        loop = VirtualLoop(self)
+        asyncio.set_event_loop(loop)
+        clocks = {"time": time.time, "monotonic": time.monotonic, "perf_counter": time.perf_counter}
+        urandom = os.urandom
+        state = random.getstate()
+        random.seed(self.dice.random())
+        self._is_alive = True
+        try:
+            time.time = lambda: EPOCH + loop.time()
+            time.monotonic = time.perf_counter = loop.time
+            os.urandom = lambda count: self.dice.randbytes(count)
+            return loop.run_until_complete(main(self.disk.directory))
+        except Death:
+            return None
+        finally:
+            self._is_alive = False
+            for name, clock in clocks.items():
+                setattr(time, name, clock)
+            os.urandom = urandom
+            random.setstate(state)
+            self.now = loop.time() + self.dice.uniform(1.0, 600.0)
+
+
+def instrument(current):
+    """Make commits, syncs and renames steps of the world that `current()` gives."""
+    from runner.store.writer import Writer
+
+    commit = Writer._commit
+
+    @functools.wraps(commit)
+    def _commit(writer, group):
+        current().step("before commit")
+        outcome = commit(writer, group)
+        if outcome is None:
+            current().disk.committed(writer._connection)
+        current().step("after commit")
+        return outcome
+
+    def fsync(descriptor):
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        current().step("before sync")
+        current().disk.synced(path)
+        current().step("after sync")
+
+    def replace(source, target, **more):
+        current().step("before rename")
+        REAL["replace"](source, target, **more)
+        current().step("after rename")
+
+    Writer._commit = _commit
+    os.fsync, os.replace = fsync, replace
