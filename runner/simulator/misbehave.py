@@ -36,7 +36,7 @@ async def misbehave(request: web.Request, rule: FaultRule, good: web.Response | 
         case "list":
             return web.json_response(["request_id"])
         case "redirect":
-            return web.Response(status=307, headers={"Location": "http://127.0.0.1:9/elsewhere"})
+            return web.Response(status=307, headers={"Location": str(request.url)})  # back to itself
         case "slow":
             await asyncio.sleep(rule.seconds)
             return good or web.Response(status=200)

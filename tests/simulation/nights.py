@@ -1,7 +1,7 @@
 """Whole nights in a world of accidents, one seed each; every invariant is checked after every death.
 
-    python tests/simulation/nights.py 17            # one seed, and what happened
-    python tests/simulation/nights.py 0 50000       # a range of seeds, on both cores
+python tests/simulation/nights.py 17            # one seed, and what happened
+python tests/simulation/nights.py 0 50000       # a range of seeds, on both cores
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import hashlib
 import io
 import json
 import logging
-import os
 import random
 import shutil
 import sqlite3
@@ -24,10 +23,14 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from simulation import mutants
+from simulation.world import World, instrument
 
 import runner
 from runner.errors import BatchError
@@ -35,13 +38,18 @@ from runner.model import canonical
 from runner.simulator import Simulator, SimulatorSettings
 from runner.simulator import files as simulator_files
 from runner.simulator.settings import CALL_KINDS, FILE_KINDS, JOB_KINDS, FaultRule
-from simulation.world import World, instrument
 
 TOKEN = "canary-token-77aa"
 PRICE = 39_000
 NIGHTS = 4
 LONG = {"hang": 130.0, "slow": 3.0}
 """Virtual seconds; the hang is longer than a submit's patience."""
+
+OPEN = ("pending", "submitting", "submitted", "result_known", "held")
+CALLS = {"submit": CALL_KINDS, "status": CALL_KINDS, "result": CALL_KINDS, "file": FILE_KINDS, "job": JOB_KINDS}
+STATUSES = {"file": [500, 503, 429, 408, 403, 404]}
+REFUSALS = ("throttle", "error_in_200")
+"""Answers that say in so many words that the job was not taken: no service takes it all the same."""
 
 
 class Violation(AssertionError):
@@ -199,7 +207,11 @@ class Nights:
                 jobs.pop(job_id)
                 left.add(job_id)
         is_limited = self.most < self.total
-        open_jobs = {job_id for job_id, word in jobs.items() if word in ("pending", "submitting", "submitted", "result_known", "held")}
+        open_jobs = {
+            job_id
+            for job_id, word in jobs.items()
+            if word in ("pending", "submitting", "submitted", "result_known", "held")
+        }
         demand(is_limited or not open_jobs, "I6 not ended", open_jobs, exit_code)
         expected = {3} if open_jobs else {0} if set(jobs.values()) <= {"done"} else {1}
         expected = {75} if left and not open_jobs else expected
@@ -218,7 +230,12 @@ class Nights:
 def _inputs(number):
     products = ("mug", "lamp", "shoe", "vase")
     url = f"https://photos.example.com/{products[number % 4]}-red.jpg"
-    return {"prompt": f"White, take {number}.", "image_urls": [url], "num_images": 1 + number % 2, "output_format": "png"}
+    return {
+        "prompt": f"White, take {number}.",
+        "image_urls": [url],
+        "num_images": 1 + number % 2,
+        "output_format": "png",
+    }
 
 
 def _price(inputs):
@@ -228,14 +245,25 @@ def _price(inputs):
 def _faults(dice):
     """A few kinds of trouble, some rare and some frequent."""
     rules = []
-    for on, kinds in (("submit", CALL_KINDS), ("status", CALL_KINDS), ("result", CALL_KINDS), ("file", FILE_KINDS), ("job", JOB_KINDS)):
+    for on, kinds in CALLS.items():
         for kind in dice.sample(sorted(kinds), dice.randint(0, 3)):
             probability = dice.choice([0.03, 0.15, 0.5])
             seconds = LONG.get(kind, 1.0)
             retry_after = dice.choice([None, "3", "date+5"])
-            status = dice.choice([500, 503, 429, 408, 403, 404]) if on == "file" else dice.choice([500, 502, 503, 409, 408])
+            status = (
+                dice.choice([500, 503, 429, 408, 403, 404]) if on == "file" else dice.choice([500, 502, 503, 409, 408])
+            )
+            processed = dice.choice([None, True]) if on == "submit" and kind not in REFUSALS else None
             rules.append(
-                FaultRule(on=on, kind=kind, probability=probability, seconds=seconds, retry_after=retry_after, status=status)
+                FaultRule(
+                    on=on,
+                    kind=kind,
+                    probability=probability,
+                    seconds=seconds,
+                    retry_after=retry_after,
+                    status=status,
+                    processed=processed,
+                )
             )
     return tuple(rules)
 
@@ -251,27 +279,28 @@ def _painted(key):
     return file.getvalue()
 
 
-current = None
+stage = SimpleNamespace(nights=None)
 
 
-def prepare():
-    """Once a process: tiny pictures, silence, and steps at every commit, sync and rename."""
+def prepare(mutant=None):
+    """Once a process: tiny pictures, silence, steps at every commit, sync and rename; perhaps a bug put in."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
     logging.raiseExceptions = False
     sys.unraisablehook = lambda _: None
     simulator_files.edit = lambda inputs, variant, seed: _painted(canonical(inputs) + bytes([variant]))
-    instrument(lambda: current.world)
+    instrument(lambda: stage.nights.world)
+    if mutant is not None:
+        mutants.MUTANTS[mutant]()
 
 
 def play(seed):
     """One seed in a folder of its own; its account, or the violation."""
-    global current
-    base = "/dev/shm" if os.path.isdir("/dev/shm") else None
-    directory = Path(tempfile.mkdtemp(prefix="nights-", dir=base))
+    base = Path("/dev/shm")
+    directory = Path(tempfile.mkdtemp(prefix="nights-", dir=base if base.is_dir() else None))
     try:
-        current = Nights(seed, directory)
-        account = current.run()
+        stage.nights = Nights(seed, directory)
+        account = stage.nights.run()
     except Exception as error:
         return {"seed": seed, "violation": f"{type(error).__name__}: {error}"}
     finally:
@@ -295,11 +324,25 @@ def campaign(seeds, processes=2):
     return total
 
 
+def hunt(mutant, seeds):
+    """Play seeds with a bug put in until a promise is broken; how often the bug acted, and what gave it away."""
+    prepare(mutant)
+    for seed in seeds:
+        if "violation" in (account := play(seed)):
+            return {"acted": mutants.acted[mutant], **account}
+    return {"acted": mutants.acted[mutant], "survived": len(seeds)}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("first", type=int)
     parser.add_argument("count", type=int, nargs="?", default=0)
+    parser.add_argument("--mutant", choices=sorted(mutants.MUTANTS), help="play until this bug is found")
     arguments = parser.parse_args()
+    if arguments.mutant:
+        seeds = range(arguments.first, arguments.first + (arguments.count or 400))
+        print(json.dumps(hunt(arguments.mutant, seeds)))
+        return
     if arguments.count:
         total = campaign(range(arguments.first, arguments.first + arguments.count))
         print(json.dumps(total, indent=1))

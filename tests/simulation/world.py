@@ -282,7 +282,7 @@ class World:
         try:
             time.time = lambda: EPOCH + loop.time()
             time.monotonic = time.perf_counter = loop.time
-            os.urandom = lambda count: self.dice.randbytes(count)
+            os.urandom = self.dice.randbytes
             return loop.run_until_complete(main(self.disk.directory))
         except Death:
             return None
@@ -311,7 +311,7 @@ def instrument(current):
         return outcome
 
     def fsync(descriptor):
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
         current().step("before sync")
         current().disk.synced(path)
         current().step("after sync")

@@ -1,0 +1,258 @@
+"""Bugs of the paid path, put in on purpose: each must be caught, and each must prove that it acted."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections import Counter
+
+import aiohttp
+
+from runner.api import client
+from runner.api.wire import Accepted, NotSent, Refused, Unknown
+from runner.batch import planner, running
+from runner.media import download, files
+from runner.model import DoubtReleased, Failure, FailureKind, JobState, SubmitIntended, SubmitNotSent
+from runner.rules import budget, pacing
+from runner.rules.lifecycle import advance
+from runner.scheduler import gate, outcomes
+from runner.store import store
+
+MUTANTS = {}
+acted = Counter()
+
+
+def mutant(put_in):
+    MUTANTS[put_in.__name__] = put_in
+    return put_in
+
+
+def act(name):
+    acted[name] += 1
+
+
+@mutant
+def intent_is_written_after_the_answer():
+    record = store.Store.record
+
+    async def late(self, job, event):
+        if isinstance(event, SubmitIntended):
+            act("intent_is_written_after_the_answer")
+            return advance(job, event)
+        return await record(self, job, event)
+
+    store.Store.record = late
+
+
+@mutant
+def an_open_intent_is_sent_again():
+    def resent(*, at, failure):
+        act("an_open_intent_is_sent_again")
+        return SubmitNotSent(at=at, failure=failure, retry_at=at)
+
+    running.SubmitLost = resent
+
+
+@mutant
+def a_lost_answer_is_sent_again():
+    of_submit = outcomes.of_submit
+
+    def again(job, reply, *rest):
+        if isinstance(reply, Unknown):
+            act("a_lost_answer_is_sent_again")
+            reply = NotSent(reply.failure)
+        return of_submit(job, reply, *rest)
+
+    outcomes.of_submit = again
+
+
+@mutant
+def a_status_of_an_exception_is_a_refusal():
+    submit = client.RunComfy.submit
+
+    async def trusting(self, model, payload, before_send):
+        reply = await submit(self, model, payload, before_send)
+        if isinstance(reply, Unknown) and "ClientResponseError" in reply.failure.message:
+            act("a_status_of_an_exception_is_a_refusal")
+            return Refused(dataclasses.replace(reply.failure, kind=FailureKind.INPUT))
+        return reply
+
+    client.RunComfy.submit = trusting
+
+
+@mutant
+def a_gateway_error_is_a_refusal():
+    classify = client.classify_submit
+
+    def trusting(reply):
+        if reply.status in (502, 503):
+            act("a_gateway_error_is_a_refusal")
+            return Refused(Failure(kind=FailureKind.THROTTLED, code="busy", message="busy"))
+        return classify(reply)
+
+    client.classify_submit = trusting
+
+
+@mutant
+def an_answer_without_an_id_is_a_refusal():
+    classify = client.classify_submit
+
+    def trusting(reply):
+        answer = classify(reply)
+        if reply.status == 200 and isinstance(answer, Unknown):
+            act("an_answer_without_an_id_is_a_refusal")
+            return NotSent(answer.failure)
+        return answer
+
+    client.classify_submit = trusting
+
+
+@mutant
+def redirects_are_followed():
+    post = aiohttp.ClientSession.post
+
+    def follow(self, url, **more):
+        act("redirects_are_followed")
+        more["allow_redirects"] = True
+        return post(self, url, **more)
+
+    async def unfused(self):
+        if not self.is_blown:
+            await self._before_send()
+        self.is_blown = True
+
+    aiohttp.ClientSession.post = follow
+    client.Fuse.blow = unfused
+
+
+@mutant
+def a_doubt_is_released_by_itself():
+    begin = store.Store.begin_run
+
+    def releasing(self, run):
+        begin(self, run)
+        for job in self.jobs([JobState.IN_DOUBT]):
+            act("a_doubt_is_released_by_itself")
+            self.record_now(job, DoubtReleased(at=run.started_at))
+
+    store.Store.begin_run = releasing
+
+
+@mutant
+def commits_are_not_synced():
+    open_for_writing = store._open_for_writing
+
+    def careless(path):
+        connection = open_for_writing(path)
+        act("commits_are_not_synced")
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    store._open_for_writing = careless
+
+
+@mutant
+def files_are_not_synced():
+    def careless(path):
+        act("files_are_not_synced")
+        return files.hashlib.sha256(path.read_bytes()).hexdigest()
+
+    download.digest_and_sync = careless
+
+
+@mutant
+def a_name_is_not_synced():
+    def careless(part, final):
+        act("a_name_is_not_synced")
+        part.replace(final)
+
+    download.settle = careless
+
+
+@mutant
+def done_is_written_before_the_rename():
+    settle = files.settle
+
+    def late(part, final):
+        act("done_is_written_before_the_rename")
+        kept = part.with_suffix(".kept")
+        part.rename(kept)
+        asyncio.get_running_loop().call_later(0.05, settle, kept, final)
+
+    download.settle = late
+
+
+@mutant
+def a_file_is_written_under_a_final_name():
+    def in_place(folder, run_id):
+        act("a_file_is_written_under_a_final_name")
+        path = folder / f"{run_id}-{acted.total()}.png"
+        path.touch()
+        return path
+
+    download.new_part = in_place
+
+
+@mutant
+def the_budget_forgets_what_is_in_flight():
+    def blind(self, job_id, price):
+        act("the_budget_forgets_what_is_in_flight")
+        if not isinstance(budget.reserve(dataclasses.replace(self.budget, reserved=0), price), budget.Refused):
+            self._claims[job_id] = price
+            return True
+        self.close(gate._limit_reached(self.budget))
+        return False
+
+    gate.SubmitGate._claim = blind
+
+
+@mutant
+def the_cap_forgets_earlier_requests():
+    moved = gate.SubmitGate.moved
+
+    def blind(self, before, after):
+        moved(self, before, after)
+        if before is None and after.state is JobState.SUBMITTED:
+            act("the_cap_forgets_earlier_requests")
+            self._occupied.discard(after.job_id)
+
+    gate.SubmitGate.moved = blind
+
+
+@mutant
+def an_id_is_cut_short():
+    classify = client.classify_submit
+
+    def short(reply):
+        answer = classify(reply)
+        if isinstance(answer, Accepted):
+            act("an_id_is_cut_short")
+            return dataclasses.replace(answer, request_id=answer.request_id[:24])
+        return answer
+
+    client.classify_submit = short
+
+
+@mutant
+def the_gate_sleeps_after_closing_itself():
+    async def enter(self, job_id, price):
+        while self.hold is None:
+            verdict = self._verdict()
+            if isinstance(verdict, pacing.Go) and self._claim(job_id, price):
+                return True
+            if self.hold is not None:
+                act("the_gate_sleeps_after_closing_itself")
+            await self.wait(verdict.at if isinstance(verdict, pacing.NotBefore) else None)
+        return False
+
+    gate.SubmitGate.enter = enter
+
+
+@mutant
+def a_state_cut_off_in_the_making_is_read():
+    def trusting(directory):
+        act("a_state_cut_off_in_the_making_is_read")
+        return (directory / store.FILE).is_file()
+
+    for module in (store, planner, running):
+        module.has_state = trusting

@@ -1,0 +1,64 @@
+"""Two thousand seeds of accidents break no promise; every bug put in on purpose breaks one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from simulation.mutants import MUTANTS
+
+from runner.simulator.settings import KINDS
+
+NIGHTS = Path(__file__).with_name("nights.py")
+SEEDS = 2000
+CORPUS = json.loads(Path(__file__).with_name("corpus.json").read_text())
+
+
+def nights(*arguments, timeout=100):
+    """Play in a process of its own, since the world replaces clocks and threads."""
+    done = subprocess.run(
+        [sys.executable, NIGHTS, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False
+    )
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.timeout(600)
+def test_no_seed_breaks_a_promise():
+    """And nothing passes unexercised: every kind of death and every kind of fault has struck often."""
+    total = nights(0, SEEDS, timeout=590)
+    assert total["violations"] == [], "repeat one with: python tests/simulation/nights.py SEED"
+    assert total["seeds"] == SEEDS
+    assert min(total["deaths"].values()) >= 100, total["deaths"]
+    assert set(total["deaths"]) == {"kill", "power cut", *total["steps"]}
+    assert min(total["struck"].values()) >= 3, total["struck"]
+    kinds = [f"{on} {kind}" for on in ("submit", "status", "result", "file", "job") for kind in KINDS[on]]
+    assert set(total["struck"]) == set(kinds)
+
+
+@pytest.mark.parametrize("seed", CORPUS, ids=str)
+def test_a_seed_that_once_failed_passes(seed):
+    """Each found a bug of ours; what it was stands in the corpus."""
+    assert "violation" not in nights(seed), CORPUS[seed]
+
+
+@pytest.mark.parametrize("seed", [3, 33, 547])
+def test_a_seed_is_the_same_night_again(seed):
+    """Or a failure could not be looked into."""
+    assert nights(seed) == nights(seed)
+
+
+@pytest.mark.parametrize("mutant", sorted(MUTANTS))
+def test_a_bug_put_in_on_purpose_is_caught(mutant):
+    """And it acted: one that sleeps proves nothing."""
+    found = nights(0, "--mutant", mutant)
+    assert found["acted"] > 0
+    assert "violation" in found, f"survived {found.get('survived')} seeds"
+
+
+def test_there_are_enough_mutants():
+    """At least twelve bugs of the paid path."""
+    assert len(MUTANTS) >= 12
