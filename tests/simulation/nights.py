@@ -15,13 +15,11 @@ import json
 import logging
 import random
 import shutil
-import sqlite3
 import sys
 import tempfile
 import warnings
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulation import mutants
 from simulation.world import World, instrument
+from support.promises import PRICE, Promises
 
 import runner
 from runner.errors import BatchError
@@ -40,25 +39,14 @@ from runner.simulator import files as simulator_files
 from runner.simulator.settings import CALL_KINDS, FILE_KINDS, JOB_KINDS, FaultRule
 
 TOKEN = "canary-token-77aa"
-PRICE = 39_000
 NIGHTS = 4
 LONG = {"hang": 130.0, "slow": 3.0}
 """Virtual seconds; the hang is longer than a submit's patience."""
 
-OPEN = ("pending", "submitting", "submitted", "result_known", "held")
 CALLS = {"submit": CALL_KINDS, "status": CALL_KINDS, "result": CALL_KINDS, "file": FILE_KINDS, "job": JOB_KINDS}
 STATUSES = {"file": [500, 503, 429, 408, 403, 404]}
 REFUSALS = ("throttle", "error_in_200")
 """Answers that say in so many words that the job was not taken: no service takes it all the same."""
-
-
-class Violation(AssertionError):
-    """A promise was broken."""
-
-
-def demand(truth, promise, *details):
-    if not truth:
-        raise Violation(f"{promise}: {' '.join(map(str, details))}")
 
 
 class Nights:
@@ -80,21 +68,18 @@ class Nights:
             "journal": self.journal,
         }
         self.faults = _faults(self.dice)
-        self.total = sum(map(_price, self.inputs.values()))
-        self.most = self.total if self.dice.random() < 0.7 else self.dice.randint(PRICE, self.total)
+        self.promises = Promises(self.journal, self.inputs, cap=self.cap)
+        total = self.promises.total
+        self.promises.most = total if self.dice.random() < 0.7 else self.dice.randint(PRICE, total)
         self.struck = Counter()
-        self.peak = 0
-        self.before = {}
-        self.endless, self.free = set(), set()
 
     def run(self):
         """All nights; a short account of them, the same for the same seed."""
         for _ in range(self.dice.randint(1, NIGHTS)):
             dies_at = 1 + int(self.dice.expovariate(1 / (12 * len(self.inputs))))
             self._night(self.faults, dies_at=dies_at, is_power_cut=self.dice.random() < 0.4)
-        self.before = {}
         exit_code = self._night((), dies_at=None)
-        self._check_end(exit_code)
+        self.promises.check_end(self.world.disk.directory, exit_code, TOKEN)
         return {"steps": self.world.steps, "deaths": self.world.deaths, "struck": self.struck, "digest": self._digest()}
 
     def _night(self, faults, **death):
@@ -109,7 +94,7 @@ class Nights:
                         self.manifest,
                         base_url=simulator.api_base,
                         token=TOKEN,
-                        max_cost_usd=str(self.most / 1e6),
+                        max_cost_usd=str(self.promises.most / 1e6),
                         out=out,
                         concurrency=self.cap,
                     )
@@ -120,110 +105,14 @@ class Nights:
         exit_code = self.world.live(main, **death)
         for simulator in lived:
             self.struck.update({f"{rule['on']} {rule['kind']}": rule["hits"] for rule in simulator.faults.counts()})
-            self.peak = max(self.peak, simulator.book.peak_in_flight)
-        self._check()
+            self.promises.peak = max(self.promises.peak, simulator.book.peak_in_flight)
+        self.promises.check(self.world.disk.directory)
         return exit_code
 
-    # ------------------------------------------------------------------------------------------------- the promises
-
-    def _ledger(self):
-        """What the service accepted: request id to inputs."""
-        if not self.journal.exists():
-            return {}
-        lines = [json.loads(line) for line in self.journal.read_text().splitlines()]
-        self.endless = {line["request_id"] for line in lines if line.get("fault") in ("stall", "lost")}
-        self.free = {line["request_id"] for line in lines if line.get("fault") == "fail"}
-        return {line["request_id"]: line["inputs"] for line in lines if "request_id" in line}
-
-    def _state(self):
-        """Jobs, attempts and artifacts, read from a copy."""
-        source = self.world.disk.directory
-        if not (source / "state.db").exists():
-            return None
-        copy = self.directory / "copy"
-        shutil.rmtree(copy, ignore_errors=True)
-        copy.mkdir()
-        for name in ("state.db", "state.db-wal"):
-            if (source / name).exists():
-                shutil.copy(source / name, copy / name)
-        with closing(sqlite3.connect(copy / "state.db")) as db:
-            demand(db.execute("PRAGMA integrity_check").fetchone()[0] == "ok", "I9 the state is sound")
-            if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                return None
-            jobs = dict(db.execute("SELECT job_id, state FROM jobs"))
-            attempts = db.execute("SELECT job_id, state, request_id FROM attempts").fetchall()
-            artifacts = db.execute("SELECT job_id, path, sha256 FROM artifacts").fetchall()
-            return jobs, attempts, artifacts
-
-    def _check(self):
-        ledger = self._ledger()
-        paid = Counter(canonical(inputs) for inputs in ledger.values())
-        demand(not paid or max(paid.values()) == 1, "I1 paid twice", self.world.night)
-        state = self._state()
-        if state is None:
-            demand(not ledger, "I2 a request is known nowhere")
-            return
-        jobs, attempts, artifacts = state
-        known = {request_id for _, _, request_id in attempts if request_id}
-        open_jobs = {job_id for job_id, attempt, _ in attempts if attempt in ("intent", "in_doubt")}
-        open_payloads = {canonical(self.inputs[job_id]) for job_id in open_jobs}
-        for request_id, inputs in ledger.items():
-            demand(request_id in known or canonical(inputs) in open_payloads, "I2 a paid request was lost", request_id)
-        for job_id, _, request_id in attempts:
-            if request_id:
-                inputs = ledger.get(request_id)
-                demand(inputs == self.inputs[job_id], "I3 a request id of another job", job_id, request_id)
-        self._check_files(jobs, artifacts)
-        done = {job_id for job_id, word in jobs.items() if word in ("done", "result_known")}
-        demand(self.before.get("done", set()) <= done, "I5 done went back", self.before.get("done", set()) - done)
-        demand(self.before.get("known", set()) <= known, "I5 a request id was forgotten")
-        self.before = {"done": {job_id for job_id, word in jobs.items() if word == "done"}, "known": known}
-        doubts = len(open_jobs)
-        demand(self.peak <= self.cap + doubts, "I7 over the cap", self.peak, self.cap, doubts)
-        charged = sum(_price(inputs) for request_id, inputs in ledger.items() if request_id not in self.free)
-        demand(charged <= self.most, "I10 over the budget", charged, self.most)
-
-    def _check_files(self, jobs, artifacts):
-        images = self.world.disk.directory / "images"
-        for job_id, path, sha256 in artifacts:
-            file = self.world.disk.directory / path
-            if jobs[job_id] == "done":
-                demand(file.exists(), "I4b done without its file", path)
-                demand(hashlib.sha256(file.read_bytes()).hexdigest() == sha256, "I4b not what was recorded", path)
-        for path in images.iterdir():
-            if not path.name.startswith(".part-"):
-                try:
-                    Image.open(path).load()
-                except OSError as error:
-                    raise Violation(f"I4 a broken file under a final name: {path.name}") from error
-
-    def _check_end(self, exit_code):
-        state = self._state()
-        demand(state is not None, "I6 the last night did not begin", exit_code)
-        jobs, attempts, _ = state
-        left = set()
-        for job_id, _, request_id in attempts:  # such a request never ends: past its deadline it is left to a later run
-            if request_id in self.endless and jobs[job_id] == "submitted":
-                jobs.pop(job_id)
-                left.add(job_id)
-        is_limited = self.most < self.total
-        open_jobs = {
-            job_id
-            for job_id, word in jobs.items()
-            if word in ("pending", "submitting", "submitted", "result_known", "held")
-        }
-        demand(is_limited or not open_jobs, "I6 not ended", open_jobs, exit_code)
-        expected = {3} if open_jobs else {0} if set(jobs.values()) <= {"done"} else {1}
-        expected = {75} if left and not open_jobs else expected
-        demand({exit_code} == expected, "I6 the exit code", exit_code, expected)
-        out = self.world.disk.directory
-        demand(not list((out / "images").glob(".part-*")), "I8 a part file was left")
-        for path in out.rglob("*"):
-            if path.is_file():
-                demand(TOKEN.encode() not in path.read_bytes(), "I11 the token is on the disk", path.name)
-
     def _digest(self):
-        state = json.dumps([self._state(), self.world.steps, self.world.deaths], sort_keys=True)
+        state = json.dumps(
+            [self.promises.read_state(self.world.disk.directory), self.world.steps, self.world.deaths], sort_keys=True
+        )
         return hashlib.sha256(state.encode()).hexdigest()[:16]
 
 
@@ -236,10 +125,6 @@ def _inputs(number):
         "num_images": 1 + number % 2,
         "output_format": "png",
     }
-
-
-def _price(inputs):
-    return PRICE * inputs["num_images"]
 
 
 def _faults(dice):
