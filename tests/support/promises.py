@@ -43,6 +43,8 @@ class Promises:
         self.peak = 0
         self.doubts = 0
         """Jobs in doubt, or about to be."""
+        self.intents = 0
+        """Of these, the ones whose POST was under way at the death."""
         self._journal = journal
         self._payloads = {canonical(value) for value in inputs.values()}
         self._before = {"done": set(), "known": set()}
@@ -107,6 +109,7 @@ class Promises:
         known = {request_id for _, _, request_id in attempts if request_id}
         open_jobs = {job_id for job_id, attempt, _ in attempts if attempt in ("intent", "in_doubt")}
         self.doubts = len(open_jobs)
+        self.intents = sum(attempt == "intent" for _, attempt, _ in attempts)
         open_payloads = {canonical(self.inputs[job_id]) for job_id in open_jobs}
         for request_id, inputs in ledger.items():
             demand(request_id in known or canonical(inputs) in open_payloads, "I2 a paid request was lost", request_id)
