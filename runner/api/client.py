@@ -14,6 +14,7 @@ received is garbage.
 
 from __future__ import annotations
 
+import io
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -45,6 +46,7 @@ from runner.model import Failure, FailureKind, RemoteStatus
 DEFAULT_BASE: Final = "https://model-api.runcomfy.net/v1"
 LARGEST_REPLY: Final = 1 << 20
 """Bytes of JSON that are read; a longer answer is garbage or an attack."""
+HEADERS_READ: Final = ("Content-Type", "Date", "Location", "Retry-After")
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 BeforeSend = Callable[[], Awaitable[None]]
@@ -68,18 +70,24 @@ class SentTwice(RuntimeError):
 class Fuse:
     """Lets one send through, after `before_send` has returned."""
 
-    __slots__ = ("_before_send", "is_blown")
+    __slots__ = ("_before_send", "is_blown", "stopped_by")
 
     def __init__(self, before_send: BeforeSend) -> None:
         self._before_send = before_send
         self.is_blown = False
         """Whether a byte may have left."""
+        self.stopped_by: Exception | None = None
+        """What `before_send` raised; aiohttp dresses an `OSError` of its up as a failure of the network."""
 
     async def blow(self) -> None:
         """Called by aiohttp before the first byte of each send."""
         if self.is_blown:
             raise SentTwice
-        await self._before_send()
+        try:
+            await self._before_send()
+        except Exception as error:
+            self.stopped_by = error
+            raise
         self.is_blown = True
 
 
@@ -106,12 +114,21 @@ class RunComfy:
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[trace],
         )
-        self._free = aiohttp.ClientSession(
+        self._free = self._open_free()
+        return self
+
+    def _open_free(self) -> aiohttp.ClientSession:
+        limits = self._timeouts
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=max(16, self._max_in_flight)),
             timeout=aiohttp.ClientTimeout(total=limits.read_s, sock_connect=min(10.0, limits.connect_s)),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        return self
+
+    async def renew(self) -> None:
+        """Connect anew for reads: after a machine's sleep the open connections lead nowhere. Reads under way fail."""
+        old, self._free = self._free, self._open_free()
+        await old.close()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -131,7 +148,7 @@ class RunComfy:
         try:
             response = await self._paid.post(
                 f"{self.base}/models/{_path(model)}",
-                data=payload,
+                data=io.BytesIO(payload),  # sent in pieces: megabytes of data: URIs at once would block the loop
                 headers=self._headers(),
                 allow_redirects=False,
                 trace_request_ctx=fuse,
@@ -141,6 +158,8 @@ class RunComfy:
             finally:
                 response.close()  # not `async with`: nothing is awaited between the answer and its commit
         except (aiohttp.ClientError, TimeoutError, OSError, SentTwice, ApiError) as error:
+            if fuse.stopped_by is not None:
+                raise fuse.stopped_by from fuse.stopped_by.__cause__
             failure = self._explain(error)
             return Unknown(failure) if fuse.is_blown else NotSent(failure)
         return classify_submit(reply)
@@ -171,7 +190,8 @@ class RunComfy:
             ) as response:
                 return await self._read(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ApiError(self._explain(error)) from None  # the cause's repr holds the headers, and so the token
+            failure = self._explain(error)
+        raise ApiError(failure)  # down here it has no context: the repr of aiohttp's error holds the headers, the token
 
     # ---------------------------------------------------------------------------------------------------- helpers
 
@@ -206,23 +226,39 @@ class RunComfy:
             if len(body) > LARGEST_REPLY:
                 message = f"HTTP {response.status}: an answer of more than {LARGEST_REPLY} bytes"
                 raise ApiError(Failure(kind=FailureKind.TRANSIENT, code="too_large", message=message))
-        return Reply(status=response.status, headers=response.headers, body=self._token.redact(bytes(body)))
+        headers = {name: self._redact(response.headers[name]) for name in HEADERS_READ if name in response.headers}
+        return Reply(status=response.status, headers=headers, body=self._token.redact(bytes(body)))
+
+    def _redact(self, value: str) -> str:
+        """A header's value without the token."""
+        return self._token.redact(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
 def check_base(base: str) -> str:
     """The API base without a trailing slash; raises `ConfigurationInvalid` unless it is https or loopback."""
     base = base.strip().rstrip("/")
-    parts = urlsplit(base)
-    if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.query:
+    if not _is_plain(base):
         raise ConfigurationInvalid(f"not an API base: {clean(base)!r}; expected {DEFAULT_BASE!r} or the like")
-    if parts.scheme == "http" and not is_loopback(base):
+    if urlsplit(base).scheme == "http" and not is_loopback(base):
         raise ConfigurationInvalid(f"the API base must be https, or the token travels in the clear: {clean(base)!r}")
     return base
 
 
+def _is_plain(base: str) -> bool:
+    """Whether the base is scheme, host, port and path, each of which a connection can be made from."""
+    try:
+        parts = urlsplit(base)
+        (parts.hostname or "").encode("idna")  # raises for a label that is empty or too long
+        _ = parts.port  # raises for no number
+    except ValueError:
+        return False
+    is_bare = not (parts.username or parts.query or parts.fragment or re.search(r"\s", base))
+    return parts.scheme in ("https", "http") and bool(parts.hostname) and is_bare
+
+
 def is_loopback(base: str) -> bool:
     """Whether the base is this machine."""
-    host = urlsplit(base).hostname or ""
+    host = (urlsplit(base).hostname or "") if _is_plain(base) else ""
     return host in LOOPBACK or re.fullmatch(r"127\.\d{1,3}\.\d{1,3}\.\d{1,3}", host) is not None
 
 

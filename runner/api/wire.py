@@ -80,6 +80,8 @@ class Result:
     output: Any
     cost: Money | None
     failure: Failure | None
+    model: str | None = None
+    """The model that ran, where the service says so."""
 
 
 class ApiError(Exception):
@@ -173,7 +175,14 @@ def parse_result(reply: Reply) -> Result:
     failure = None
     if status.state is RemoteState.FAILED:
         failure = _remote_failure(document)
-    return Result(status=status, output=document.get("output"), cost=_cost(document.get("cost")), failure=failure)
+    model = document.get("model_id")
+    return Result(
+        status=status,
+        output=document.get("output"),
+        cost=_cost(document.get("cost")),
+        failure=failure,
+        model=model if isinstance(model, str) else None,
+    )
 
 
 def parse_document(reply: Reply) -> Mapping[str, Any]:
@@ -291,5 +300,5 @@ def clean(text: str, longest: int = 500) -> str:
 
 
 def _host(url: str) -> str:
-    match = re.match(r"[a-z]+://([^/?#@]*)", url)
+    match = re.match(r"[a-z]+://(?:[^/?#]*@)?([^/?#@]*)", url)
     return match.group(1) if match else "a place without a host"
