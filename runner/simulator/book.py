@@ -87,8 +87,11 @@ class Book:
         self._running: list[float] = []
         self._journal: TextIO | None = None
         if journal is not None:
-            self._replay(journal)
+            text = journal.read_text("utf-8", "replace") if journal.exists() else ""
+            self._replay(text)
             self._journal = journal.open("a", encoding="utf-8")
+            if text and not text.endswith("\n"):
+                self._journal.write("\n")
 
     def accept(self, model: str, inputs: Mapping[str, Any], price: Money, fault: str | None, now: float) -> Request:
         """Take a job; it is in the journal when this returns."""
@@ -172,11 +175,9 @@ class Book:
             self._journal.write(json.dumps(entry, ensure_ascii=False) + "\n")
             self._journal.flush()
 
-    def _replay(self, path: Path) -> None:
+    def _replay(self, text: str) -> None:
         """Remember what was accepted before; a line that a kill cut off was never answered."""
-        if not path.exists():
-            return
-        for line in path.read_text("utf-8").splitlines():
+        for line in text.split("\n"):  # `splitlines` breaks at U+2028 too, and prompts hold it
             try:
                 entry = json.loads(line)
             except ValueError:

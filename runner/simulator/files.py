@@ -117,9 +117,9 @@ class Files:
 
     def _is_signed(self, http: web.Request) -> bool:
         expires = http.query.get("expires", "0")
-        if not expires.isdigit() or int(expires) < time.time():
+        if not expires.isdecimal() or int(expires) < time.time():
             return False
-        return hmac.compare_digest(http.query.get("sig", ""), self._sign(http.path, int(expires)))
+        return hmac.compare_digest(http.query.get("sig", "").encode(), self._sign(http.path, int(expires)).encode())
 
 
 async def _write(http: web.Request, data: bytes, *, length: int | None) -> web.Response:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
 from aiohttp import web
 
 from runner.catalog import ModelCard, bundled, rules_for
+from runner.errors import ConfigurationInvalid
 from runner.model import InputRules, Money, in_usd, money
 from runner.simulator.book import Book, Request
 from runner.simulator.faults import Faults
@@ -73,11 +75,15 @@ class Simulator:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         self._runners.append(runner)
-        await web.TCPSite(runner, self.settings.host, port).start()
+        try:
+            await web.TCPSite(runner, self.settings.host, port).start()
+        except OSError as problem:
+            message = f"cannot listen on {self.settings.host}:{port}: {os.strerror(problem.errno or 0)}"
+            raise ConfigurationInvalid(f"{message}; port 0 takes a free one") from problem
         return int(runner.addresses[0][1])
 
     def _application(self) -> web.Application:
-        app = web.Application(client_max_size=LARGEST_BODY)
+        app = web.Application(client_max_size=LARGEST_BODY, middlewares=[_in_json])
         app.router.add_get("/simulator/ledger", self._get_ledger)
         app.router.add_get("/prod/v2/balance", self._guard("card", self._balance))
         app.router.add_get("/v1/models", self._guard("card", self._models))
@@ -104,20 +110,21 @@ class Simulator:
         return good if rule is None else await misbehave(http, rule, good)
 
     def _take(self, http: web.Request, body: bytes) -> web.Response:
-        if not self._is_known(http):
-            return error(401, 401001, "Unauthorized")
+        if (refusal := self._refuse_stranger(http)) is not None:
+            return refusal
         model = http.match_info["model"]
         if model != self._card.model_id:
             return error(400, 400001, f"no such model: {model}")
         try:
             inputs = json.loads(body)
-        except ValueError:
+            json.dumps(inputs, ensure_ascii=False).encode()  # half a surrogate pair is JSON, and no text
+        except (ValueError, RecursionError):
             return error(422, 422001, "the body is not JSON")
         problems = self._rules.problems(inputs) if isinstance(inputs, dict) else []
         if problems or not isinstance(inputs, dict):
             detail = [{"loc": ["body", *problem.path], "msg": problem.message} for problem in problems]
-            refusal = {"error_code": 422001, "error_message": "the body does not fit the schema", "detail": detail}
-            return web.json_response(refusal, status=422)
+            document = {"error_code": 422001, "error_message": "the body does not fit the schema", "detail": detail}
+            return web.json_response(document, status=422)
         price = Money(self._price * int(inputs.get("num_images") or 1))
         if not self._can_pay(price):
             return error(400, 400002, "InsufficientResources: the balance does not cover this request")
@@ -140,7 +147,8 @@ class Simulator:
             rule: FaultRule | None = self.faults.draw(on)
             if rule is not None and not rule.is_processed:
                 return await misbehave(http, rule, None)
-            good = handle(http) if self._is_known(http) else error(401, 401001, "Unauthorized")
+            refusal = self._refuse_stranger(http)
+            good = handle(http) if refusal is None else refusal
             return good if rule is None else await misbehave(http, rule, good)
 
         return guarded
@@ -213,9 +221,13 @@ class Simulator:
             "pricing_note": "play money: this is the simulator",
         }
 
-    def _is_known(self, http: web.Request) -> bool:
+    def _refuse_stranger(self, http: web.Request) -> web.Response | None:
+        """The refusal of a call without a good token; a missing one is an account error, which comes as HTTP 400."""
         scheme, _, token = http.headers.get("Authorization", "").partition(" ")
-        return scheme == "Bearer" and bool(token) and self.settings.token in (None, token)
+        if scheme in ("", "Bearer") and not token:
+            return error(400, 400004, "UserAccountError: no token")
+        is_good = scheme == "Bearer" and self.settings.token in (None, token)
+        return None if is_good else error(401, 401001, "Unauthorized")
 
     def _find(self, http: web.Request) -> Request | None:
         request = self.book.requests.get(http.match_info["id"])
@@ -243,6 +255,18 @@ def _word(request: Request, state: str) -> str:
             return "warming_up"
         case _:
             return state
+
+
+@web.middleware
+async def _in_json(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """A path or a method that does not exist is refused in the API's own form too."""
+    try:
+        return await handler(request)
+    except web.HTTPException as refusal:
+        allow = {"Allow": refusal.headers["Allow"]} if "Allow" in refusal.headers else None
+        return error(refusal.status, refusal.status * 1000 + 1, refusal.reason, allow)
 
 
 def _gone() -> web.Response:

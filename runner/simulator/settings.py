@@ -9,6 +9,9 @@ faults:
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -106,7 +109,7 @@ def read_faults(path: Path) -> tuple[FaultRule, ...]:
         document = yaml.safe_load(path.read_text("utf-8"))
     except OSError as error:
         raise InputMissing(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigurationInvalid(f"{path}: not YAML: {error}") from error
     rules = document.get("faults") if isinstance(document, dict) else None
     if not isinstance(rules, list):
@@ -124,12 +127,40 @@ def _rule(values: Any, place: str) -> FaultRule:
     kinds = KINDS.get(str(values.get("on")))
     if kinds is None:
         raise ConfigurationInvalid(f"{place}.on: expected one of {', '.join(KINDS)}, got {values.get('on')!r}")
-    if values.get("kind") not in kinds:
+    if str(values.get("kind")) not in kinds:
         raise ConfigurationInvalid(
             f"{place}.kind: expected one of {', '.join(sorted(kinds))}, got {values.get('kind')!r}"
         )
+    for key, (is_good, expected) in EXPECTED.items():
+        if key in values and not is_good(values[key]):
+            raise ConfigurationInvalid(f"{place}.{key}: expected {expected}, got {values[key]!r}")
     if not values.get("every") and not values.get("probability"):
         raise ConfigurationInvalid(f"{place}: say how often, with `every: 7` or `probability: 0.1`")
     if "retry_after" in values:
         values["retry_after"] = str(values["retry_after"])
     return FaultRule(**values)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and isinstance(value, int)
+
+
+def _is_wish(value: Any) -> bool:
+    return re.fullmatch(r"(date\+)?\d+(\.\d+)?", str(value)) is not None
+
+
+EXPECTED: Final[dict[str, tuple[Callable[[Any], bool], str]]] = {
+    "probability": (lambda value: _is_number(value) and value <= 1, "a number from 0 to 1"),
+    "every": (_is_count, "a whole number"),
+    "times": (lambda value: value is None or _is_count(value), "a whole number"),
+    "status": (lambda value: _is_count(value) and 200 <= value <= 599, "an HTTP status from 200 to 599"),
+    "error_code": (_is_count, "a whole number"),
+    "retry_after": (_is_wish, "seconds, or date+seconds"),
+    "seconds": (_is_number, "a number of seconds"),
+    "processed": (lambda value: value is None or isinstance(value, bool), "true or false"),
+}
+"""What a rule's values may be."""
