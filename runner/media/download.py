@@ -142,14 +142,17 @@ class Downloader:
             if response.status not in (301, 302, 303, 307, 308):
                 return response
             response.close()
-            url = urljoin(url, response.headers.get("Location", ""))
+            try:
+                url = urljoin(url, response.headers.get("Location", ""))
+            except ValueError:
+                raise _Failed(FailureKind.OUTPUT, "redirect_refused", f"{shown(url)} leads to no proper URL") from None
         message = f"{shown(url)}: more than {MOST_REDIRECTS} redirects"
         raise _Failed(FailureKind.OUTPUT, "redirect_refused", message)
 
     async def _copy(self, response: aiohttp.ClientResponse, spec: FetchSpec, part: Path) -> int:
         size, seen, since = 0, 0, time.monotonic()
         patience = self._patience
-        async with aiofiles.open(part, "wb", buffering=0) as file:
+        async with aiofiles.open(part, "r+b", buffering=0) as file:  # not "w": after a cancel it is not made anew
             async for piece in response.content.iter_chunked(PIECE):
                 size += len(piece)
                 if size > spec.max_bytes:

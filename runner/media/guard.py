@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+ASSIGNED_V6: Final = ipaddress.IPv6Network("2000::/3")
+"""What the internet hands out. Python holds more for public: `::10.0.0.1`, `fec0::/10`, `64:ff9b:1::/48`."""
 DEFAULT_HOSTS: Final = frozenset({".runcomfy.net", ".runcomfy.com"})
 
 
@@ -77,7 +79,8 @@ def is_allowed(text: str, policy: HostPolicy) -> bool:
         address = address.ipv4_mapped or address.sixtofour or _nat64(address) or address
     if address.is_loopback:
         return policy.allow_loopback
-    return address.is_global and not address.is_multicast
+    is_assigned = isinstance(address, ipaddress.IPv4Address) or address in ASSIGNED_V6
+    return is_assigned and address.is_global and not address.is_multicast
 
 
 def _nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from PIL import Image
 MOST_PIXELS: Final = 200_000_000
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
 """What Pillow is let loose on; it knows many more, and each is a way in."""
+ENDS: Final = {"png": b"IEND\xaeB`\x82", "jpeg": b"\xff\xd9"}
+"""How a whole file ends, save for what some programs append; the decoder is content once it has the pixels."""
 EXTENSIONS: Final = {
     "png": "png",
     "jpeg": "jpg",
@@ -54,7 +57,7 @@ def inspect(path: Path, max_pixels: int = MOST_PIXELS) -> Found | Broken:
     if kind is None:
         shown = head.lstrip()[:12].decode("ascii", "replace")
         return Broken("not_an_image", f"neither an image nor a video: it begins {shown!r}")
-    return _decode(path, max_pixels)
+    return _decode(path, kind, max_pixels)
 
 
 def _kind(head: bytes) -> str | None:
@@ -72,7 +75,12 @@ def _kind(head: bytes) -> str | None:
     return "webm" if head.startswith(b"\x1aE\xdf\xa3") else None
 
 
-def _decode(path: Path, max_pixels: int) -> Found | Broken:
+def _holds(path: Path, mark: bytes) -> bool:
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.rfind(mark) >= 0
+
+
+def _decode(path: Path, kind: str, max_pixels: int) -> Found | Broken:
     """All pixels of the first frame: `verify()` would pass a truncated JPEG."""
     try:
         with warnings.catch_warnings():
@@ -81,10 +89,11 @@ def _decode(path: Path, max_pixels: int) -> Found | Broken:
                 width, height = image.size
                 if width * height > max_pixels:
                     return Broken("too_many_pixels", f"{width} x {height} pixels", is_final=True)
-                name = (image.format or "").lower()
                 image.load()
+        if not _holds(path, ENDS.get(kind, b"")):
+            return Broken("corrupt", "it ends too early")
     except Image.DecompressionBombError as error:
         return Broken("too_many_pixels", str(error)[:200], is_final=True)
     except Exception as error:  # noqa: BLE001 decoders raise anything over broken bytes; each means: not whole
         return Broken("corrupt", f"it does not decode: {type(error).__name__}")
-    return Found(name, width, height)
+    return Found(kind, width, height)  # by its signature: the decoder has a name of its own for JPEGs of several views

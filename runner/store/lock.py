@@ -6,6 +6,7 @@ database; and not a pid file, which outlives a SIGKILL. The kernel frees the loc
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -50,8 +51,9 @@ class RunLock:
         while not self._try():
             pass
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        os.truncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: who holds it is a courtesy, the lock stands without
+            os.truncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(holder).encode(), 0)
         return self
 
     def __exit__(

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-from runner.errors import CannotCreate, ConfigurationInvalid, InputMissing, StateMismatch, StorageFailed
+from runner.errors import CannotCreate, InputMissing, StateMismatch, StorageFailed
 from runner.model import Event, Job, JobSpec, JobState, Run, StatusSeen
 from runner.rules.lifecycle import advance
 from runner.store.rows import SELECT_JOBS, Statement, changes, insertion, job_of
@@ -35,13 +35,29 @@ class Binding:
     is_simulated: bool
 
 
+def has_state(directory: Path) -> bool:
+    """Whether there is a state to read; not so where a kill struck while it was being made."""
+    path = directory / FILE
+    if not path.is_file():
+        return False
+    connection = _connect(path, "ro")
+    try:
+        return _version(connection) > 0
+    finally:
+        connection.close()
+
+
 class Reader:
-    """The state, read only; sees what is committed, also while another process writes. A context manager."""
+    """The state, read only; sees what is committed, also while another process writes. A context manager.
+
+    Every method raises `StorageFailed` where the file is broken.
+    """
 
     def __init__(self, directory: Path) -> None:
         path = directory / FILE
-        if not path.is_file():
+        if not has_state(directory):
             raise InputMissing(f"no state in {directory}: is this a run directory? It holds a file {FILE}.")
+        self._path = path
         self._read = _connect(path, "ro")
         _check_version(self._read, path)
 
@@ -59,8 +75,8 @@ class Reader:
 
     def job(self, job_id: str) -> Job | None:
         """The job of that id."""
-        row = self._read.execute(SELECT_JOBS + " WHERE job_id = ?", (job_id,)).fetchone()
-        return job_of(row) if row else None
+        rows = self._rows(SELECT_JOBS + " WHERE job_id = ?", (job_id,))
+        return job_of(rows[0]) if rows else None
 
     def jobs(self, states: Iterable[JobState] | None = None, *, with_gone: bool = True) -> Iterator[Job]:
         """Jobs in the manifest's order, all or those in some states, as they are when each is reached."""
@@ -68,7 +84,7 @@ class Reader:
         position = -1
         while True:
             sql = f"{SELECT_JOBS} WHERE position > ?{where} ORDER BY position LIMIT {CHUNK}"
-            rows = self._read.execute(sql, (position, *values)).fetchall()
+            rows = self._rows(sql, (position, *values))
             for row in rows:
                 yield job_of(row)
             if len(rows) < CHUNK:
@@ -77,16 +93,16 @@ class Reader:
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state that occurs."""
-        rows = self._read.execute("SELECT state, count(*) FROM jobs GROUP BY state")
+        rows = self._rows("SELECT state, count(*) FROM jobs GROUP BY state")
         return {JobState(state): count for state, count in rows}
 
     def gone(self) -> set[str]:
         """The ids of the jobs that the manifest does not name any more."""
-        return {job_id for (job_id,) in self._read.execute("SELECT job_id FROM jobs WHERE is_gone = 1")}
+        return {job_id for (job_id,) in self._rows("SELECT job_id FROM jobs WHERE is_gone = 1")}
 
     def binding(self) -> Binding | None:
         """What the state belongs to; `None` while it is new."""
-        meta = dict(self._read.execute("SELECT key, value FROM meta"))
+        meta = dict(self._rows("SELECT key, value FROM meta"))
         if "api_base" not in meta:
             return None
         is_simulated = meta["is_simulated"] == "1"
@@ -96,12 +112,18 @@ class Reader:
         """The latest execution of the command."""
         columns = "run_id, name, manifest, started_at, finished_at, exit_code, stopped_because"
         sql = f"SELECT {columns} FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 1"  # noqa: S608
-        row = self._read.execute(sql).fetchone()
+        rows = self._rows(sql)
         binding = self.binding()
-        if row is None or binding is None:
+        if not rows or binding is None:
             return None
-        values: dict[str, Any] = dict(zip(columns.split(", "), row, strict=True))
+        values: dict[str, Any] = dict(zip(columns.split(", "), rows[0], strict=True))
         return Run(api_base=binding.api_base, is_simulated=binding.is_simulated, **values)
+
+    def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        try:
+            return self._read.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _corrupt(self._path, error) from error
 
 
 class Store(Reader):
@@ -118,9 +140,12 @@ class Store(Reader):
         super().__init__(directory)
 
     def close(self) -> None:
-        """Commit what is queued, and close."""
-        self._writer.close()
+        """Commit what is queued, and close.
+
+        The writer goes last: who closes last folds the write-ahead log into the file, and a reader cannot.
+        """
         super().close()
+        self._writer.close()
 
     # ------------------------------------------------------------------------------------------------ while it runs
 
@@ -162,8 +187,8 @@ class Store(Reader):
         A job that has no attempt yet takes the new spec; one that has keeps the spec it was paid for. All in one
         transaction: a kill leaves the old list or the new one.
         """
-        known = {row[0]: row[1:] for row in self._read.execute(_SELECT_KNOWN)}
-        tried = {job_id for (job_id,) in self._read.execute("SELECT DISTINCT job_id FROM attempts")}
+        known = {row[0]: row[1:] for row in self._rows(_SELECT_KNOWN)}
+        tried = {job_id for (job_id,) in self._rows("SELECT DISTINCT job_id FROM attempts")}
         added: list[Statement] = []
         kept: list[Statement] = []
         changed: list[Statement] = []
@@ -239,6 +264,8 @@ def _create(path: Path) -> None:
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
     try:
         uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
+        if mode == "ro" and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+            uri += "&immutable=1"  # an archive on a read-only disk: SQLite could not make the log it wants to look into
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     except sqlite3.Error as error:
@@ -254,7 +281,7 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
             raise CannotCreate(f"{path}: this file system cannot hold a write-ahead log; use a local disk (--out DIR).")
         for pragma in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
             connection.execute(f"PRAGMA {pragma}")
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+        if _version(connection) == 0:
             schema = resources.files("runner.store").joinpath("schema.sql").read_text("utf-8")
             connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version = {VERSION};\nCOMMIT;")
         _check_version(connection, path)
@@ -262,16 +289,18 @@ def _open_for_writing(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise _corrupt(path, error) from error
     if answer != "ok":
-        raise _corrupt(path, sqlite3.DatabaseError(answer))
+        raise _corrupt(path, sqlite3.DatabaseError(answer.rpartition("\n")[2]))
     return connection
 
 
+def _version(connection: sqlite3.Connection) -> int:
+    """The schema's version; 0 before it is made."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
 def _check_version(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
+    if _version(connection) > VERSION:
         raise StateMismatch(f"{path} was written by a newer version of runcomfy-batch: upgrade to go on.")
-    if version == 0:
-        raise ConfigurationInvalid(f"{path} holds no state yet.")
 
 
 def _corrupt(path: Path, error: sqlite3.Error) -> StorageFailed:

@@ -1,7 +1,7 @@
 """The one writing connection, on a thread of its own, with group commit.
 
 While one transaction is being committed, the next writes gather; they are committed together, so that many jobs share
-one fsync. A write that breaks a constraint must not take its neighbours along: then the group is rolled back and each
+one fsync. A write that the state refuses must not take its neighbours along: then the group is rolled back and each
 write is committed by itself.
 
 One connection, because SQLite before 3.51.3 can corrupt a WAL that two connections write and checkpoint at once.
@@ -98,7 +98,7 @@ class Writer:
         """Commit the writes, together where that goes; each one's outcome, in order."""
         with self._lock:
             error = self._commit(group) if group else None
-            if isinstance(error, SecondPayment) and len(group) > 1:
+            if error is not None and error is not self._broken and len(group) > 1:
                 return [self._commit([statements]) for statements in group]
             return [error] * len(group)
 
@@ -116,6 +116,9 @@ class Writer:
         except sqlite3.IntegrityError as error:
             _roll_back(connection)
             return SecondPayment(f"the state refused a write that would break it: {error}")
+        except (UnicodeEncodeError, OverflowError) as error:  # half a surrogate pair, an integer beyond 64 bits
+            _roll_back(connection)
+            return BatchError(f"the state cannot hold a value: {error}")
         except sqlite3.Error as error:
             # A failed fsync may have dropped the pages and succeed the next time: nothing after it can be trusted.
             _roll_back(connection)
