@@ -6,6 +6,7 @@ Nothing here can stop a run: a stream that is closed or hung up silences the dis
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ BAR_EVERY_S: Final = 0.1
 WINDOW_S: Final = 600.0
 """The rate is that of the last ten minutes: what was long ago says little about when it ends."""
 MOST_PER_CODE: Final = 20
+DAY_S: Final = 86_400.0
 
 Mode = Literal["auto", "bar", "plain", "json", "quiet"]
 
@@ -218,8 +220,14 @@ class BarProgress:
         if self._bar is None:
             from tqdm import tqdm
 
+            class Bar(tqdm):  # type: ignore[type-arg]  # generic in its stub only
+                """Its own finalizer would write to a stream that is gone."""
+
+                def __del__(self) -> None:
+                    pass
+
             layout = "{percentage:3.0f}%|{bar}| {desc}"
-            self._bar = tqdm(
+            self._bar = Bar(
                 total=tally.total, file=self._out.stream, bar_format=layout, dynamic_ncols=True, leave=True, miniters=1
             )
         self._bar.n = tally.ended
@@ -249,8 +257,9 @@ def describe(tally: Tally, rate: Rate, now: float) -> str:
     money = f"${tally.spent / 1e6:,.2f}"
     parts.append(f"{money} + {tally.unknown_costs:,} unknown" if tally.unknown_costs else money)
     if per_s := rate.per_s(now, tally.ended):
-        end = datetime.fromtimestamp(now + (tally.total - tally.ended) / per_s)  # noqa: DTZ006 the reader's own clock
-        parts += [f"{per_s:.1f} job/s", f"ETA {end:%H:%M}"]
+        left_s = (tally.total - tally.ended) / per_s
+        end = datetime.fromtimestamp(now + left_s)  # noqa: DTZ006 the reader's own clock
+        parts += [f"{per_s:.1f} job/s", f"ETA {end:%H:%M}" if left_s < DAY_S else f"ETA {end:%a %d %b %H:%M}"]
     return "  ".join(parts)
 
 
@@ -261,6 +270,6 @@ def _clean(text: str) -> str:
 
 def _is_terminal(stream: TextIO) -> bool:
     try:
-        return stream.isatty()
+        return stream.isatty() and os.get_terminal_size(stream.fileno()).columns > 0  # without a width no bar is seen
     except (ValueError, OSError):
         return False

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, TextIO
+from unicodedata import category
 from urllib.parse import quote, urlsplit
 
 import jinja2
 
 from runner.model import Job, JobState, Run
 from runner.report.remedies import remedy
-from runner.report.results import cost_usd, duration_s
+from runner.report.results import cost_usd, duration_s, unsigned
 from runner.report.summary import Summary
 
 MOST_SHOWN: Final = 2000
@@ -121,7 +121,7 @@ def _add(groups: dict[tuple[str, str], Group], job: Job, run: Run, directory: Pa
     group = groups[key]
     group.count += 1
     if len(group.jobs) < 12:
-        group.jobs.append((neutral(job.job_id), f"j{number}"))
+        group.jobs.append((job.job_id, f"j{number}"))
 
 
 def _card(job: Job, directory: Path, number: int) -> Card:
@@ -133,14 +133,14 @@ def _card(job: Job, directory: Path, number: int) -> Card:
     facts += [_duration(seconds)] if seconds is not None else []
     facts += [job.request_id] if job.request_id else []
     return Card(
-        job_id=neutral(job.job_id),
+        job_id=job.job_id,
         anchor=f"j{number}",
         state=str(job.state).replace("_", " "),
-        prompt=neutral(str(job.spec.inputs.get("prompt", ""))),
+        prompt=str(job.spec.inputs.get("prompt", "")),
         before=_before(url, directory),
         origin=_origin(url),
         after=[_picture(artifact.path, artifact.width, artifact.height, artifact.format) for artifact in job.artifacts],
-        error=neutral(job.failure.message) if job.failure else "",
+        error=job.failure.message if job.failure else "",
         facts=" · ".join(facts),
     )
 
@@ -166,19 +166,22 @@ def _origin(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return ""
-    return neutral(f"{parts.hostname or ''} {parts.path.rsplit('/', 1)[-1]}".strip())
+    return f"{parts.hostname or ''} {parts.path.rsplit('/', 1)[-1]}".strip()
 
 
 def _picture(path: str, width: int | None, height: int | None, form: str) -> dict[str, Any]:
     """A file of the run directory, its path safe in an attribute; never a scheme, never a way out."""
-    clean = "/".join(part for part in Path(path).parts if part not in ("..", "/", os.sep))
+    clean = "/".join(part for part in Path(path).parts if part.strip("/") not in ("", ".."))
     return {"src": quote(clean), "width": width, "height": height, "is_video": form in VIDEOS}
 
 
 def neutral(text: str) -> str:
-    """Without control characters and without those that turn the direction of the text around."""
-    turning = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
-    return "".join(c for c in text if (c.isprintable() or c == "\n") and c not in turning)
+    """Without control characters, those that turn the direction of the text around, and keys to presigned URLs.
+
+    What joins letters (ZWJ, ZWNJ) and spaces of any width stay: prompts are written in many scripts.
+    """
+    turning = "\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
+    return "".join(c for c in unsigned(text) if c in "\n\t" or (category(c) not in ("Cc", "Cs") and c not in turning))
 
 
 def _duration(seconds: float | None) -> str:
@@ -195,7 +198,14 @@ def _asset(name: str) -> str:
     return resources.files("runner.report").joinpath("assets", name).read_text("utf-8")
 
 
+def _shown(value: Any) -> Any:
+    """Each value that goes into the page, before it is escaped; markup is ours."""
+    return neutral(value) if type(value) is str else value
+
+
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown
+    )
     return environment.from_string(_asset("report.html.j2"))

@@ -48,5 +48,5 @@ def remedy(job: Job, run: Run, directory: Path) -> tuple[str, str]:
     text = BY_CODE.get(failure.code) or BY_KIND[failure.kind] if failure else ""
     again = f"runcomfy-batch run {shlex.quote(run.manifest)} --out {shlex.quote(str(directory))}"
     if job.state in (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST) and failure:
-        again += f" --retry {failure.code}"
+        again += f" --retry {shlex.quote(failure.code)}"
     return text, again + (" --simulate" if run.is_simulated else "")

@@ -12,6 +12,13 @@ from urllib.parse import urlsplit
 from runner.model import Artifact, Attempt, Failure, Job
 from runner.report.summary import has_unknown_cost, iso, usd
 
+SIGNED: Final = re.compile(
+    r"(https?://[^\s?#]{1,2000})\?(?:[^\s\"'<>|]{0,4000}&)?"
+    r"(?:x-\w+-(?:signature|credential|security-token)|signature|sig|(?:\w+_)?token|(?:api_?)?key|secret|policy)"
+    r"=[^\s\"'<>|]*",
+    re.IGNORECASE,
+)
+"""A URL whose query is a key to what it names, wherever it stands in a text."""
 SCHEMA: Final = "runcomfy-batch.result/1"
 COLUMNS: Final = (
     *("job_id", "state", "request_id", "files", "cost_usd", "error_kind", "error_message", "attempts"),
@@ -41,7 +48,7 @@ def result(job: Job) -> dict[str, Any]:
         "submitted_at": iso(job.submitted_at),
         "finished_at": iso(job.finished_at),
         "duration_s": duration_s(job),
-        "row": dict(job.spec.row),
+        "row": {name: unsigned(value) for name, value in job.spec.row.items()},
     }
 
 
@@ -56,7 +63,7 @@ def write_csv(file: TextIO, jobs: Callable[[], Iterable[Job]]) -> None:
     writer.writerow([*COLUMNS, *(guarded(f"row.{name}" if name in COLUMNS else name) for name in columns)])
     for job in jobs():
         row = job.spec.row
-        writer.writerow([*_cells(job), *(guarded(row.get(name, "")) for name in columns)])
+        writer.writerow([*_cells(job), *(guarded(unsigned(row.get(name, ""))) for name in columns)])
 
 
 def _cells(job: Job) -> list[Any]:
@@ -64,11 +71,11 @@ def _cells(job: Job) -> list[Any]:
     return [
         guarded(job.job_id),
         str(job.state),
-        job.request_id or "",
-        "|".join(artifact.path for artifact in job.artifacts),
+        guarded(job.request_id or ""),
+        guarded("|".join(artifact.path for artifact in job.artifacts)),
         _number(cost_usd(job)),
         str(failure.kind) if failure else "",
-        guarded(failure.message) if failure else "",
+        guarded(unsigned(failure.message)) if failure else "",
         len(job.attempts),
         iso(job.submitted_at) or "",
         iso(job.finished_at) or "",
@@ -79,6 +86,11 @@ def _cells(job: Job) -> list[Any]:
 def guarded(text: str) -> str:
     """The text so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
     return f"'{text}" if re.match(r"\s*[=+\-@\t\r]", text) else text
+
+
+def unsigned(text: str) -> str:
+    """The text, its presigned URLs without their query."""
+    return SIGNED.sub(r"\1?…", text)
 
 
 def _number(value: float | None) -> float | str:
@@ -107,10 +119,10 @@ def shown(value: Any) -> Any:
         return [shown(item) for item in value]
     if isinstance(value, str) and value.startswith("data:"):
         return f"{value[:40].split(',')[0]},… ({len(value) // 1024} kB)"
-    if isinstance(value, str) and re.match(r"https?://\S+\?", value):
+    if isinstance(value, str) and re.fullmatch(r"https?://\S+\?\S*", value, re.IGNORECASE):
         parts = urlsplit(value)
         return f"{parts.scheme}://{parts.netloc}{parts.path}?…"
-    return value
+    return unsigned(value) if isinstance(value, str) else value
 
 
 def _file(artifact: Artifact) -> dict[str, Any]:
@@ -139,4 +151,6 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def _error(failure: Failure | None) -> dict[str, str] | None:
-    return {"kind": str(failure.kind), "code": failure.code, "message": failure.message} if failure else None
+    if failure is None:
+        return None
+    return {"kind": str(failure.kind), "code": failure.code, "message": unsigned(failure.message)}

@@ -11,6 +11,8 @@ from typing import Any
 from runner.model import AttemptState, Job, JobState, Money, Run, in_usd
 
 OPEN_ATTEMPTS = (AttemptState.IN_DOUBT, AttemptState.INTENT)
+TAKEN_ATTEMPTS = (AttemptState.ACCEPTED, AttemptState.FINISHED, AttemptState.RELEASED, AttemptState.WRITTEN_OFF)
+"""Taken by the service, or perhaps: a doubt that a person settled may still be on the bill."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +79,7 @@ def has_unknown_cost(job: Job) -> bool:
     """Whether the service took an attempt of the job, or may have, and its price is not known."""
     return any(
         attempt.cost is None
-        and (
-            attempt.state in (AttemptState.ACCEPTED, AttemptState.FINISHED)
-            or (attempt.state in OPEN_ATTEMPTS and attempt.reserved is None)
-        )
+        and (attempt.state in TAKEN_ATTEMPTS or (attempt.state in OPEN_ATTEMPTS and attempt.reserved is None))
         for attempt in job.attempts
     )
 
