@@ -10,9 +10,10 @@ asyncio.run(main())
 """
 
 from runner.batch.control import Control
+from runner.batch.execution import Outcome
 from runner.batch.options import Options
 from runner.batch.planner import Plan, load, manifest_schema, plan
-from runner.batch.running import Outcome, run, stream
+from runner.batch.running import run, stream
 from runner.batch.state import Status, cancel, doubts, repair, report, settle_doubts, status, verify
 
 __all__ = [

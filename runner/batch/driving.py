@@ -13,7 +13,7 @@ from runner.batch.options import Options, seconds, settled
 from runner.batch.planner import pricer
 from runner.batch.service import Service
 from runner.media import Downloader
-from runner.model import Job, JobState, Price
+from runner.model import Failure, FailureKind, Job, JobState, Price, SubmitLost
 from runner.rules.budget import budget_of
 from runner.rules.lifecycle import Policies
 from runner.scheduler import LoopClock, Scheduler, Settings
@@ -49,6 +49,15 @@ async def scheduling(
             settings=settings,
             on_change=on_change,
         )
+
+
+def lose_open_intents(store: Store, now: float) -> None:
+    """What an earlier run's death left between the first byte and the answer is in doubt; the caller holds the lock."""
+    died = Failure(
+        kind=FailureKind.TRANSIENT, code="died", message="the run ended between the first byte and the answer"
+    )
+    for job in store.jobs([JobState.SUBMITTING]):
+        store.record_now(job, SubmitLost(at=now, failure=died))
 
 
 async def collect(store: Store, service: Service, directory: Path, jobs: Iterable[Job]) -> None:

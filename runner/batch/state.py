@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from runner.api.wire import REQUEST_ID, ApiError
-from runner.batch.driving import cancel_queued, collect
+from runner.batch.driving import cancel_queued, collect, lose_open_intents
 from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
 from runner.errors import InputMissing, UsageProblem
@@ -28,6 +29,8 @@ from runner.model import (
 from runner.report import Summary, summarize, write_reports
 from runner.store.lock import RunLock, is_locked
 from runner.store.store import Reader, Store, check_binding
+
+DOUBTFUL: Final = (JobState.SUBMITTING, JobState.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +61,9 @@ def report(directory: Path) -> Summary:
 
 
 def doubts(directory: Path) -> list[Job]:
-    """The jobs whose paid POST was never answered in a usable way."""
+    """The jobs whose paid POST was never answered in a usable way; where nothing runs, also those cut off in it."""
     with Reader(directory) as reader:
-        return list(reader.jobs([JobState.IN_DOUBT]))
+        return list(reader.jobs([JobState.IN_DOUBT] if is_locked(directory) else DOUBTFUL))
 
 
 def _run_of(reader: Reader, directory: Path) -> Run:
@@ -80,7 +83,8 @@ async def settle_doubts(
 ) -> list[Job]:
     """Do what a person decided about jobs in doubt; the jobs as they are now.
 
-    `attach` is checked with the API: the request must exist. All names are checked before the first change.
+    `attach` is checked with the API: the request must exist, and be of the job's model. All names are checked before
+    the first change.
     """
     attach = dict(attach or {})
     wanted = [*attach, *resubmit, *write_off]
@@ -89,7 +93,7 @@ async def settle_doubts(
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
         with Reader(directory) as reader:
-            found = {job.job_id: job for job in reader.jobs([JobState.IN_DOUBT])}
+            found = {job.job_id: job for job in reader.jobs(DOUBTFUL)}
         for job_id in wanted:
             if job_id not in found:
                 raise UsageProblem(f"job {job_id!r} is not in doubt; `runcomfy-batch doubts {directory}` lists them")
@@ -97,6 +101,8 @@ async def settle_doubts(
             await _check_attached(directory, options, attach)
         store = stack.enter_context(Store(directory))
         now = time.time()
+        lose_open_intents(store, now)
+        found = {job.job_id: job for job in store.jobs([JobState.IN_DOUBT])}
         events: dict[str, Event] = {job_id: DoubtAttached(at=now, request_id=r) for job_id, r in attach.items()}
         events |= {job_id: DoubtReleased(at=now) for job_id in resubmit}
         events |= {job_id: DoubtWrittenOff(at=now) for job_id in write_off}
@@ -106,7 +112,8 @@ async def settle_doubts(
 async def _check_attached(directory: Path, options: Options, attach: Mapping[str, str]) -> None:
     """Each request id must be one that the service knows and that no other job has."""
     with Reader(directory) as reader:
-        taken = {attempt.request_id: job.job_id for job in reader.jobs() for attempt in job.attempts}
+        jobs = {job.job_id: job for job in reader.jobs()}
+        taken = {attempt.request_id: job.job_id for job in jobs.values() for attempt in job.attempts}
     for job_id, request_id in attach.items():
         if not REQUEST_ID.fullmatch(request_id):
             raise UsageProblem(f"--attach {job_id}: {request_id!r} does not look like a request id")
@@ -115,11 +122,13 @@ async def _check_attached(directory: Path, options: Options, attach: Mapping[str
     async with open_service(directory, options) as service:
         for job_id, request_id in attach.items():
             try:
-                await service.api.status(request_id)
+                result = await service.api.result(request_id)
             except ApiError as error:
                 raise UsageProblem(
                     f"--attach {job_id}: the service does not confirm {request_id}: {error.failure.message}"
                 ) from error
+            if result.model not in (None, model := jobs[job_id].spec.model):
+                raise UsageProblem(f"--attach {job_id}: {request_id} ran {result.model}, and the job is for {model}")
 
 
 async def cancel(directory: Path, options: Options, job_ids: Iterable[str] = ()) -> dict[str, str]:

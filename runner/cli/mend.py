@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
 @RUN_DIR
 @click.option("--attach", multiple=True, metavar="JOB=REQUEST_ID", help="The request was found: collect it, free.")
 @click.option("--resubmit", multiple=True, metavar="JOB", help="Send it again; if both were taken, both are paid.")
+@click.option("--all", "resubmit_all", is_flag=True, help="Resubmit every job in doubt.")
 @click.option("--write-off", multiple=True, metavar="JOB", help="Give it up.")
+@click.option("--yes", is_flag=True, help="Resubmit without asking.")
 @BASE_URL
 @AS_JSON
 def doubts(
@@ -26,7 +29,9 @@ def doubts(
     *,
     attach: tuple[str, ...],
     resubmit: tuple[str, ...],
+    resubmit_all: bool,
     write_off: tuple[str, ...],
+    yes: bool,
     base_url: str | None,
     as_json: bool,
 ) -> None:
@@ -38,6 +43,13 @@ def doubts(
     from runner.batch import doubts as find_doubts
     from runner.batch import settle_doubts
 
+    found = find_doubts(run_dir)
+    if resubmit_all:
+        if attach or resubmit or write_off:
+            raise UsageProblem("--all resubmits every job in doubt: give it alone")
+        resubmit = tuple(job.job_id for job in found)
+    if resubmit and not yes:
+        _ask([job for job in found if job.job_id in resubmit])
     if attach or resubmit or write_off:
         pairs = dict(_pair(text) for text in attach)
         options = options_of(base_url=base_url)
@@ -46,13 +58,25 @@ def doubts(
             click.echo(f"{job.job_id}: {job.state}")
         click.echo("The next run goes on from here.")
         return
-    found = find_doubts(run_dir)
     if as_json:
         print_json([_document(job) for job in found])
         return
     for job in found:
         click.echo(_render(job))
     click.echo(f"{len(found):,} in doubt" + (": look for them on the Generations page" if found else ""))
+
+
+def _ask(jobs: list[Job]) -> None:
+    """What it costs at worst, and whether that is meant."""
+    prices = [job.attempts[-1].reserved for job in jobs]
+    known = sum(price or 0 for price in prices)
+    worst = f"${known / 1e6:.3f}" if None not in prices else "an unknown sum"
+    message = f"If RunComfy took them the first time, {len(jobs):,} jobs are paid twice: {worst} more at worst."
+    if not sys.stdin.isatty():
+        raise UsageProblem(f"{message} To resubmit them without being asked, give --yes.")
+    click.echo(message, err=True)
+    if not click.confirm("Resubmit?", err=True):
+        raise UsageProblem("not confirmed; nothing was changed")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -78,7 +102,8 @@ def _render(job: Job) -> str:
     attempt = job.attempts[-1]
     why = job.failure.message if job.failure else ""
     when = _when(attempt.intended_at)
-    return f"{job.job_id}  {job.spec.model}  sent {when}  set aside {usd(attempt.reserved)}  {why}"
+    payload = attempt.payload_sha256[:12]
+    return f"{job.job_id}  {job.spec.model}  {payload}  sent {when}  set aside {usd(attempt.reserved)}  {why}"
 
 
 def _when(instant: float) -> str:

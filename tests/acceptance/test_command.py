@@ -264,11 +264,15 @@ def test_doubts_are_listed_and_settled_by_a_person(tmp_path):
             ("--attach", "job-0000=nosuchrequest"),
             ("--attach", "job-0000=../x"),
             ("--write-off", "nobody"),
-            ("--write-off", "job-0000", "--resubmit", "job-0000"),
+            ("--write-off", "job-0000", "--resubmit", "job-0000", "--yes"),
+            ("--resubmit", "job-0000"),
+            ("--all", "--write-off", "job-0001"),
         ):
             assert command("doubts", "out", *wrong, cwd=tmp_path, **service.env).returncode == 64
         settled = command(
-            "doubts", "out", "--write-off", "job-0000", "--resubmit", "job-0001", cwd=tmp_path, **service.env
+            *("doubts", "out", "--write-off", "job-0000", "--resubmit", "job-0001", "--yes"),
+            cwd=tmp_path,
+            **service.env,
         )
         assert settled.returncode == 0, settled.stderr
         last = command(*arguments, cwd=tmp_path, **service.env)

@@ -35,7 +35,7 @@ from support.promises import Promises, Violation, demand
 
 import runner
 from runner.api import client
-from runner.batch import driving, running
+from runner.batch import driving, execution
 from runner.rules.polling import Polling
 from runner.simulator import Simulator, SimulatorSettings
 from runner.simulator import files as simulator_files
@@ -111,7 +111,7 @@ class FailPoints:
         self.around(os, "fsync", "sync")
         self.around(os, "replace", "rename")
         self.around(store.Store, "put_specs", "specs")
-        self.around(running, "write_reports", "report")
+        self.around(execution, "write_reports", "report")
 
 
 def child(manifest, out, base, fail_points):

@@ -10,7 +10,7 @@ import aiohttp
 
 from runner.api import client
 from runner.api.wire import Accepted, NotSent, Refused, Unknown
-from runner.batch import planner, running
+from runner.batch import driving, planner, running
 from runner.media import download, files
 from runner.model import DoubtReleased, Failure, FailureKind, JobState, SubmitIntended, SubmitNotSent
 from runner.rules import budget, pacing
@@ -50,7 +50,7 @@ def an_open_intent_is_sent_again():
         act("an_open_intent_is_sent_again")
         return SubmitNotSent(at=at, failure=failure, retry_at=at)
 
-    running.SubmitLost = resent
+    driving.SubmitLost = resent
 
 
 @mutant

@@ -1,0 +1,181 @@
+"""One run over an open state: bring it up to the plan, drive the jobs, write how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from runner.batch.control import Control
+from runner.batch.driving import cancel_queued, lose_open_intents, scheduling
+from runner.batch.options import Options, seconds
+from runner.batch.planner import Plan
+from runner.batch.service import Service, draw_inputs
+from runner.batch.tally import Tallier
+from runner.batch.watch import watch
+from runner.errors import ExitCode
+from runner.media import is_whole, sweep_parts
+from runner.model import DoubtReleased, FilesMissing, Job, JobSpec, JobState, RetryRequested, Run, SpecChanged
+from runner.report import Summary, write_reports
+from runner.rules.planning import Change
+from runner.scheduler import Hold, Scheduler
+from runner.store.store import Store
+
+log = logging.getLogger("runner")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    exit_code: ExitCode
+    directory: Path
+    plan: Plan
+    summary: Summary
+    hold: Hold | None = None
+
+
+class Execution:
+    """One run over an open state."""
+
+    def __init__(
+        self, plan: Plan, options: Options, service: Service, store: Store, control: Control, tallier: Tallier
+    ) -> None:
+        self._plan = plan
+        self._options = options
+        self._service = service
+        self._store = store
+        self._control = control
+        self._tallier = tallier
+        self._submit_ids = {entry.job_id for entry in plan.to_submit}
+        started_at = time.time()
+        stamp = datetime.fromtimestamp(started_at, UTC).strftime("%Y%m%dT%H%M%SZ")
+        self._run = Run(
+            run_id=f"{stamp}-{uuid4().hex[:6]}",
+            name=plan.manifest.name,
+            manifest=str(plan.manifest.path),
+            api_base=service.binding.api_base,
+            is_simulated=service.binding.is_simulated,
+            started_at=started_at,
+        )
+
+    async def run(self) -> Outcome:
+        """All of it; raises `StorageFailed` where the disk failed."""
+        self._prepare()
+        hold, crashes = await self._schedule()
+        if self._options.on_interrupt == "cancel" and hold is not None and hold.because == "interrupted":
+            await cancel_queued(self._store, self._service)
+        exit_code, because = self._ending(hold, crashes)
+        ended = replace(self._run, finished_at=time.time(), exit_code=exit_code, stopped_because=because)
+        self._store.end_run(ended)
+        directory = self._plan.directory
+        if ended.is_simulated:
+            await asyncio.to_thread(draw_inputs, directory, self._store.jobs([JobState.DONE, JobState.FAILED]))
+        summary = await asyncio.to_thread(write_reports, directory, ended, self._store.jobs)
+        return Outcome(exit_code=exit_code, directory=directory, plan=self._plan, summary=summary, hold=hold)
+
+    # ------------------------------------------------------------------------------------------------------- before
+
+    def _prepare(self) -> None:
+        """Bring the state up to the manifest and to what the user asked for."""
+        now = self._run.started_at
+        store = self._store
+        store.bind(self._service.binding, now)
+        store.put_specs(self._plan.manifest.jobs)
+        store.begin_run(self._run)
+        sweep_parts(self._plan.directory)
+        lose_open_intents(store, now)
+        if self._options.in_doubt == "resubmit":
+            for job in store.jobs([JobState.IN_DOUBT], with_gone=False):
+                store.record_now(job, DoubtReleased(at=now))
+                self._submit_ids.add(job.job_id)
+        self._apply_choices(now)
+        for job in store.jobs([JobState.DONE], with_gone=False):
+            if not all(is_whole(self._plan.directory, artifact) for artifact in job.artifacts):
+                store.record_now(job, FilesMissing(at=now))
+
+    def _apply_choices(self, now: float) -> None:
+        specs: dict[str, JobSpec] = {spec.job_id: spec for spec in self._plan.manifest.jobs}
+        for entry in self._plan.to_submit:
+            if entry.change is Change.RETRY and (job := self._store.job(entry.job_id)):
+                self._store.record_now(job, RetryRequested(at=now))
+            elif entry.change is Change.CHANGED and (job := self._store.job(entry.job_id)):
+                self._store.record_now(job, SpecChanged(at=now, spec=specs[entry.job_id]))
+
+    def _work(self) -> Iterator[Job]:
+        """The jobs to drive: first those that are paid already, then the chosen ones in the manifest's order."""
+        yield from self._store.jobs([JobState.SUBMITTED, JobState.RESULT_KNOWN])
+        for job in self._store.jobs([JobState.PENDING, JobState.HELD], with_gone=False):
+            if job.job_id in self._submit_ids:
+                yield job
+
+    # ------------------------------------------------------------------------------------------------------- during
+
+    async def _schedule(self) -> tuple[Hold | None, int]:
+        async with scheduling(
+            self._store, self._service, self._plan.directory, self._options, self._plan.prices, self._tallier.moved
+        ) as scheduler:
+            self._tallier.begin(self._store.jobs(with_gone=False), scheduler.gate)
+            watching = self._watch(scheduler)
+            try:
+                with self._control.over(scheduler):
+                    hold = await scheduler.run(self._work())
+            finally:
+                watching.cancel()
+                self._tallier.end()
+            return hold, scheduler.crashes
+
+    def _watch(self, scheduler: Scheduler) -> asyncio.Task[None]:
+        """Close the gate when the user's time is over; after a sleep of the machine, connect anew."""
+        ends = []
+        if duration := seconds(self._options.max_duration, "max_duration"):
+            ends.append((self._run.started_at + duration, "max_duration"))
+        if self._options.until:
+            ends.append((_next(self._options.until, self._run.started_at), "until"))
+        ends_at, because = min(ends, default=(None, ""))
+
+        def end() -> None:
+            message = f"the time set by --{because.replace('_', '-')} is over; the same command goes on"
+            hold = Hold(because=because, exit_code=ExitCode.LIMIT_REACHED, message=message, is_immediate=True)
+            scheduler.gate.close(hold)
+
+        async def connect_anew(slept_s: float) -> None:
+            log.warning("the machine slept", extra={"seconds": round(slept_s)})
+            await self._service.api.renew()
+
+        return asyncio.create_task(watch(ends_at, on_end=end, on_sleep=connect_anew), name="watch")
+
+    # -------------------------------------------------------------------------------------------------------- after
+
+    def _ending(self, hold: Hold | None, crashes: int) -> tuple[ExitCode, str | None]:
+        """The exit code, and a word for why the run stopped early."""
+        if crashes:
+            return ExitCode.BUG, "bug"
+        if hold is not None:
+            return hold.exit_code, hold.because
+        is_partial = self._options.limit is not None or self._options.sample is not None or self._options.only
+        states = {
+            job.state
+            for job in self._store.jobs(with_gone=False)
+            if not is_partial
+            or job.job_id in self._submit_ids
+            or job.state in (JobState.SUBMITTED, JobState.RESULT_KNOWN)
+        }
+        if states - {JobState.DONE} == set():
+            return ExitCode.DONE, None
+        if any(not state.is_terminal for state in states):
+            return ExitCode.STOPPED_EARLY, "unfinished"
+        return ExitCode.SOME_FAILED, None
+
+
+def _next(time_of_day: str, now: float) -> float:
+    """The next instant with that local time of day."""
+    hour, minute = map(int, time_of_day.split(":"))
+    start = datetime.fromtimestamp(now)  # noqa: DTZ006 a person's "07:30" is local
+    end = start.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return (end if end > start else end + timedelta(days=1)).timestamp()
