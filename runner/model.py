@@ -292,6 +292,10 @@ class Run:
     finished_at: float | None = None
     exit_code: int | None = None
     stopped_because: str | None = None
+    time_limit: str | None = None
+    """`--max-duration`, as the user wrote it."""
+    ends_at: float | None = None
+    """When that time is over, also for a run that goes on after a kill."""
 
 
 # ---------------------------------------------------------------------------------------------------------- actions

@@ -13,7 +13,7 @@ from runner.batch.options import Options, seconds, settled
 from runner.batch.planner import pricer
 from runner.batch.service import Service
 from runner.media import Downloader
-from runner.model import Failure, FailureKind, Job, JobState, Price, SubmitLost
+from runner.model import DoubtAttached, Failure, FailureKind, Job, JobState, Price, SubmitLost
 from runner.rules.budget import budget_of
 from runner.rules.lifecycle import Policies
 from runner.scheduler import LoopClock, Scheduler, Settings
@@ -51,13 +51,22 @@ async def scheduling(
         )
 
 
-def lose_open_intents(store: Store, now: float) -> None:
-    """What an earlier run's death left between the first byte and the answer is in doubt; the caller holds the lock."""
+def settle_open_intents(store: Store, now: float) -> None:
+    """What an earlier run's death left between the first byte and the answer is in doubt; the caller holds the lock.
+
+    Unless the answer was saved beside a state that could not be written: then it is found.
+    """
     died = Failure(
         kind=FailureKind.TRANSIENT, code="died", message="the run ended between the first byte and the answer"
     )
     for job in store.jobs([JobState.SUBMITTING]):
         store.record_now(job, SubmitLost(at=now, failure=died))
+    for saved in store.saved():
+        job_then = store.job(saved.job_id)
+        if job_then and job_then.state is JobState.IN_DOUBT and job_then.attempts[-1].number == saved.attempt:
+            store.record_now(job_then, DoubtAttached(at=now, request_id=saved.request_id))
+    if store.saved():
+        store.forget_saved()
 
 
 async def collect(store: Store, service: Service, directory: Path, jobs: Iterable[Job]) -> None:

@@ -9,16 +9,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from runner.batch.control import Control
-from runner.batch.driving import cancel_queued, lose_open_intents, scheduling
+from runner.batch.driving import cancel_queued, scheduling, settle_open_intents
 from runner.batch.options import Options, seconds
 from runner.batch.planner import Plan
 from runner.batch.service import Service, draw_inputs
 from runner.batch.tally import Tallier
 from runner.batch.watch import watch
-from runner.errors import ExitCode
+from runner.errors import ExitCode, StorageFailed
 from runner.media import is_whole, sweep_parts
 from runner.model import DoubtReleased, FilesMissing, Job, JobSpec, JobState, RetryRequested, Run, SpecChanged
 from runner.report import Summary, write_reports
@@ -62,7 +63,17 @@ class Execution:
             api_base=service.binding.api_base,
             is_simulated=service.binding.is_simulated,
             started_at=started_at,
+            **self._time_limit(started_at),
         )
+
+    def _time_limit(self, started_at: float) -> dict[str, Any]:
+        """`--max-duration` counts from the first of the runs that were killed: a restart does not buy time."""
+        duration = seconds(self._options.max_duration, "max_duration")
+        if not duration:
+            return {}
+        limit = str(self._options.max_duration)
+        ends_at = self._store.end_of_killed_run(limit)
+        return {"time_limit": limit, "ends_at": ends_at if ends_at and ends_at > started_at else started_at + duration}
 
     async def run(self) -> Outcome:
         """All of it; raises `StorageFailed` where the disk failed."""
@@ -70,6 +81,14 @@ class Execution:
         hold, crashes = await self._schedule()
         if self._options.on_interrupt == "cancel" and hold is not None and hold.because == "interrupted":
             await cancel_queued(self._store, self._service)
+        try:
+            return await self._conclude(hold, crashes)
+        except StorageFailed as error:
+            if hold is not None and hold.because == "storage":  # what failed first says more
+                raise StorageFailed(hold.message) from error
+            raise
+
+    async def _conclude(self, hold: Hold | None, crashes: int) -> Outcome:
         exit_code, because = self._ending(hold, crashes)
         ended = replace(self._run, finished_at=time.time(), exit_code=exit_code, stopped_because=because)
         self._store.end_run(ended)
@@ -89,7 +108,7 @@ class Execution:
         store.put_specs(self._plan.manifest.jobs)
         store.begin_run(self._run)
         sweep_parts(self._plan.directory)
-        lose_open_intents(store, now)
+        settle_open_intents(store, now)
         if self._options.in_doubt == "resubmit":
             for job in store.jobs([JobState.IN_DOUBT], with_gone=False):
                 store.record_now(job, DoubtReleased(at=now))
@@ -133,8 +152,8 @@ class Execution:
     def _watch(self, scheduler: Scheduler) -> asyncio.Task[None]:
         """Close the gate when the user's time is over; after a sleep of the machine, connect anew."""
         ends = []
-        if duration := seconds(self._options.max_duration, "max_duration"):
-            ends.append((self._run.started_at + duration, "max_duration"))
+        if self._run.ends_at is not None:
+            ends.append((self._run.ends_at, "max_duration"))
         if self._options.until:
             ends.append((_next(self._options.until, self._run.started_at), "until"))
         ends_at, because = min(ends, default=(None, ""))

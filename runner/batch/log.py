@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 _OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
@@ -36,19 +37,35 @@ class _Log(logging.FileHandler):
         """Say nothing: the state has everything that counts."""
 
 
+class _Stderr(logging.StreamHandler[TextIO]):
+    """What must be seen even where nothing can be written: a line of `key=value`, for grep."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """`runcomfy-batch: REQUEST NOT SAVED job_id=mug request_id=r-1`."""
+        fields = [f"{key}={value}" for key, value in record.__dict__.items() if key not in _OWN]
+        return " ".join(("runcomfy-batch:", record.getMessage(), *fields))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 logging's own name
+        """Say nothing: a closed terminal stops no run."""
+
+
 @contextmanager
 def logging_to(directory: Path) -> Iterator[logging.Logger]:
-    """Append what the run logs to `run.log`."""
+    """Append what the run logs to `run.log`; what is critical goes to stderr as well."""
     logger = logging.getLogger("runner")
     handler = _Log(directory / "run.log", encoding="utf-8")
     handler.setFormatter(JsonLines())
+    loud = _Stderr(sys.stderr)
+    loud.setLevel(logging.CRITICAL)
     before = logger.level, logger.propagate
     logger.setLevel(logging.INFO)
     logger.propagate = False
     logger.addHandler(handler)
+    logger.addHandler(loud)
     try:
         yield logger
     finally:
         logger.removeHandler(handler)
+        logger.removeHandler(loud)
         logger.level, logger.propagate = before
         handler.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,12 +19,11 @@ from runner.batch.planner import Plan, api_base, directory_of, live_cards, load,
 from runner.batch.service import Service, connect, token_of
 from runner.batch.tally import Tallier
 from runner.errors import CannotCreate, StateMismatch, StorageFailed, UsageProblem
-from runner.model import (
-    Job,
-    JobState,
-)
+from runner.media import sync_folder
+from runner.model import Job, JobState
 from runner.progress import Progress
 from runner.store.lock import RunLock
+from runner.store.mounts import refuse_network_mount
 from runner.store.store import Reader, Store, check_binding, has_state
 
 LEAST_FREE_BYTES: Final = 64 << 20
@@ -56,6 +55,7 @@ async def run(
     options = settled(options, manifest.run)
     token = token_of(options)
     directory = directory_of(manifest, options)
+    refuse_network_mount(directory)
     _make(directory)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
@@ -66,6 +66,7 @@ async def run(
         plan = make_plan(manifest, directory, options, {model: card.price for model, card in cards.items()})
         _consent(plan, options, confirm)
         store = stack.enter_context(Store(directory))
+        _sync_names(directory)
         stack.enter_context(logging_to(directory))
         execution = Execution(plan, options, service, store, control, Tallier(progress, on_job))
         return await execution.run()
@@ -101,6 +102,13 @@ def _make(directory: Path) -> None:
     if free < LEAST_FREE_BYTES:
         needed = LEAST_FREE_BYTES >> 20
         raise StorageFailed(f"{directory}: only {free >> 20} MB free, {needed} MB needed. Nothing was submitted.")
+
+
+def _sync_names(directory: Path) -> None:
+    """A power cut must not forget the run directory or what is in it, once the first POST has left."""
+    for folder in (directory, directory.absolute().parent):
+        with suppress(PermissionError):  # one may write into a folder that one may not read
+            sync_folder(folder)
 
 
 async def _check_state(directory: Path, service: Service) -> None:

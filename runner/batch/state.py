@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.api.wire import REQUEST_ID, ApiError
-from runner.batch.driving import cancel_queued, collect, lose_open_intents
+from runner.batch.driving import cancel_queued, collect, settle_open_intents
 from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
 from runner.errors import InputMissing, UsageProblem
@@ -101,12 +101,12 @@ async def settle_doubts(
             await _check_attached(directory, options, attach)
         store = stack.enter_context(Store(directory))
         now = time.time()
-        lose_open_intents(store, now)
+        settle_open_intents(store, now)
         found = {job.job_id: job for job in store.jobs([JobState.IN_DOUBT])}
         events: dict[str, Event] = {job_id: DoubtAttached(at=now, request_id=r) for job_id, r in attach.items()}
         events |= {job_id: DoubtReleased(at=now) for job_id in resubmit}
         events |= {job_id: DoubtWrittenOff(at=now) for job_id in write_off}
-        return [store.record_now(found[job_id], event) for job_id, event in events.items()]
+        return [store.record_now(found[job_id], event) for job_id, event in events.items() if job_id in found]
 
 
 async def _check_attached(directory: Path, options: Options, attach: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ hashed, synced, and only then renamed. A download never costs a second payment, 
 """
 
 from runner.media.download import Downloader
-from runner.media.files import is_whole, sweep_parts, verify
+from runner.media.files import is_whole, sweep_parts, sync_folder, verify
 from runner.media.guard import HostPolicy
 from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, SecretUrl
 
@@ -19,5 +19,6 @@ __all__ = [
     "SecretUrl",
     "is_whole",
     "sweep_parts",
+    "sync_folder",
     "verify",
 ]

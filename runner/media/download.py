@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import aiofiles
 import aiohttp
 from yarl import URL
 
+from runner.errors import StorageFailed
 from runner.media.files import DISK_ERRORS, PIECE, digest_and_sync, new_part, settle, storage_failed
 from runner.media.guard import AddressRefused, HostPolicy, socket_factory
 from runner.media.sniff import EXTENSIONS, Broken, Found, inspect
@@ -58,6 +60,8 @@ class Downloader:
         decoders: int = 2,
     ) -> None:
         self._directory = directory
+        self._images = directory / "images"
+        self._identity: os.stat_result | None = None
         self._policy = policy
         self._run_id = run_id
         self._slots = asyncio.Semaphore(concurrency)
@@ -65,7 +69,30 @@ class Downloader:
         self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
         self._session: aiohttp.ClientSession
 
+    def check_place(self) -> None:
+        """The images folder is still the one that the run began with; raises `StorageFailed`.
+
+        Where it was deleted or unmounted, it is not made anew: perhaps it would be on another disk.
+        """
+        try:
+            found = self._images.stat()
+            if self._identity is None:
+                self._identity = found
+            if os.path.samestat(found, self._identity):
+                return
+        except OSError:
+            pass
+        raise StorageFailed(
+            f"{self._images} was moved, deleted or unmounted while the run went on. Nothing more is submitted, and "
+            "nothing paid is lost: put it back, then run the same command."
+        )
+
     async def __aenter__(self) -> Self:
+        try:
+            self._images.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise storage_failed(self._images, error) from error
+        self.check_place()
         patience = self._patience
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, socket_factory=socket_factory(self._policy)),
@@ -100,6 +127,7 @@ class Downloader:
         return Fetched(artifact=artifact, seconds=time.perf_counter() - started)
 
     async def _fetch(self, spec: FetchSpec) -> Artifact:
+        self.check_place()
         final = self._directory / spec.stem
         part = new_part(final.parent, self._run_id)
         try:

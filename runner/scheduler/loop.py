@@ -257,6 +257,7 @@ class Scheduler:
             nonlocal job
             if self.gate.hold is not None:
                 raise HeldBack
+            self._downloader.check_place()
             job = await self._record(job, SubmitIntended(at=self._clock.now(), payload_sha256=digest, reserved=price))
 
         try:

@@ -1,5 +1,5 @@
 -- The state of one run directory. Instants are seconds since the epoch (UTC); money is integer micro-USD.
--- A change of this file raises PRAGMA user_version and comes with a migration.
+-- A change of this file raises VERSION in database.py, and comes with a step in MIGRATIONS.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,  -- api_base, account, is_simulated, created_at
@@ -13,7 +13,9 @@ CREATE TABLE runs (
     started_at      REAL NOT NULL,     -- when it began
     finished_at     REAL,              -- when it ended; NULL while it runs, and for ever after a kill
     exit_code       INTEGER,           -- what the process answered
-    stopped_because TEXT               -- why it stopped before every chosen job was ended; NULL where it did not
+    stopped_because TEXT,              -- why it stopped before every chosen job was ended; NULL where it did not
+    time_limit      TEXT,              -- --max-duration, as the user wrote it
+    ends_at         REAL               -- when that time is over, also for a run that goes on after a kill
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE jobs (

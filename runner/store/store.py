@@ -6,21 +6,18 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote
 
-from runner.errors import CannotCreate, InputMissing, StateMismatch, StorageFailed
-from runner.model import Event, Job, JobSpec, JobState, Run, StatusSeen
+from runner.errors import InputMissing, StateMismatch, StorageFailed
+from runner.model import Event, Job, JobSpec, JobState, Run, StatusSeen, SubmitAccepted, SubmitIntended
 from runner.rules.lifecycle import advance
+from runner.store.database import FILE, check_version, connect, corrupt, create, open_for_writing, version_of
+from runner.store.rescue import Rescue, Saved
 from runner.store.rows import SELECT_JOBS, Statement, changes, insertion, job_of
 from runner.store.writer import Writer
 
-VERSION: Final = 1
-"""`PRAGMA user_version` of the schema."""
-FILE: Final = "state.db"
 CHUNK: Final = 500
 """Jobs read at a time: the reader never holds a snapshot open while the run goes on."""
 
@@ -40,9 +37,9 @@ def has_state(directory: Path) -> bool:
     path = directory / FILE
     if not path.is_file():
         return False
-    connection = _connect(path, "ro")
+    connection = connect(path, "ro")
     try:
-        return _version(connection) > 0
+        return version_of(connection) > 0
     finally:
         connection.close()
 
@@ -58,8 +55,8 @@ class Reader:
         if not has_state(directory):
             raise InputMissing(f"no state in {directory}: is this a run directory? It holds a file {FILE}.")
         self._path = path
-        self._read = _connect(path, "ro")
-        _check_version(self._read, path)
+        self._read = connect(path, "ro")
+        check_version(self._read, path)
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +120,7 @@ class Reader:
         try:
             return self._read.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            raise _corrupt(self._path, error) from error
+            raise corrupt(self._path, error) from error
 
 
 class Store(Reader):
@@ -135,8 +132,11 @@ class Store(Reader):
 
     def __init__(self, directory: Path) -> None:
         path = directory / FILE
-        _create(path)
-        self._writer = Writer(_open_for_writing(path))
+        create(path)
+        connection = open_for_writing(path)
+        self._identity = path.stat()
+        self._rescue = Rescue(directory)
+        self._writer = Writer(connection, self._rescue.make_room)
         super().__init__(directory)
 
     def close(self) -> None:
@@ -146,6 +146,7 @@ class Store(Reader):
         """
         super().close()
         self._writer.close()
+        self._rescue.close()
 
     # ------------------------------------------------------------------------------------------------ while it runs
 
@@ -154,13 +155,34 @@ class Store(Reader):
 
         A look that changed nothing but times is queued and not waited for: it can be made again. The put on the
         writer's queue happens before anything is awaited, and cannot be cancelled.
-        Raises `ImpossibleEvent`, `SecondPayment` and `StorageFailed`; then nothing is written.
+        Raises `ImpossibleEvent`, `SecondPayment` and `StorageFailed`; then nothing is written, but the id of a request
+        that was just paid for is saved beside the state.
         """
         after = advance(job, event)
         if isinstance(event, StatusSeen) and after.remote == job.remote and after.failure == job.failure:
             return after
-        await self._writer.write(tuple(changes(job, after, event)))
+        if isinstance(event, SubmitIntended):
+            self._check_place()
+        try:
+            await self._writer.write(tuple(changes(job, after, event)), is_vital=job.state is JobState.SUBMITTING)
+        except StorageFailed:
+            if isinstance(event, SubmitAccepted):
+                attempt = job.attempts[-1].number
+                self._rescue.save(Saved(job_id=job.job_id, attempt=attempt, request_id=event.request_id))
+            raise
         return after
+
+    def _check_place(self) -> None:
+        """The file that is written is still the one that the next run will read; raises `StorageFailed`."""
+        try:
+            if os.path.samestat(self._path.stat(), self._identity):
+                return
+        except OSError:
+            pass
+        raise StorageFailed(
+            f"{self._path} was moved, deleted or replaced while the run went on; it holds the ids of paid requests. "
+            "Nothing more is submitted. Put it back, then run the same command."
+        )
 
     # ------------------------------------------------------------------------------------------- before and after it
 
@@ -169,6 +191,14 @@ class Store(Reader):
         after = advance(job, event)
         self._writer.write_now(tuple(changes(job, after, event)))
         return after
+
+    def saved(self) -> list[Saved]:
+        """Requests that an earlier run paid for and could not write into the state."""
+        return self._rescue.saved()
+
+    def forget_saved(self) -> None:
+        """They are in the state now."""
+        self._rescue.forget()
 
     def bind(self, binding: Binding, now: float) -> None:
         """Bind the state to an API and an account, or change the account that it is bound to."""
@@ -213,8 +243,15 @@ class Store(Reader):
 
     def begin_run(self, run: Run) -> None:
         """Write down that an execution of the command began."""
-        sql = "INSERT INTO runs (run_id, name, manifest, started_at) VALUES (?, ?, ?, ?)"
-        self._writer.write_now([(sql, (run.run_id, run.name, run.manifest, run.started_at))])
+        columns = ("run_id", "name", "manifest", "started_at", "time_limit", "ends_at")
+        sql = f"INSERT INTO runs ({', '.join(columns)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+        self._writer.write_now([(sql, tuple(getattr(run, column) for column in columns))])
+
+    def end_of_killed_run(self, time_limit: str) -> float | None:
+        """When the time of the latest run is over, if it was killed and had the same limit."""
+        sql = "SELECT time_limit, finished_at, ends_at FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 1"
+        latest = self._rows(sql)
+        return latest[0][2] if latest and latest[0][:2] == (time_limit, None) else None
 
     def end_run(self, run: Run) -> None:
         """Write down how it ended."""
@@ -251,60 +288,3 @@ def _condition(states: Iterable[JobState] | None, *, with_gone: bool) -> tuple[s
         return gone, ()
     values = tuple(states)
     return f" AND state IN ({', '.join('?' * len(values))}){gone}", values
-
-
-def _create(path: Path) -> None:
-    """An empty file that only its owner may read; SQLite gives its side files the same mode."""
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    except OSError as error:
-        raise CannotCreate(f"cannot create {path}: {error.strerror}") from error
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    try:
-        uri = f"file:{quote(str(path.absolute()))}?mode={mode}"
-        if mode == "ro" and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
-            uri += "&immutable=1"  # an archive on a read-only disk: SQLite could not make the log it wants to look into
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=5.0, check_same_thread=False)
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    except sqlite3.Error as error:
-        raise _corrupt(path, error) from error
-    return connection
-
-
-def _open_for_writing(path: Path) -> sqlite3.Connection:
-    connection = _connect(path, "rw")
-    try:
-        journal = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        if journal != "wal":
-            raise CannotCreate(f"{path}: this file system cannot hold a write-ahead log; use a local disk (--out DIR).")
-        for pragma in ("synchronous = FULL", "fullfsync = ON", "foreign_keys = ON"):
-            connection.execute(f"PRAGMA {pragma}")
-        if _version(connection) == 0:
-            schema = resources.files("runner.store").joinpath("schema.sql").read_text("utf-8")
-            connection.executescript(f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version = {VERSION};\nCOMMIT;")
-        _check_version(connection, path)
-        answer = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    except sqlite3.Error as error:
-        raise _corrupt(path, error) from error
-    if answer != "ok":
-        raise _corrupt(path, sqlite3.DatabaseError(answer.rpartition("\n")[2]))
-    return connection
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    """The schema's version; 0 before it is made."""
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _check_version(connection: sqlite3.Connection, path: Path) -> None:
-    if _version(connection) > VERSION:
-        raise StateMismatch(f"{path} was written by a newer version of runcomfy-batch: upgrade to go on.")
-
-
-def _corrupt(path: Path, error: sqlite3.Error) -> StorageFailed:
-    return StorageFailed(
-        f"the state {path} cannot be read: {error}. It holds the ids of paid requests: "
-        "restore it from a backup; do not delete it."
-    )

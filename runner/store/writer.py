@@ -4,6 +4,8 @@ While one transaction is being committed, the next writes gather; they are commi
 one fsync. A write that the state refuses must not take its neighbours along: then the group is rolled back and each
 write is committed by itself.
 
+On a full disk the outcomes of paid POSTs are vital: they may use the room that was kept for them, and the rest may not.
+
 One connection, because SQLite before 3.51.3 can corrupt a WAL that two connections write and checkpoint at once.
 `synchronous=FULL`, because with NORMAL a power cut may forget an intent whose POST was sent.
 """
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -33,27 +35,33 @@ class SecondPayment(BatchError):
 @dataclass(frozen=True, slots=True)
 class _Write:
     statements: Sequence[Statement]
+    is_vital: bool
     future: asyncio.Future[None]
 
 
 class Writer:
-    """Owns a connection. After a disk failure it takes no more writes. Belongs to one event loop at a time."""
+    """Owns a connection. After a disk failure it takes no more writes. Belongs to one event loop at a time.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    `make_room` frees room on a full disk, once, for vital writes; `False` where there is none to free.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, make_room: Callable[[], bool] = lambda: False) -> None:
         self._connection = connection
+        self._make_room = make_room
         self._lock = Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._gathered: list[_Write] = []
         self._is_committing = False
-        self._broken: BatchError | None = None
+        self._broken: StorageFailed | None = None
+        self._full: StorageFailed | None = None
 
-    def write(self, statements: Sequence[Statement]) -> asyncio.Future[None]:
+    def write(self, statements: Sequence[Statement], *, is_vital: bool = False) -> asyncio.Future[None]:
         """Put one transaction on the queue; the future is done when it is on the disk.
 
         The write goes through even if the future is cancelled: what happened has happened.
         """
         loop = asyncio.get_running_loop()
-        write = _Write(statements, loop.create_future())
+        write = _Write(statements, is_vital, loop.create_future())
         self._gathered.append(write)
         if not self._is_committing:
             self._commit_gathered(loop)
@@ -70,7 +78,7 @@ class Writer:
         """Commit what is queued and close the connection. May be called twice."""
         self._thread.shutdown(wait=True)
         rest, self._gathered = self._gathered, []
-        self._commit_all([write.statements for write in rest])
+        self._commit_all(rest)
         self._connection.close()
 
     def _commit_gathered(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -78,7 +86,7 @@ class Writer:
         group, self._gathered = self._gathered, []
         self._is_committing = bool(group)
         if group:
-            done = loop.run_in_executor(self._thread, self._commit_all, [write.statements for write in group])
+            done = loop.run_in_executor(self._thread, self._commit_all, group)
             done.add_done_callback(partial(self._answer, loop, group))
 
     def _answer(
@@ -94,18 +102,19 @@ class Writer:
                 write.future.set_exception(error)
         self._commit_gathered(loop)
 
-    def _commit_all(self, group: Sequence[Sequence[Statement]]) -> Sequence[Outcome]:
+    def _commit_all(self, group: Sequence[_Write]) -> Sequence[Outcome]:
         """Commit the writes, together where that goes; each one's outcome, in order."""
         with self._lock:
-            error = self._commit(group) if group else None
-            if error is not None and error is not self._broken and len(group) > 1:
-                return [self._commit([statements]) for statements in group]
-            return [error] * len(group)
+            error = self._commit([write.statements for write in group]) if group else None
+            if error is None or error is self._broken:
+                return [error] * len(group)
+            return [self._commit([write.statements], is_vital=write.is_vital) for write in group]
 
-    def _commit(self, group: Sequence[Sequence[Statement]]) -> Outcome:
+    def _commit(self, group: Sequence[Sequence[Statement]], *, is_vital: bool = False) -> Outcome:
         """Commit the group in one transaction; on an error nothing of it is written."""
-        if self._broken is not None:
-            return self._broken
+        refusal = self._broken or (None if is_vital else self._full)
+        if refusal is not None:
+            return refusal
         connection = self._connection
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -120,12 +129,14 @@ class Writer:
             _roll_back(connection)
             return BatchError(f"the state cannot hold a value: {error}")
         except sqlite3.Error as error:
-            # A failed fsync may have dropped the pages and succeed the next time: nothing after it can be trusted.
             _roll_back(connection)
-            self._broken = StorageFailed(
-                f"the state cannot be written: {error}. Free space or mend the disk, run again."
-            )
-            return self._broken
+            failure = StorageFailed(f"the state cannot be written: {error}. Free space or mend the disk, run again.")
+            if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
+                # A failed fsync may have dropped the pages and succeed the next time: nothing after it can be trusted.
+                self._broken = failure
+                return failure
+            self._full = failure
+            return self._commit(group, is_vital=True) if is_vital and self._make_room() else failure
         return None
 
 

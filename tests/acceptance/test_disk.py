@@ -6,7 +6,7 @@ import json
 import subprocess
 from collections import Counter
 
-from support.processes import COMMAND, environment, simulator, write_jobs
+from support.processes import COMMAND, command, environment, simulator, wait_until, write_jobs
 
 RUN = f"{' '.join(COMMAND)} run jobs.jsonl --yes --concurrency 4 --out disk/out"
 
@@ -72,3 +72,25 @@ def test_a_disk_that_fills_up_is_74_and_costs_nothing_twice(tmp_path):
     assert said[1] == ("1" if counts["in_doubt"] else "0"), errors
     assert max(ledger["by_payload"].values()) == 1
     assert counts["done"] <= ledger["accepted"] <= 40
+
+
+def test_a_run_whose_directory_is_taken_away_stops_paying(tmp_path):
+    """It is not made anew, what was paid is in the state that was moved, and put back it goes on."""
+    write_jobs(tmp_path / "jobs.jsonl", 30)
+    arguments = ("run", "jobs.jsonl", "--yes", "--concurrency", "2", "--out", "out")
+    with simulator(tmp_path, "--slots", "2", "--latency", "0.3") as service:
+        run = subprocess.Popen(
+            [*COMMAND, *arguments], cwd=tmp_path, env=environment(**service.env), stderr=subprocess.PIPE, text=True
+        )
+        wait_until(lambda: service.ledger()["accepted"] >= 5)
+        (tmp_path / "out").rename(tmp_path / "away")
+        _, errors = run.communicate(timeout=60)
+        assert run.returncode == 74, errors
+        assert "moved, deleted" in errors
+        assert service.ledger()["accepted"] < 30
+        assert not (tmp_path / "out" / "images").exists()
+        (tmp_path / "away").rename(tmp_path / "out")
+        again = command(*arguments, cwd=tmp_path, **service.env)
+        assert again.returncode == 0, again.stderr
+        assert max(service.ledger()["by_payload"].values()) == 1
+        assert service.ledger()["accepted"] == 30

@@ -198,7 +198,7 @@ class Disk:
         """A sync of a file keeps its contents; a sync of a folder keeps its names."""
         if path.is_dir():
             self._names[path] = {name.name: name.stat().st_ino for name in path.iterdir() if name.is_file()}
-        elif path.exists():
+        elif path.parent.name == "images" and path.exists():
             self._contents[path.stat().st_ino] = path.read_bytes()
 
     def committed(self, connection):
@@ -302,9 +302,9 @@ def instrument(current):
     commit = Writer._commit
 
     @functools.wraps(commit)
-    def _commit(writer, group):
+    def _commit(writer, group, **options):
         current().step("before commit")
-        outcome = commit(writer, group)
+        outcome = commit(writer, group, **options)
         if outcome is None:
             current().disk.committed(writer._connection)
         current().step("after commit")

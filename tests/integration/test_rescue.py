@@ -1,0 +1,321 @@
+"""The worst moments of a state: no room for the answer to a paid POST, a schema of yesterday, a file taken away."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support.own_disk import tiny_disk
+
+from runner.batch.driving import settle_open_intents
+from runner.errors import CannotCreate, StorageFailed
+from runner.model import AttemptState, JobSpec, JobState, Run, SubmitAccepted, SubmitIntended
+from runner.store import mounts
+from runner.store.mounts import file_system_of, refuse_network_mount
+from runner.store.rescue import JOURNAL_BYTES, Rescue, Saved
+from runner.store.store import Reader, Store
+
+NOW = 1_700_000_000.25
+INTENDED = SubmitIntended(at=NOW, payload_sha256="p" * 64, reserved=None)
+SCHEMA_1 = Path(__file__).parents[1] / "support" / "state_v1.sql"
+SAVED = Saved(job_id="mug", attempt=1, request_id="r-1")
+
+
+def spec(job_id):
+    return JobSpec(job_id=job_id, model="m/edit", inputs={"prompt": "white"}, fingerprint="f", row={"x": "y" * 2000})
+
+
+def accepted(request_id="r-1"):
+    return SubmitAccepted(at=NOW + 1, request_id=request_id, look_at=NOW + 9)
+
+
+# ---------------------------------------------------------------------------------------------------- the full disk
+
+ON_A_FULL_DISK = """
+import asyncio, json, os, sys
+from pathlib import Path
+from runner.batch.driving import settle_open_intents
+from runner.errors import StorageFailed
+from runner.model import JobSpec, JobState, SubmitAccepted, SubmitIntended
+from runner.store.store import Store
+
+def intended():
+    return SubmitIntended(at=1.0, payload_sha256="p", reserved=None)
+
+async def tried(store, job, event):
+    try:
+        return (await store.record(job, event)).state
+    except StorageFailed as error:
+        return error.message
+
+async def main(with_ballast, in_flight):
+    directory = Path("disk")
+    said = {}
+    with Store(directory) as store:
+        store.put_specs(JobSpec(job_id=f"job-{n}", model="m", inputs={}, fingerprint="f") for n in range(in_flight + 1))
+        paid = [await store.record(store.job(f"job-{n}"), intended()) for n in range(in_flight)]
+        if not with_ballast:
+            (directory / "state.ballast").unlink()
+        filler = open(directory / "filler", "wb", buffering=0)
+        try:
+            while filler.write(b"x" * 4096):
+                pass
+        except OSError:
+            filler.close()
+        said["intent"] = await tried(store, store.job(f"job-{in_flight}"), intended())
+        answers = [SubmitAccepted(at=2.0, request_id=f"r-{n}", look_at=3.0) for n in range(in_flight)]
+        said["answers"] = await asyncio.gather(*(tried(store, job, a) for job, a in zip(paid, answers)))
+        said["next intent"] = await tried(store, store.job(f"job-{in_flight}"), intended())
+    said["left"] = sorted(path.name for path in directory.iterdir())
+    (directory / "filler").unlink()
+    with Store(directory) as store:
+        settle_open_intents(store, 9.0)
+        said["found"] = [(str(job.state), job.request_id) for job in store.jobs()]
+    said["cleared"] = sorted(path.name for path in directory.iterdir())
+    print(json.dumps(said))
+
+asyncio.run(main(sys.argv[1] == "True", int(sys.argv[2])))
+"""
+
+
+@pytest.mark.parametrize("with_ballast", [True, False])
+def test_no_request_id_is_lost_on_a_full_disk(tmp_path, with_ballast):
+    """The ballast makes room for the answers in flight; without it the journal keeps them. No intent goes out."""
+    (tmp_path / "disk").mkdir()
+    command = tiny_disk(sys.executable, "-c", ON_A_FULL_DISK, str(with_ballast), "6")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert "disk is full" in said["intent"]
+    assert "disk is full" in said["next intent"]
+    if with_ballast:
+        assert said["answers"] == ["submitted"] * 6
+        assert "state.rescue" not in said["left"]
+    else:
+        assert all("disk is full" in answer for answer in said["answers"])
+        assert "state.rescue" in said["left"]
+    assert said["found"] == [*(["submitted", f"r-{n}"] for n in range(6)), ["pending", None]]
+    assert said["cleared"] == ["state.db"]
+
+
+def test_what_was_saved_is_attached_once(tmp_path):
+    """Only to the attempt that it answers; a job that a person has settled meanwhile stays as it is."""
+    with Store(tmp_path) as store:
+        store.put_specs([spec("mug"), spec("lamp")])
+        store.record_now(store.job("mug"), INTENDED)
+        store._rescue.save(SAVED)
+        store._rescue.save(Saved(job_id="lamp", attempt=1, request_id="r-2"))
+        store._rescue.save(Saved(job_id="gone", attempt=1, request_id="r-3"))
+    with Store(tmp_path) as store:
+        assert [saved.request_id for saved in store.saved()] == ["r-1", "r-2", "r-3"]
+        settle_open_intents(store, NOW)
+        mug, lamp = store.jobs()
+        assert (mug.state, mug.request_id, mug.attempts[-1].state) == ("submitted", "r-1", AttemptState.ACCEPTED)
+        assert lamp.state is JobState.PENDING
+        assert store.saved() == []
+    assert [path.name for path in tmp_path.iterdir()] == ["state.db"]
+
+
+def test_a_spoilt_line_spoils_no_other(tmp_path):
+    """A power cut may leave half a line; longer than the room made for it, the journal grows."""
+    rescue = Rescue(tmp_path)
+    for n in range(1000):
+        rescue.save(Saved(job_id=f"job-{n}", attempt=1, request_id=f"r-{n}"))
+    rescue.close()
+    path = tmp_path / "state.rescue"
+    assert path.stat().st_size > JOURNAL_BYTES / 2
+    with path.open("r+b") as file:
+        file.write(b'{"job_id": 7')
+    rescue = Rescue(tmp_path)
+    assert [saved.request_id for saved in rescue.saved()] == [f"r-{n}" for n in range(1, 1000)]
+    rescue.forget()
+    rescue.close()
+    rescue.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["state.ballast", "state.rescue"])
+def test_no_run_begins_without_them(tmp_path, name):
+    """A planted link is not followed, and the place is named."""
+    (tmp_path / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(CannotCreate, match=name):
+        Store(tmp_path)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+# --------------------------------------------------------------------------------------------------------- the place
+
+
+def take_away(path):
+    path.unlink()
+
+
+def put_another(path):
+    path.rename(path.with_name("mine"))
+    path.write_bytes(path.with_name("mine").read_bytes())
+
+
+@pytest.mark.parametrize("harm", [take_away, put_another])
+async def test_nothing_is_paid_for_into_a_state_that_is_gone(tmp_path, harm):
+    """SQLite would go on writing into the void; the answer of a POST in flight still may."""
+    with Store(tmp_path) as store:
+        store.put_specs([spec("mug"), spec("lamp")])
+        paid = await store.record(store.job("mug"), INTENDED)
+        harm(tmp_path / "state.db")
+        with pytest.raises(StorageFailed, match=r"state\.db was moved, deleted or replaced .* Put it back"):
+            await store.record(store.job("lamp"), INTENDED)
+        assert (await store.record(paid, accepted())).state is JobState.SUBMITTED
+        assert store.job("lamp").state is JobState.PENDING
+
+
+# -------------------------------------------------------------------------------------------------------- the mounts
+
+MOUNTS = r"""
+22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+40 27 0:40 / /mnt/nas rw,relatime shared:2 master:3 - nfs4 nas:/export rw,vers=4.2
+41 40 254:1 / /mnt/nas/local rw - ext4 /dev/vdb rw
+42 27 0:42 / /mnt/two\040words rw - cifs //nas/share rw
+43 27 0:43 / /mnt/over rw - ext4 /dev/vdc rw
+44 27 0:44 / /mnt/over rw - fuse.sshfs host: rw
+45 27 0:45 / /mnt/back\134slash rw - 9p host rw
+a broken line
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/", "ext4"),
+        ("/home/ann/run", "ext4"),
+        ("/mnt/nas", "nfs4"),
+        ("/mnt/nas/night", "nfs4"),
+        ("/mnt/nastier", "ext4"),
+        ("/mnt/nas/local/night", "ext4"),
+        ("/mnt/two words/night", "cifs"),
+        ("/mnt/over/night", "fuse.sshfs"),
+        ("/mnt/back\\slash", "9p"),
+    ],
+)
+def test_a_path_is_on_the_deepest_and_latest_mount(path, kind):
+    """As the kernel finds it."""
+    assert file_system_of(MOUNTS, path) == kind
+
+
+def test_no_mounts_are_no_answer():
+    assert file_system_of("", "/home") is None
+
+
+def test_a_network_mount_is_refused_with_the_remedy(tmp_path, monkeypatch):
+    """And nowhere else, also where the kernel does not tell."""
+    (tmp_path / "mountinfo").write_text(f"27 1 0:1 / / rw - ext4 a rw\n28 27 0:2 / {tmp_path}/nas rw - nfs nas:/ rw\n")
+    monkeypatch.setattr(mounts, "MOUNTINFO", tmp_path / "mountinfo")
+    (tmp_path / "link").symlink_to(tmp_path / "nas")
+    for directory in ("nas", "nas/night", "link"):
+        with pytest.raises(CannotCreate, match=r"network mount \(nfs\).* --out DIR"):
+            refuse_network_mount(tmp_path / directory)
+    refuse_network_mount(tmp_path)
+    monkeypatch.setattr(mounts, "MOUNTINFO", tmp_path / "none")
+    refuse_network_mount(tmp_path / "nas")
+
+
+# -------------------------------------------------------------------------------------------------------- the schema
+
+
+def state_of_version_1(directory: Path) -> bytes:
+    """A state with the schema of the first version; its file."""
+    with Store(directory) as store:
+        store.put_specs([spec("mug"), spec("lamp")])
+        store.record_now(store.record_now(store.job("mug"), INTENDED), accepted())
+    run = "INSERT INTO runs (run_id, name, manifest, started_at) VALUES ('1', 'n', 'm', 1.0);"
+    meta = "INSERT INTO meta VALUES ('api_base', 'b'), ('account', 'a'), ('is_simulated', '0');"
+    copies = [f"INSERT INTO {t} SELECT * FROM new.{t};" for t in ("jobs", "attempts", "events")]
+    with closing(sqlite3.connect(directory / "old.db")) as connection:
+        connection.executescript(f"{SCHEMA_1.read_text()} PRAGMA user_version = 1; {meta} {run}")
+        connection.execute("ATTACH ? AS new", (str(directory / "state.db"),))
+        connection.executescript(" ".join(copies))
+    (directory / "old.db").replace(directory / "state.db")
+    return (directory / "state.db").read_bytes()
+
+
+def schema(path):
+    with closing(sqlite3.connect(path)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        return version, {name: connection.execute(f"PRAGMA table_info({name})").fetchall() for name in tables}
+
+
+def test_an_older_state_goes_on_after_a_backup(tmp_path):
+    """Everything is there, the schema is the one of a new state, and the old file stands beside it."""
+    (tmp_path / "new").mkdir()
+    Store(tmp_path / "new").close()
+    before = state_of_version_1(tmp_path)
+    with Store(tmp_path) as store:
+        assert store.job("mug").request_id == "r-1"
+        assert store.last_run().run_id == "1"
+        assert store.end_of_killed_run("8h") is None
+    assert schema(tmp_path / "state.db") == schema(tmp_path / "new" / "state.db")
+    backup = tmp_path / "state.db.v1"
+    assert backup.stat().st_mode & 0o777 == 0o600
+    assert schema(backup)[0] == 1
+    with closing(sqlite3.connect(backup)) as connection:
+        assert connection.execute("SELECT request_id FROM attempts").fetchall() == [("r-1",)]
+    assert len(before) == backup.stat().st_size
+
+
+def test_an_older_state_is_read_as_it_is(tmp_path):
+    """`status` and `report` change nothing."""
+    before = state_of_version_1(tmp_path)
+    with Reader(tmp_path) as reader:
+        assert reader.job("mug").request_id == "r-1"
+        assert reader.last_run().run_id == "1"
+    assert (tmp_path / "state.db").read_bytes() == before
+
+
+def test_a_migration_that_fails_leaves_the_old_state(tmp_path, monkeypatch):
+    """One transaction: the file is the old one, whole, and says what is wrong."""
+    state_of_version_1(tmp_path)
+    before = schema(tmp_path / "state.db")
+    steps = {1: "ALTER TABLE runs ADD COLUMN ends_at REAL; ALTER TABLE nowhere ADD COLUMN x TEXT;"}
+    monkeypatch.setattr("runner.store.database.MIGRATIONS", steps)
+    with pytest.raises(StorageFailed, match="no such table"):
+        Store(tmp_path)
+    assert schema(tmp_path / "state.db") == before
+
+
+# ---------------------------------------------------------------------------------------------------------- the time
+
+
+@pytest.mark.parametrize(
+    ("finished_at", "limit", "expected"), [(None, "8h", NOW + 60), (None, "2h", None), (NOW + 5, "8h", None)]
+)
+def test_the_time_of_a_killed_run_goes_on(tmp_path, finished_at, limit, expected):
+    """Not that of a run that ended, nor where the user changed the limit."""
+    given = {"name": "n", "manifest": "m", "api_base": "b", "is_simulated": False}
+    first = Run(run_id="1", started_at=NOW, time_limit="8h", ends_at=NOW + 60, finished_at=finished_at, **given)
+    with Store(tmp_path) as store:
+        assert store.end_of_killed_run("8h") is None
+        store.begin_run(first)
+        if finished_at:
+            store.end_run(first)
+        assert store.end_of_killed_run(limit) == expected
+
+
+def test_the_folder_of_a_run_may_be_unreadable_above(tmp_path):
+    """A name is synced where that goes, and nothing fails where it does not."""
+    from runner.batch.running import _sync_names
+
+    run = tmp_path / "closed" / "run"
+    run.mkdir(parents=True)
+    (tmp_path / "closed").chmod(0o300)
+    try:
+        _sync_names(run)
+        assert os.access(run, os.W_OK)
+    finally:
+        (tmp_path / "closed").chmod(0o700)
