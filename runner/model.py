@@ -37,6 +37,11 @@ def in_usd(amount: Money) -> Decimal:
     return Decimal(amount) / MICRO
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 job`, `2,000 jobs`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """What a model's card says an edit costs. `amount` is per `unit`; `None` where the card does not say."""
@@ -220,6 +225,11 @@ class Attempt:
     """What the service says it charged; `None` until it says so."""
     failure: Failure | None = None
 
+    @property
+    def may_be_paid(self) -> bool:
+        """Whether it was taken, or nobody can know."""
+        return self.state not in (AttemptState.NOT_SENT, AttemptState.REFUSED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
@@ -265,6 +275,11 @@ class Job:
         return self.attempts[-1].request_id if self.attempts else None
 
     @property
+    def was_taken(self) -> bool:
+        """Whether the service may ever have been paid for the job."""
+        return any(attempt.may_be_paid for attempt in self.attempts)
+
+    @property
     def submitted_at(self) -> float | None:
         """When the latest attempt was accepted; where it is not known, when it was intended."""
         if not self.attempts:
@@ -274,7 +289,7 @@ class Job:
     @property
     def cost(self) -> Money | None:
         """What all attempts together cost; `None` where the service has not said so for one that it accepted."""
-        paid = [a for a in self.attempts if a.state not in (AttemptState.NOT_SENT, AttemptState.REFUSED)]
+        paid = [attempt for attempt in self.attempts if attempt.may_be_paid]
         known = [a.cost for a in paid if a.cost is not None]
         return Money(sum(known)) if len(known) == len(paid) else None
 
@@ -488,7 +503,7 @@ class Left(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesMissing(Event):
-    """A finished job's files are not on disk any more: they are fetched again, free."""
+    """A paid job's files are not on disk, and may be had: they are fetched again, free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from runner.api.wire import ApiError
+from runner.batch.control import Control
 from runner.batch.options import Options, seconds, settled
 from runner.batch.planner import pricer
 from runner.batch.service import Service
@@ -69,15 +70,21 @@ def settle_open_intents(store: Store, now: float) -> None:
         store.forget_saved()
 
 
-async def collect(store: Store, service: Service, directory: Path, jobs: Iterable[Job]) -> None:
-    """Download the results of jobs that are paid already, and nothing else."""
+async def collect(
+    store: Store, service: Service, directory: Path, jobs: Iterable[Job], control: Control | None = None
+) -> None:
+    """Follow requests that are paid already to their ends, downloads and all; submits nothing."""
     options = settled(Options(), {})
     async with scheduling(store, service, directory, options, {}, lambda _, __: None) as scheduler:
-        await scheduler.run(jobs)
+        with (control or Control()).over(scheduler):
+            await scheduler.run(jobs)
 
 
 async def cancel_queued(store: Store, service: Service, job_ids: set[str] | None = None) -> dict[str, str]:
-    """Ask the service to cancel open requests; each job's outcome in a word. What it cannot cancel may still bill."""
+    """Ask the service to cancel open requests; each job's outcome in a word. What it cannot cancel may still bill.
+
+    What became of each is not recorded here: only the service can say, and `collect` asks it.
+    """
     outcomes = {}
     for job in store.jobs([JobState.SUBMITTED]):
         if job.request_id is None or (job_ids is not None and job.job_id not in job_ids):

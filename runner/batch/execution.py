@@ -13,17 +13,28 @@ from typing import Any
 from uuid import uuid4
 
 from runner.batch.control import Control
-from runner.batch.driving import cancel_queued, scheduling, settle_open_intents
+from runner.batch.driving import cancel_queued, collect, scheduling, settle_open_intents
 from runner.batch.options import Options, seconds
 from runner.batch.planner import Plan
 from runner.batch.service import Service, draw_inputs
 from runner.batch.tally import Tallier
 from runner.batch.watch import watch
 from runner.errors import ExitCode, StorageFailed
-from runner.media import is_whole, sweep_parts
-from runner.model import DoubtReleased, FilesMissing, Job, JobSpec, JobState, RetryRequested, Run, SpecChanged
+from runner.media import sweep_parts
+from runner.model import (
+    DoubtReleased,
+    Event,
+    FilesMissing,
+    Job,
+    JobSpec,
+    JobState,
+    RetryRequested,
+    Run,
+    SpecChanged,
+    counted,
+)
 from runner.report import Summary, write_reports
-from runner.rules.planning import Change
+from runner.rules.planning import Change, PlanEntry
 from runner.scheduler import Hold, Scheduler
 from runner.store.store import Store
 
@@ -80,13 +91,23 @@ class Execution:
         self._prepare()
         hold, crashes = await self._schedule()
         if self._options.on_interrupt == "cancel" and hold is not None and hold.because == "interrupted":
-            await cancel_queued(self._store, self._service)
+            await self._cancel()
         try:
             return await self._conclude(hold, crashes)
         except StorageFailed as error:
             if hold is not None and hold.because == "storage":  # what failed first says more
                 raise StorageFailed(hold.message) from error
             raise
+
+    async def _cancel(self) -> None:
+        """Cancel what is queued, and follow the rest, which bills all the same."""
+        self._control.answer()
+        outcomes = await cancel_queued(self._store, self._service)
+        still = sum(outcome != "cancelled" for outcome in outcomes.values())
+        followed = f"; followed to the end, since they bill: {counted(still, 'request')}" if still else ""
+        self._control.note(f"{len(outcomes) - still:,} cancelled{followed}")
+        jobs = self._store.jobs([JobState.SUBMITTED, JobState.RESULT_KNOWN])
+        await collect(self._store, self._service, self._plan.directory, jobs, self._control)
 
     async def _conclude(self, hold: Hold | None, crashes: int) -> Outcome:
         exit_code, because = self._ending(hold, crashes)
@@ -109,22 +130,13 @@ class Execution:
         store.begin_run(self._run)
         sweep_parts(self._plan.directory)
         settle_open_intents(store, now)
-        if self._options.in_doubt == "resubmit":
-            for job in store.jobs([JobState.IN_DOUBT], with_gone=False):
-                store.record_now(job, DoubtReleased(at=now))
-                self._submit_ids.add(job.job_id)
-        self._apply_choices(now)
-        for job in store.jobs([JobState.DONE], with_gone=False):
-            if not all(is_whole(self._plan.directory, artifact) for artifact in job.artifacts):
-                store.record_now(job, FilesMissing(at=now))
-
-    def _apply_choices(self, now: float) -> None:
-        specs: dict[str, JobSpec] = {spec.job_id: spec for spec in self._plan.manifest.jobs}
-        for entry in self._plan.to_submit:
-            if entry.change is Change.RETRY and (job := self._store.job(entry.job_id)):
-                self._store.record_now(job, RetryRequested(at=now))
-            elif entry.change is Change.CHANGED and (job := self._store.job(entry.job_id)):
-                self._store.record_now(job, SpecChanged(at=now, spec=specs[entry.job_id]))
+        specs = {spec.job_id: spec for spec in self._plan.manifest.jobs}
+        for entry in self._plan.entries:
+            if entry.change is Change.NEW or not (entry.will_submit or entry.change is Change.RESUME):
+                continue
+            job = store.job(entry.job_id)
+            if job and (event := _choice(entry, job, specs.get(entry.job_id), now)):
+                store.record_now(job, event)
 
     def _work(self) -> Iterator[Job]:
         """The jobs to drive: first those that are paid already, then the chosen ones in the manifest's order."""
@@ -190,6 +202,21 @@ class Execution:
         if any(not state.is_terminal for state in states):
             return ExitCode.STOPPED_EARLY, "unfinished"
         return ExitCode.SOME_FAILED, None
+
+
+def _choice(entry: PlanEntry, job: Job, spec: JobSpec | None, now: float) -> Event | None:
+    """What the plan, and so the person who agreed to it, decided about a job that the state knows."""
+    match entry.change:
+        case Change.RETRY if entry.will_submit:
+            return RetryRequested(at=now)
+        case Change.CHANGED if entry.will_submit and spec is not None:
+            return SpecChanged(at=now, spec=spec)
+        case Change.IN_DOUBT if entry.will_submit and job.state is JobState.IN_DOUBT:
+            return DoubtReleased(at=now)
+        case Change.RESUME if job.state in (JobState.DONE, JobState.OUTPUT_LOST):
+            return FilesMissing(at=now)
+        case _:
+            return None
 
 
 def _next(time_of_day: str, now: float) -> float:

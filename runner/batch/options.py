@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from os import environ
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from runner.api.client import DEFAULT_BASE, is_loopback
+from runner.api.token import Token, find_token
 from runner.errors import ManifestInvalid, UsageProblem
+from runner.media import HostPolicy
+from runner.media.guard import DEFAULT_HOSTS
 from runner.model import Money, money
 
 
@@ -124,3 +130,24 @@ def seconds(value: str | float | None, name: str) -> float | None:
         if total := hours * 3600 + minutes * 60 + rest:
             return total
     raise UsageProblem(f"{name.replace('_', '-')}: expected a duration such as 8h, 90m or 45s, got {value!r}")
+
+
+# ------------------------------------------------------------------------------------------------------------ whereto
+
+
+def api_base(options: Options) -> str:
+    """Flag, then environment, then RunComfy's own."""
+    return options.base_url or environ.get("RUNCOMFY_MODEL_API_BASE") or DEFAULT_BASE
+
+
+def token_for(options: Options) -> Token:
+    """The token; raises `TokenMissing` with the places looked at."""
+    if options.token is not None:
+        return Token(options.token, "the argument `token`")
+    return find_token(environ, Path.home(), time.time())
+
+
+def hosts_of(options: Options) -> HostPolicy:
+    """Which hosts files may come from: RunComfy's, the user's, and loopback for a service on loopback."""
+    trusted = DEFAULT_HOSTS | {host.strip().lower() for host in options.trust_hosts}
+    return HostPolicy(trusted=trusted, allow_loopback=options.simulate or is_loopback(api_base(options)))

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import difflib
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from os import environ
 from pathlib import Path
 from typing import Any
 
-from runner.api.client import DEFAULT_BASE, RunComfy, is_loopback
-from runner.api.token import Token, find_token
+from runner.api.client import RunComfy, is_loopback
 from runner.api.wire import ApiError
-from runner.batch.options import Options, settled
+from runner.batch.options import Options, api_base, hosts_of, settled, token_for
 from runner.catalog import ModelCard, bundled, parse_card, rules_for
 from runner.errors import (
     AccountRefused,
@@ -28,9 +25,20 @@ from runner.errors import (
 from runner.manifest import Manifest, read_manifest
 from runner.manifest import manifest_schema as schema_for
 from runner.manifest.entries import DEFAULT_MODEL
+from runner.media import HostPolicy, is_whole
 from runner.media.names import collisions
-from runner.model import FailureKind, InputRules, Job, JobSpec, Money, Price
-from runner.rules.planning import RETRY_WORDS, Change, Choices, PlanEntry, gone_entry, plan_entry, price_of, retry_words
+from runner.model import FailureKind, InputRules, Job, JobSpec, JobState, Money, Price, money
+from runner.rules.planning import (
+    RETRY_WORDS,
+    Change,
+    Choices,
+    PlanEntry,
+    gone_entry,
+    is_refused_by_us,
+    plan_entry,
+    price_of,
+    retry_words,
+)
 from runner.store.store import Reader, has_state
 
 UNKNOWN_PRICE = Price(amount=None)
@@ -45,6 +53,7 @@ class Plan:
     entries: tuple[PlanEntry, ...]
     prices: Mapping[str, Price]
     """Each model's price, as its live card says; empty where nobody was asked."""
+    is_simulated: bool = False
 
     @property
     def counts(self) -> dict[Change, int]:
@@ -109,7 +118,7 @@ def _outputs_of(spec: JobSpec) -> int:
 
 def directory_of(manifest: Manifest, options: Options) -> Path:
     """The run directory."""
-    return options.out or Path("runs") / manifest.name
+    return Path(options.out) if options.out is not None else Path("runs") / manifest.name
 
 
 # -------------------------------------------------------------------------------------------------------------- plan
@@ -119,14 +128,25 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
     """Weigh the manifest against the state, if there is one. Reads files only."""
     known = _known_jobs(directory)
     _check_retry_words(options.retry, known.values())
-    choices = Choices(rerun_changed=options.rerun_changed, retry=frozenset(options.retry))
+    choices = Choices(
+        rerun_changed=options.rerun_changed,
+        resubmit_doubts=options.in_doubt == "resubmit",
+        fetchable=frozenset(_fetchable(known.values(), directory, hosts_of(options))),
+        retry=frozenset(options.retry),
+    )
     entries = []
     for spec in manifest.jobs:
         price = prices.get(spec.model, UNKNOWN_PRICE)
         entries.append(plan_entry(spec, known.pop(spec.job_id, None), price, choices))
     entries.extend(gone_entry(job) for job in known.values())
     chosen = _chosen(entries, options)
-    return Plan(manifest=manifest, directory=directory, entries=tuple(chosen), prices=prices)
+    return Plan(
+        manifest=manifest,
+        directory=directory,
+        entries=tuple(chosen),
+        prices=prices,
+        is_simulated=options.simulate,
+    )
 
 
 def _check_retry_words(words: Iterable[str], jobs: Iterable[Job]) -> None:
@@ -144,10 +164,22 @@ def _known_jobs(directory: Path) -> dict[str, Job]:
         return {job.job_id: job for job in reader.jobs()}
 
 
+def _fetchable(jobs: Iterable[Job], directory: Path, hosts: HostPolicy) -> Iterator[str]:
+    """The jobs that are paid, and whose files may be had: deleted ones, and those of a host that is trusted now."""
+    for job in jobs:
+        match job.state:
+            case JobState.DONE if not all(is_whole(directory, artifact) for artifact in job.artifacts):
+                yield job.job_id
+            case JobState.OUTPUT_LOST if is_refused_by_us(job) and not any(map(hosts.refusal, job.outputs)):
+                yield job.job_id
+
+
 def _chosen(entries: list[PlanEntry], options: Options) -> Iterable[PlanEntry]:
     """The entries that `--only`, `--limit` and `--sample` leave; what is paid already always stays."""
     if options.only is not None:
         pattern = options.only
+        if not any(fnmatchcase(entry.job_id, pattern) for entry in entries):
+            raise UsageProblem(f"--only {pattern!r}: no job of that name; a * stands for any letters, as in 'mug-*'")
         entries = [e for e in entries if not e.will_submit or fnmatchcase(e.job_id, pattern)]
     new = [entry.job_id for entry in entries if entry.will_submit]
     count = options.limit if options.limit is not None else options.sample
@@ -164,7 +196,12 @@ async def plan(manifest_path: Path | str, options: Options | None = None, **choi
     manifest = load(Path(manifest_path), allow_loopback=options.simulate or is_loopback(api_base(options)))
     options = settled(options, manifest.run)
     prices: Mapping[str, Price] = {}
-    if not options.simulate:
+    if options.simulate:
+        from runner.simulator import SimulatorSettings
+
+        play = Price(amount=money(SimulatorSettings().price_usd), unit="output")
+        prices = dict.fromkeys(models_of(manifest), play)
+    else:
         try:
             token = token_for(options)
         except TokenMissing:
@@ -217,15 +254,3 @@ def with_live_rules(manifest: Manifest, cards: Mapping[str, ModelCard], base: st
 def pricer(prices: Mapping[str, Price]) -> Callable[[JobSpec], Money | None]:
     """What a job costs, by its model's price."""
     return lambda spec: price_of(prices.get(spec.model, UNKNOWN_PRICE), spec.inputs)
-
-
-def api_base(options: Options) -> str:
-    """Flag, then environment, then RunComfy's own."""
-    return options.base_url or environ.get("RUNCOMFY_MODEL_API_BASE") or DEFAULT_BASE
-
-
-def token_for(options: Options) -> Token:
-    """The token; raises `TokenMissing` with the places looked at."""
-    if options.token is not None:
-        return Token(options.token, "the argument `token`")
-    return find_token(environ, Path.home(), time.time())

@@ -14,13 +14,13 @@ from runner.api.wire import ApiError
 from runner.batch.control import Control
 from runner.batch.execution import Execution, Outcome
 from runner.batch.log import logging_to
-from runner.batch.options import Options, settled
-from runner.batch.planner import Plan, api_base, directory_of, live_cards, load, make_plan, models_of, with_live_rules
+from runner.batch.options import Options, api_base, settled
+from runner.batch.planner import Plan, directory_of, live_cards, load, make_plan, models_of, with_live_rules
 from runner.batch.service import Service, connect, token_of
 from runner.batch.tally import Tallier
 from runner.errors import CannotCreate, StateMismatch, StorageFailed, UsageProblem
 from runner.media import sync_folder
-from runner.model import Job, JobState
+from runner.model import Job, JobState, counted
 from runner.progress import Progress
 from runner.store.lock import RunLock
 from runner.store.mounts import refuse_network_mount
@@ -50,6 +50,7 @@ async def run(
     raises a `BatchError` where it could not begin or the disk failed.
     """
     options = options or Options(**choices)
+    has_limit = options.max_cost is not None  # the manifest's own limit limits, and consents to nothing
     control = control or Control()
     manifest = load(Path(manifest_path), allow_loopback=options.simulate or is_loopback(api_base(options)))
     options = settled(options, manifest.run)
@@ -64,7 +65,7 @@ async def run(
         cards = await live_cards(service.api, models_of(manifest))
         manifest = with_live_rules(manifest, cards, service.api.base)
         plan = make_plan(manifest, directory, options, {model: card.price for model, card in cards.items()})
-        _consent(plan, options, confirm)
+        _consent(plan, options, confirm, has_limit=has_limit)
         store = stack.enter_context(Store(directory))
         _sync_names(directory)
         stack.enter_context(logging_to(directory))
@@ -131,7 +132,7 @@ async def _check_state(directory: Path, service: Service) -> None:
         ) from error
 
 
-def _consent(plan: Plan, options: Options, confirm: Confirm | None) -> None:
+def _consent(plan: Plan, options: Options, confirm: Confirm | None, *, has_limit: bool) -> None:
     """Nobody spends by accident; raises `UsageProblem` without consent."""
     if options.simulate or not plan.to_submit:
         return
@@ -140,11 +141,11 @@ def _consent(plan: Plan, options: Options, confirm: Confirm | None) -> None:
             "--max-cost cannot be kept: the service does not state a price for every job. "
             "Use --limit N with --yes. Nothing was submitted."
         )
-    if options.yes or (options.max_cost is not None and confirm is None):
+    if options.yes or (has_limit and confirm is None):
         return
     if confirm is None:
         raise UsageProblem(
-            f"{len(plan.to_submit)} jobs would be paid for: give --yes, or --max-cost USD as a limit. "
+            f"{counted(len(plan.to_submit), 'job')} would be paid for: give --yes, or --max-cost USD as a limit. "
             "Nothing was submitted."
         )
     if not confirm(plan):

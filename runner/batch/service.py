@@ -9,17 +9,15 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from runner.api.client import RunComfy, is_loopback
+from runner.api.client import RunComfy
 from runner.api.token import Token
-from runner.batch.options import Options
-from runner.batch.planner import api_base, token_for
+from runner.batch.options import Options, api_base, hosts_of, token_for
 from runner.media import HostPolicy
 from runner.model import Job
 from runner.store.store import Binding
 
 SIMULATOR: Final = "simulator"
 """What a simulated state is bound to: the simulator's port changes from run to run."""
-TRUSTED_HOSTS: Final = frozenset({".runcomfy.net", ".runcomfy.com"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,24 +37,19 @@ async def connect(options: Options, token: Token, directory: Path) -> AsyncItera
         base = api_base(options)
         async with RunComfy(base, token, max_in_flight=concurrency) as api:
             binding = Binding(api_base=api.base, account=token.fingerprint, is_simulated=False)
-            yield Service(api=api, binding=binding, hosts=_hosts(options, allow_loopback=is_loopback(base)))
+            yield Service(api=api, binding=binding, hosts=hosts_of(options))
         return
     from runner.simulator import Simulator, SimulatorSettings
 
     settings = SimulatorSettings(journal=directory / "simulator.jsonl", slots=concurrency)
     async with Simulator(settings) as simulator, RunComfy(simulator.api_base, token, max_in_flight=concurrency) as api:
         binding = Binding(api_base=SIMULATOR, account=token.fingerprint, is_simulated=True)
-        yield Service(api=api, binding=binding, hosts=_hosts(options, allow_loopback=True))
+        yield Service(api=api, binding=binding, hosts=hosts_of(options))
 
 
 def token_of(options: Options) -> Token:
     """The account's token; the simulator takes any."""
     return Token(SIMULATOR, "the simulator") if options.simulate else token_for(options)
-
-
-def _hosts(options: Options, *, allow_loopback: bool) -> HostPolicy:
-    trusted = TRUSTED_HOSTS | {host.strip().lower() for host in options.trust_hosts}
-    return HostPolicy(trusted=frozenset(trusted), allow_loopback=allow_loopback)
 
 
 def draw_inputs(directory: Path, jobs: Iterable[Job]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.api.wire import REQUEST_ID, ApiError
+from runner.batch.control import Control
 from runner.batch.driving import cancel_queued, collect, settle_open_intents
 from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
@@ -21,15 +22,19 @@ from runner.model import (
     DoubtWrittenOff,
     Event,
     Failure,
+    FailureKind,
     FilesMissing,
     Job,
     JobState,
     Run,
+    counted,
 )
 from runner.report import Summary, summarize, write_reports
 from runner.store.lock import RunLock, is_locked
-from runner.store.store import Reader, Store, check_binding
+from runner.store.store import Reader, Store, check_binding, has_state
 
+PAID: Final = (JobState.RESULT_KNOWN, JobState.DONE, JobState.OUTPUT_LOST)
+"""States whose files are to be had for nothing."""
 DOUBTFUL: Final = (JobState.SUBMITTING, JobState.IN_DOUBT)
 
 
@@ -90,6 +95,7 @@ async def settle_doubts(
     wanted = [*attach, *resubmit, *write_off]
     if len(set(wanted)) != len(wanted):
         raise UsageProblem("a job is named twice: choose one of --attach, --resubmit and --write-off for it")
+    _check_there(directory)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
         with Reader(directory) as reader:
@@ -131,9 +137,16 @@ async def _check_attached(directory: Path, options: Options, attach: Mapping[str
                 raise UsageProblem(f"--attach {job_id}: {request_id} ran {result.model}, and the job is for {model}")
 
 
-async def cancel(directory: Path, options: Options, job_ids: Iterable[str] = ()) -> dict[str, str]:
-    """Ask the service to cancel open requests, all or those of some jobs; each job's outcome in a word."""
+async def cancel(
+    directory: Path, options: Options, job_ids: Iterable[str] = (), control: Control | None = None
+) -> dict[str, str]:
+    """Ask the service to cancel open requests, all or those of some jobs; each job's outcome in a word.
+
+    What could be cancelled is recorded; what could not is followed to its end, since it bills all the same.
+    """
+    control = control or Control()
     wanted = set(job_ids)
+    _check_there(directory)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
         store = stack.enter_context(Store(directory))
@@ -141,30 +154,51 @@ async def cancel(directory: Path, options: Options, job_ids: Iterable[str] = ())
         if unknown := sorted(wanted - known):
             raise UsageProblem(f"not at the service: {', '.join(unknown)}")
         service = await stack.enter_async_context(open_service(directory, options))
-        return await cancel_queued(store, service, wanted or None)
+        settle_open_intents(store, time.time())
+        outcomes = await cancel_queued(store, service, wanted or None)
+        still = sum(outcome != "cancelled" for outcome in outcomes.values())
+        if still:
+            control.note(f"{counted(still, 'request')} cannot be cancelled: followed to the end, Ctrl-C leaves")
+        jobs = [job for job_id in outcomes if (job := store.job(job_id))]
+        await collect(store, service, directory, jobs, control)
+        return outcomes
 
 
 def verify(directory: Path) -> dict[str, list[Failure]]:
-    """Compare the files of done jobs with the recorded hashes; what differs, by job."""
+    """Whether every file that was paid for is here, and is what was recorded; what is not, by job."""
     broken: dict[str, list[Failure]] = {}
     with Reader(directory) as reader:
-        for job in reader.jobs([JobState.DONE]):
+        for job in reader.jobs(PAID):
             failures = [failure for a in job.artifacts if (failure := verify_file(directory, a)) is not None]
+            if job.state is not JobState.DONE:
+                unknown = Failure(kind=FailureKind.OUTPUT, code="not_fetched", message="not fetched yet")
+                failures.append(job.failure or unknown)
             if failures:
                 broken[job.job_id] = failures
     return broken
 
 
 async def repair(directory: Path, options: Options, job_ids: Iterable[str]) -> list[Job]:
-    """Fetch the files of these done jobs again, free; the jobs as they are then."""
+    """Fetch the files of these paid jobs again, free; the jobs as they are then."""
+    _check_there(directory)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
         service = await stack.enter_async_context(open_service(directory, options))
         store = stack.enter_context(Store(directory))
-        jobs = [job for job_id in job_ids if (job := store.job(job_id)) and job.state is JobState.DONE]
-        missing = [store.record_now(job, FilesMissing(at=time.time())) for job in jobs]
-        await collect(store, service, directory, missing)
+        jobs = [job for job_id in job_ids if (job := store.job(job_id)) and job.state in PAID]
+        now = time.time()
+        await collect(store, service, directory, [_to_fetch(store, job, now) for job in jobs])
         return [found for job in jobs if (found := store.job(job.job_id))]
+
+
+def _to_fetch(store: Store, job: Job, now: float) -> Job:
+    return job if job.state is JobState.RESULT_KNOWN else store.record_now(job, FilesMissing(at=now))
+
+
+def _check_there(directory: Path) -> None:
+    """A command about a run makes none."""
+    if not has_state(directory):
+        raise InputMissing(f"no state in {directory}: is this a run directory?")
 
 
 @asynccontextmanager

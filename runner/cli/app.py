@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import traceback
 
 import click
+from click.core import ParameterSource
 
 from runner.__about__ import __version__
 from runner.cli.check import check, schema
@@ -85,10 +87,13 @@ def _open_missing_streams() -> None:
 def _run() -> int:
     try:
         code = app.main(prog_name="runcomfy-batch", standalone_mode=False)
+        sys.stdout.flush()
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.UsageError as error:
         error.show()
+        if isinstance(error, click.BadParameter) and (variable := _variable_of(error)):
+            _say(f"It comes from the environment: {variable}")
         return ExitCode.USAGE
     except click.ClickException as error:
         error.show()
@@ -100,9 +105,29 @@ def _run() -> int:
         _say(error.message)
         return error.exit_code
     except BrokenPipeError:  # somebody closed our stdout, `| head`: nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence_stdout()
         return ExitCode.DONE
+    except OSError as error:
+        _say(f"{error.filename or 'stdout'}: {error.strerror or error}")
+        _silence_stdout()
+        return ExitCode.IO_ERROR
+    except Exception:  # noqa: BLE001 the last net: what nobody foresaw has an exit code too
+        _say(f"{traceback.format_exc()}\nThis is a bug in runcomfy-batch {__version__}. Nothing paid is lost.")
+        return ExitCode.BUG
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _variable_of(error: click.BadParameter) -> str | None:
+    """The environment variable that a bad value came from."""
+    if error.ctx is None or error.param is None or error.param.name is None:
+        return None
+    is_theirs = error.ctx.get_parameter_source(error.param.name) is ParameterSource.ENVIRONMENT
+    return str(error.param.envvar) if is_theirs else None
+
+
+def _silence_stdout() -> None:
+    """Nothing that is still buffered is tried again at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _say(message: str) -> None:

@@ -19,6 +19,7 @@ def check(manifests: tuple[Path, ...], *, as_json: bool) -> int:
     from runner.batch import load
     from runner.manifest import as_json as diagnostics_as_json
     from runner.manifest import render
+    from runner.model import counted
 
     worst = ExitCode.DONE
     documents: list[dict[str, Any]] = []
@@ -37,7 +38,7 @@ def check(manifests: tuple[Path, ...], *, as_json: bool) -> int:
         if not as_json:
             if manifest.warnings:
                 click.echo(render(manifest.warnings), err=True)
-            click.echo(f"{path}: {len(manifest.jobs):,} jobs, no errors")
+            click.echo(f"{path}: {counted(len(manifest.jobs), 'job')}, no errors")
     if as_json:
         print_json(documents)
     return int(worst)

@@ -24,18 +24,38 @@ MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 RUN_DIR = click.argument("run_dir", type=click.Path(path_type=Path))
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document on stdout.")
 BASE_URL = click.option("--base-url", metavar="URL", help="Another API base, with /v1.")
-OUT = click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Run directory [runs/<manifest name>]."
+TRUST_HOST = click.option(
+    "--trust-host", "trust_hosts", multiple=True, metavar="HOST", help="Fetch outputs from this host as well."
 )
+
+
+class Directory(click.Path):
+    """A path; an empty one, as of a variable that is not set, is not the current directory."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, or a usage error."""
+        if value == "":
+            self.fail("it is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+OUT = click.option("--out", type=Directory(path_type=Path), metavar="DIR", help="Run directory [runs/<manifest name>].")
 SIMULATE = click.option("--simulate", is_flag=True, help="Use the built-in simulator: real pixels, play money.")
+
+
+def _not_empty(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value == "":
+        raise click.BadParameter("it is empty", param=param)
+    return value
+
 
 _CHOOSING = (
     OUT,
-    click.option("--only", metavar="GLOB", help="Only the jobs whose id matches."),
+    click.option("--only", callback=_not_empty, metavar="GLOB", help="Only the jobs whose id matches."),
     click.option("--limit", type=int, metavar="N", help="Submit only the first N."),
     click.option("--sample", type=int, metavar="N", help="Submit only N, spread over the manifest."),
     click.option("--retry", multiple=True, metavar="failed|KIND", help="Pay again for jobs that ended badly."),
-    click.option("--rerun-changed", is_flag=True, help="Pay again for done jobs whose entry changed."),
+    click.option("--rerun-changed", is_flag=True, help="Pay again for jobs whose entry changed."),
     BASE_URL,
     SIMULATE,
 )
@@ -101,28 +121,32 @@ def render_plan(plan: Plan, *, most: int = 10) -> str:
 
 
 def _price_line(plan: Plan) -> str:
-    count = len(plan.to_submit)
-    if not count:
+    from runner.model import counted
+
+    submits = counted(len(plan.to_submit), "submit")
+    if not plan.to_submit:
         return "Cost: nothing, no job is to be submitted"
     if not plan.prices:
-        return f"Cost: unknown for {count:,} submits; no token was found to ask the service for its price"
+        return f"Cost: unknown for {submits}; no token was found to ask the service for its price"
     if plan.price is None:
-        return f"Cost: unknown for {count:,} submits; the service states no price for them"
-    return f"Cost: about {usd(plan.price)} for {count:,} submits, by the service's price list of today"
+        return f"Cost: unknown for {submits}; the service states no price for them"
+    play = "in play money" if plan.is_simulated else "by the service's price list of today"
+    return f"Cost: about {usd(plan.price)} for {submits}, {play}"
 
 
 def render_summary(summary: Summary, directory: Path, exit_code: int) -> str:
     """The last words of a run: counts, money, where things are."""
+    from runner.model import counted
+
     counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in summary.as_dict()["counts"].items())
-    cost = summary.as_dict()["cost_usd"]
-    money = f"spent ${cost['spent']}"
-    if cost["reserved_in_doubt"]:
-        money += f", ${cost['reserved_in_doubt']} set aside for jobs in doubt"
-    if cost["unknown_jobs"]:
-        money += f", cost of {cost['unknown_jobs']} jobs unknown"
+    money = f"spent {usd(summary.spent)}"
+    if summary.reserved_in_doubt:
+        money += f", {usd(summary.reserved_in_doubt)} set aside for jobs in doubt"
+    if summary.unknown_jobs:
+        money += f", cost of {counted(summary.unknown_jobs, 'job')} unknown"
     play = " (play money)" if summary.as_dict()["simulated"] else ""
     lines = [
-        f"{summary.as_dict()['jobs']:,} jobs: {counts or 'none'}; {money}{play}",
+        f"{counted(summary.jobs, 'job')}: {counts or 'none'}; {money}{play}",
         f"images   {directory / 'images'}",
         f"report   {directory / 'report.html'}",
         f"exit     {exit_code} {ExitCode(exit_code).name.lower()}",

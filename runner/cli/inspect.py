@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.common import AS_JSON, RUN_DIR, options_of, print_json, run_async
+from runner.cli.common import AS_JSON, RUN_DIR, TRUST_HOST, options_of, print_json, run_async, usd
 from runner.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def _render(found: Status) -> str:
     lines = [
         f"{found.run.name}  {ended}{'  simulated' if summary['simulated'] else ''}",
         f"jobs {summary['jobs']:,}: {counts}",
-        f"spent ${summary['cost_usd']['spent']}, in doubt ${summary['cost_usd']['reserved_in_doubt']}",
+        f"spent {usd(found.summary.spent)}, in doubt {usd(found.summary.reserved_in_doubt)}",
     ]
     lines += [f"in flight  {job.job_id}  {job.request_id or '(being submitted)'}" for job in found.in_flight[:20]]
     return "\n".join(lines)
@@ -63,18 +63,20 @@ def report(run_dir: Path) -> None:
 
 @click.command(short_help="Compare the files with their recorded hashes.")
 @RUN_DIR
-@click.option("--repair", is_flag=True, help="Fetch the files that differ again, free.")
+@click.option("--repair", is_flag=True, help="Fetch the files that differ or are missing again, free.")
+@TRUST_HOST
 @AS_JSON
-def verify(run_dir: Path, *, repair: bool, as_json: bool) -> int:
-    """Compare the files in RUN_DIR with the hashes recorded when they came."""
+def verify(run_dir: Path, *, repair: bool, trust_hosts: tuple[str, ...], as_json: bool) -> int:
+    """See that every file that was paid for is in RUN_DIR, and is what was recorded when it came."""
     from dataclasses import asdict
 
     from runner.batch import repair as fetch_again
     from runner.batch import verify as verify_files
+    from runner.model import counted
 
     broken = verify_files(run_dir)
     if broken and repair:
-        run_async(fetch_again(run_dir, options_of(), broken))
+        run_async(fetch_again(run_dir, options_of(trust_hosts=trust_hosts), broken))
         broken = verify_files(run_dir)
     if as_json:
         print_json({job_id: [asdict(failure) for failure in failures] for job_id, failures in broken.items()})
@@ -82,5 +84,6 @@ def verify(run_dir: Path, *, repair: bool, as_json: bool) -> int:
         for job_id, failures in broken.items():
             for failure in failures:
                 click.echo(f"{job_id}: {failure.message}")
-        click.echo(f"{len(broken):,} jobs with files that differ" if broken else "every file is as it was recorded")
+        jobs = counted(len(broken), "job")
+        click.echo(f"{jobs} with files that differ or are missing" if broken else "every file is as it was recorded")
     return int(ExitCode.SOME_FAILED if broken else ExitCode.DONE)

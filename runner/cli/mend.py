@@ -12,6 +12,7 @@ from runner.cli.common import AS_JSON, BASE_URL, RUN_DIR, options_of, print_json
 from runner.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from runner.batch import Options
     from runner.model import Job
 
 
@@ -54,6 +55,9 @@ def doubts(
         pairs = dict(_pair(text) for text in attach)
         options = options_of(base_url=base_url)
         settled = run_async(settle_doubts(run_dir, options, attach=pairs, resubmit=resubmit, write_off=write_off))
+        if as_json:
+            print_json([{"job_id": job.job_id, "state": str(job.state)} for job in settled])
+            return
         for job in settled:
             click.echo(f"{job.job_id}: {job.state}")
         click.echo("The next run goes on from here.")
@@ -68,10 +72,13 @@ def doubts(
 
 def _ask(jobs: list[Job]) -> None:
     """What it costs at worst, and whether that is meant."""
+    from runner.model import Money
+
     prices = [job.attempts[-1].reserved for job in jobs]
     known = sum(price or 0 for price in prices)
-    worst = f"${known / 1e6:.3f}" if None not in prices else "an unknown sum"
-    message = f"If RunComfy took them the first time, {len(jobs):,} jobs are paid twice: {worst} more at worst."
+    worst = "an unknown sum" if None in prices else usd(Money(known))
+    twice = "1 job is paid twice" if len(jobs) == 1 else f"{len(jobs):,} jobs are paid twice"
+    message = f"If RunComfy took them the first time, {twice}: {worst} more at worst."
     if not sys.stdin.isatty():
         raise UsageProblem(f"{message} To resubmit them without being asked, give --yes.")
     click.echo(message, err=True)
@@ -119,12 +126,20 @@ def _when(instant: float) -> str:
 def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> None:
     """Ask RunComfy to cancel requests of RUN_DIR that are still queued: all, or those of each JOB.
 
-    A request that runs already cannot be cancelled: it will bill, and the next run collects it.
+    A request that runs already cannot be cancelled: it bills, and is followed to its end. Ctrl-C leaves it to the next
+    run.
     """
-    from runner.batch import cancel as cancel_requests
-
-    outcomes = run_async(cancel_requests(run_dir, options_of(base_url=base_url), jobs))
+    outcomes = run_async(_cancel(run_dir, options_of(base_url=base_url), jobs))
     for job_id, outcome in outcomes.items():
         click.echo(f"{job_id}: {outcome.replace('_', ' ')}")
     still = sum(outcome != "cancelled" for outcome in outcomes.values())
-    click.echo(f"{len(outcomes) - still:,} cancelled, {still:,} may still bill; run again to collect what finishes")
+    click.echo(f"{len(outcomes) - still:,} cancelled, {still:,} may still bill")
+
+
+async def _cancel(run_dir: Path, options: Options, jobs: tuple[str, ...]) -> dict[str, str]:
+    from runner.batch import Control
+    from runner.batch import cancel as cancel_requests
+
+    control = Control(note=lambda message: click.echo(message, err=True))
+    with control.on_signals():
+        return await cancel_requests(run_dir, options, jobs, control)

@@ -12,6 +12,8 @@ import click
 from runner.cli.common import (
     AS_JSON,
     MANIFEST,
+    TRUST_HOST,
+    Directory,
     choosing,
     options_of,
     print_json,
@@ -20,7 +22,7 @@ from runner.cli.common import (
     run_async,
     wants_color,
 )
-from runner.errors import CannotCreate
+from runner.errors import ExitCode, StorageFailed
 
 if TYPE_CHECKING:
     from runner.batch import Options, Outcome, Plan
@@ -44,9 +46,7 @@ ASK_ABOVE_MICRO_USD = 5_000_000
     help="After Ctrl-C: finish the downloads in progress [drain], leave them, or cancel queued requests too.",
 )
 @click.option("--in-doubt", type=click.Choice(["hold", "resubmit"]), help="What to do with jobs in doubt [hold].")
-@click.option(
-    "--trust-host", "trust_hosts", multiple=True, metavar="HOST", help="Fetch outputs from this host as well."
-)
+@TRUST_HOST
 @click.option("--download-concurrency", type=int, metavar="N", help="Most downloads at once [8].")
 @click.option("--job-timeout", metavar="30m", help="Stop looking at a request after this long [30m].")
 @click.option("-q", "--quiet", is_flag=True, help="Only failures and the summary.")
@@ -67,7 +67,7 @@ def run(manifest: Path, *, quiet: bool, verbose: bool, as_json: bool, **choices:
 
 
 @click.command(short_help="See it work: real pixels, play money, no token, no network.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", default=Path("runs/demo"), show_default=True)
+@click.option("--out", type=Directory(path_type=Path), metavar="DIR", default=Path("runs/demo"), show_default=True)
 @click.option("--concurrency", type=int, metavar="N", default=8, show_default=True)
 def demo(out: Path, concurrency: int) -> int:
     """See it work: a catalogue of products is edited on the built-in simulator. No token, no network, play money.
@@ -79,11 +79,15 @@ def demo(out: Path, concurrency: int) -> int:
     with sample("catalogue.yaml") as manifest:
         outcome = run_async(_run(manifest, options_of(out=out, concurrency=concurrency, simulate=True), mode="auto"))
     _tell(outcome)
+    if outcome.exit_code > ExitCode.SOME_FAILED:
+        return int(outcome.exit_code)
     click.echo("Two jobs failed on purpose: the report shows how that looks. Now try: runcomfy-batch init")
-    return 0 if outcome.exit_code <= 1 else int(outcome.exit_code)
+    return ExitCode.DONE
 
 
 async def _run(manifest: Path, options: Options, *, mode: Any) -> Outcome:
+    import asyncio
+
     from runner.batch import Control
     from runner.batch import run as run_batch
     from runner.progress import make_progress
@@ -91,17 +95,26 @@ async def _run(manifest: Path, options: Options, *, mode: Any) -> Outcome:
     progress: Progress = make_progress(sys.stderr, mode=mode, color=wants_color(), now=time.time)
     control = Control(note=progress.note)
     is_person = sys.stdin.isatty() and sys.stderr.isatty()
-    with control.on_signals():
-        return await run_batch(
-            manifest, options, confirm=_confirm if is_person else None, progress=progress, control=control
-        )
+    try:
+        with control.on_signals():
+            return await run_batch(
+                manifest, options, confirm=_confirm if is_person else None, progress=progress, control=control
+            )
+    except asyncio.CancelledError:
+        click.echo("interrupted before anything was submitted", err=True)
+        raise click.exceptions.Exit(control.exit_code) from None
 
 
 def _confirm(plan: Plan) -> bool:
     """Ask where much is to be spent, or nobody knows how much."""
     click.echo(render_plan(plan), err=True)
     is_small = len(plan.to_submit) <= ASK_ABOVE_JOBS and plan.price is not None and plan.price <= ASK_ABOVE_MICRO_USD
-    return is_small or click.confirm("Proceed?", err=True)
+    if is_small:
+        return True
+    from runner.batch.control import default_signals
+
+    with default_signals():
+        return click.confirm("Proceed?", err=True)
 
 
 def _tell(outcome: Outcome) -> None:
@@ -113,4 +126,4 @@ def _tell(outcome: Outcome) -> None:
         sys.stdout.flush()
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
-            raise CannotCreate(f"stdout: {error.strerror}") from error
+            raise StorageFailed(f"stdout: {error.strerror}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -24,4 +24,5 @@ def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
     except OSError as error:
         raise StorageFailed(f"{path} cannot be written: {error.strerror}. The state is safe.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # a disk that became read-only
+            part.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from runner.model import FailureKind, Job, JobState, Run
 
@@ -17,8 +18,10 @@ BY_CODE: Final = {
     "again, and it is collected free.",
     "no_balance": "The account's balance is used up. Top it up, then run the same command.",
     "token_refused": "The token was not accepted. Set a valid one, then run the same command.",
-    "request_gone": "The service no longer knows the request: its result was deleted or has expired.",
-    "host_refused": "The result points to a host that is not trusted. If you know it, run with --trust-host HOST.",
+    "request_gone": "The service no longer knows the request: its result was deleted or has expired. Looking once more "
+    "is free; `run --retry request_gone` pays again.",
+    "host_refused": "The result points to a host that is not trusted. If you know it, trust it: the files are fetched, "
+    "nothing is paid again.",
     "address_refused": "The result points into a private network. It was not fetched.",
     "cancelled": "The request was cancelled before it ran.",
     "written_off": "You gave this job up while it was in doubt.",
@@ -32,7 +35,8 @@ BY_KIND: Final = {
     FailureKind.THROTTLED: "The service asked to slow down. Run the same command again.",
     FailureKind.ACCOUNT: "The account was refused. Mend the token or top up, then run the same command.",
     FailureKind.REMOTE: "The service failed on this job. Trying it once more may work, and is paid again.",
-    FailureKind.OUTPUT: "What was paid for could not be had whole. Ask RunComfy, naming the request id.",
+    FailureKind.OUTPUT: "What was paid for could not be had whole. Fetching it once more is free; `run --retry` pays "
+    "again. Or ask RunComfy, naming the request id.",
 }
 
 
@@ -47,6 +51,14 @@ def remedy(job: Job, run: Run, directory: Path) -> tuple[str, str]:
         return text, f"runcomfy-batch doubts {shlex.quote(str(directory))}"
     text = BY_CODE.get(failure.code) or BY_KIND[failure.kind] if failure else ""
     again = f"runcomfy-batch run {shlex.quote(run.manifest)} --out {shlex.quote(str(directory))}"
-    if job.state in (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST) and failure:
+    if job.state is JobState.OUTPUT_LOST and failure:
+        if failure.code != "host_refused":
+            return text, f"runcomfy-batch verify {shlex.quote(str(directory))} --repair"
+        again += "".join(f" --trust-host {shlex.quote(host)}" for host in sorted(set(map(_host, job.outputs))))
+    elif job.state in (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED) and failure:
         again += f" --retry {shlex.quote(failure.code)}"
     return text, again + (" --simulate" if run.is_simulated else "")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or "HOST"

@@ -13,8 +13,9 @@ on proof that it was not taken: no byte was sent, or the service refused in full
 only a person leads out of it: attach (the request was found), release (send again) or write off.
 
 `submitted` and `result_known` are free to repeat: reading costs nothing, and a download never costs a second payment.
-`done` goes back one step, to `result_known`, only when its files have vanished from the disk. The ended states go
-back to `pending` only because a person asks for it and pays again.
+`done` goes back one step, to `result_known`, only when its files have vanished from the disk, and `output_lost` when
+there is hope for them again, such as a host that is trusted now. The ended states go back to `pending` only because a
+person asks for it and pays again.
 
 `TRANSITIONS` is the only place where a state changes: an unlisted pair is an error and changes nothing. `advance`
 makes the new job, `decide` says what to do with it.
@@ -109,6 +110,7 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (S.FAILED, SpecChanged): S.PENDING,
     (S.CANCELLED, RetryRequested): S.PENDING,
     (S.CANCELLED, SpecChanged): S.PENDING,
+    (S.OUTPUT_LOST, FilesMissing): S.RESULT_KNOWN,
     (S.OUTPUT_LOST, RetryRequested): S.PENDING,
     (S.OUTPUT_LOST, SpecChanged): S.PENDING,
     (S.IN_DOUBT, DoubtAttached): S.SUBMITTED,
@@ -128,7 +130,7 @@ class Policies:
     job_deadline_s: float = 30 * 60
     """Counted from the acceptance, which is in the state: so it survives a restart."""
     missing_patience_s: float = 10 * 60
-    """For how long a 404 is not believed: a request may take a while to be known everywhere."""
+    """For how long a 404 is not believed: a request may take a while to be known everywhere. Each run looks so long."""
     max_submits: int = 50
     """How often in a row a POST that was not taken is sent again in one run."""
     max_downloads: int = 9
@@ -152,11 +154,13 @@ def decide(job: Job, now: float, policies: Policies) -> Action:
 
 
 def _decide_submitted(job: Job, now: float, policies: Policies) -> Action:
-    if job.missing_since is not None and now - job.missing_since >= policies.missing_patience_s:
+    is_missing = job.failure is not None and job.failure.kind is FailureKind.OUTPUT  # so said the last look
+    since = job.missing_since
+    if is_missing and since is not None and now - since >= policies.missing_patience_s:
         return GiveUp(_of(job, FailureKind.OUTPUT, "request_gone", "RunComfy does not know the request any more"))
     is_finished = job.remote is not None and job.remote.is_finished
     is_late = job.submitted_at is not None and now >= job.submitted_at + policies.job_deadline_s
-    if is_late and job.polled_at is not None and not is_finished:
+    if is_late and job.polled_at is not None and not is_finished and not is_missing:
         # Each run looks at least once: the request may have finished while nobody was looking.
         minutes = policies.job_deadline_s / 60
         message = f"not finished {minutes:g} minutes after it was accepted; the next run looks again"
@@ -236,7 +240,7 @@ def _changes(job: Job, event: Event) -> dict[str, Any]:
             return {"failure": failure, "is_left": True}
         case Resumed():
             fresh = {"ready_at": 0.0, "tries": 0, "polled_at": None, "is_left": False, "failure": None}
-            return fresh | {"is_stale": job.state is S.RESULT_KNOWN}
+            return fresh | {"missing_since": None, "is_stale": job.state is S.RESULT_KNOWN}
         case _:
             return _person_decided(job, event)
 
@@ -272,7 +276,9 @@ def _submitting(job: Job, event: SubmitIntended | SubmitAccepted | SubmitNotSent
 def _person_decided(job: Job, event: Event) -> dict[str, Any]:
     match event:
         case FilesMissing():
-            return {"artifacts": (), "is_stale": True, "ready_at": 0.0, "tries": 0, "finished_at": None}
+            attempts = (*job.attempts[:-1], replace(job.attempts[-1], failure=None))
+            fresh = _fresh() | {"is_stale": True, "finished_at": None}
+            return fresh | {"artifacts": (), "attempts": attempts}
         case SpecChanged(spec=spec):
             return _fresh() | {"spec": spec, "artifacts": (), "outputs": (), "finished_at": None}
         case DoubtAttached(request_id=request_id):

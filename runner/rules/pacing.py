@@ -7,7 +7,8 @@ Three things hold a POST back, and each is a value here:
   multiplicative decrease). `Retry-After` closes the gate for every job, not only for the one that was told.
 - the *brake*: POSTs whose outcome is unknown cost money for nothing, so after three in a row (or too many in ten
   minutes) no more are sent; the same for a service that cannot be reached. Free probes look whether it is back; two
-  good ones in a row let one POST through (half-open), and its good answer releases the brake.
+  good ones in a row let one POST through (half-open), and its good answer releases the brake. Reads may work where
+  submits do not: so each further stop within two hours rests longer before it is probed.
 - the *hold*: account trouble, a user's limit, or a stop. A held gate never opens again in this run.
 """
 
@@ -83,6 +84,10 @@ class Brake:
     unsent_in_row: int = 0
     doubted_at: tuple[float, ...] = ()
     """The recent doubts' instants, at most ten minutes old."""
+    stopped_at: tuple[float, ...] = ()
+    """When doubts put it on, at most two hours ago."""
+    rest_until: float = 0.0
+    """Nobody probes before this instant."""
     good_probes: int = 0
     since: float = 0.0
     """When it was put on."""
@@ -91,6 +96,9 @@ class Brake:
 
 MOST_IN_ROW: Final = 3
 DOUBT_WINDOW_S: Final = 600.0
+STOP_WINDOW_S: Final = 2 * 3600.0
+FIRST_REST_S: Final = 15.0
+LONGEST_REST_S: Final = 1800.0
 GOOD_PROBES: Final = 2
 LONGEST_PROBE_GAP_S: Final = 60.0
 
@@ -100,9 +108,18 @@ def after_doubt(brake: Brake, now: float, ceiling: int) -> Brake:
     recent = (*(at for at in brake.doubted_at if now - at < DOUBT_WINDOW_S), now)
     brake = replace(brake, doubts_in_row=brake.doubts_in_row + 1, doubted_at=recent)
     too_many = brake.doubts_in_row >= MOST_IN_ROW or len(recent) > max(5, 2 * ceiling)
-    if too_many or brake.state is BrakeState.HALF_OPEN:
-        return _put_on(brake, now, f"{len(recent)} submits without a usable answer")
-    return brake
+    if not too_many and brake.state is not BrakeState.HALF_OPEN:
+        return brake
+    on = _put_on(brake, now, f"{len(recent)} submits without a usable answer")
+    if brake.state is BrakeState.ON:  # the answer to a POST that left before it was put on
+        return on
+    stops = (*(at for at in brake.stopped_at if now - at < STOP_WINDOW_S), now)
+    return replace(on, stopped_at=stops, rest_until=now + rest_s(len(stops)))
+
+
+def rest_s(stops: int) -> float:
+    """How long to leave the service alone after so many stops: not at all, then 15 s, then four times as long each."""
+    return 0.0 if stops < 2 else float(min(LONGEST_REST_S, FIRST_REST_S * 4.0 ** min(stops - 2, 9)))
 
 
 def after_unsent(brake: Brake, now: float) -> Brake:
@@ -118,7 +135,7 @@ def after_answer(brake: Brake) -> Brake:
     if brake.state is BrakeState.ON:  # an answer to a POST that left before; the probes decide
         return replace(brake, doubts_in_row=0, unsent_in_row=0)
     doubted_at = () if brake.state is BrakeState.HALF_OPEN else brake.doubted_at
-    return Brake(doubted_at=doubted_at)
+    return Brake(doubted_at=doubted_at, stopped_at=brake.stopped_at)
 
 
 def after_probe(brake: Brake, *, is_good: bool) -> Brake:

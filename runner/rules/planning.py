@@ -43,6 +43,10 @@ class Choices:
     """What the user asked for beside the manifest."""
 
     rerun_changed: bool = False
+    resubmit_doubts: bool = False
+    """`--in-doubt resubmit`: at worst these are paid twice."""
+    fetchable: frozenset[str] = frozenset()
+    """Ids of jobs that are paid, whose files are not here and may be had."""
     retry: frozenset[str] = frozenset()
     """Words after `--retry`: `failed` (every ended job), a state, or a kind or code of failure."""
 
@@ -76,9 +80,17 @@ def gone_entry(job: Job) -> PlanEntry:
 def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bool, str]:
     if job is None:
         return Change.NEW, True, "not submitted yet"
-    if spec.fingerprint != job.spec.fingerprint and job.attempts:
+    if spec.fingerprint != job.spec.fingerprint and job.was_taken:
         return _judge_changed(spec, job, choices)
     match job.state:
+        case JobState.SUBMITTING | JobState.IN_DOUBT if choices.resubmit_doubts:
+            return Change.IN_DOUBT, True, "--in-doubt resubmit: if it was taken the first time, it is paid twice"
+        case JobState.DONE | JobState.OUTPUT_LOST if job.job_id in choices.fetchable:
+            return Change.RESUME, False, f"already paid ({job.request_id}): its files are fetched again, free"
+        case JobState.REJECTED if spec.fingerprint != job.spec.fingerprint:
+            return Change.CHANGED, True, f"{_changed_fields(spec, job)} changed since it was refused, unpaid"
+        case JobState.OUTPUT_LOST if is_refused_by_us(job):
+            return Change.FAILED, False, _why(job)
         case JobState.PENDING | JobState.HELD:
             return Change.NEW, True, "not submitted yet"
         case JobState.SUBMITTING | JobState.IN_DOUBT:
@@ -94,15 +106,24 @@ def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bo
 
 
 def _judge_changed(spec: JobSpec, job: Job, choices: Choices) -> tuple[Change, bool, str]:
-    fields = sorted(k for k in {*spec.inputs, *job.spec.inputs} if spec.inputs.get(k) != job.spec.inputs.get(k))
-    if spec.model != job.spec.model:
-        fields.insert(0, "model")
-    what = ", ".join(fields)
+    what = _changed_fields(spec, job)
     if not may_replace_spec(job):
         return Change.CHANGED, False, f"{what} changed, but the request before is still open ({job.state})"
-    if choices.rerun_changed:
+    if choices.rerun_changed or (job.state is not JobState.DONE and retry_words(job) & choices.retry):
         return Change.CHANGED, True, f"{what} changed: paid again"
-    return Change.CHANGED, False, f"{what} changed: kept as it was; --rerun-changed pays for it again"
+    if job.state is JobState.DONE:
+        return Change.CHANGED, False, f"{what} changed: kept as it was; --rerun-changed pays for it again"
+    return Change.CHANGED, False, f"{what} changed since it ended ({_why(job)}); --retry {job.state} pays for it again"
+
+
+def _changed_fields(spec: JobSpec, job: Job) -> str:
+    fields = sorted(k for k in {*spec.inputs, *job.spec.inputs} if spec.inputs.get(k) != job.spec.inputs.get(k))
+    return ", ".join(["model", *fields] if spec.model != job.spec.model else fields)
+
+
+def is_refused_by_us(job: Job) -> bool:
+    """Whether its paid output was there and this tool would not fetch it: to pay again would not help."""
+    return job.failure is not None and job.failure.kind is FailureKind.POLICY
 
 
 def may_replace_spec(job: Job) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from runner.errors import ExitCode
-from runner.model import FailureKind, Job, JobState, Money
+from runner.model import FailureKind, Job, JobState, Money, in_usd
 from runner.rules import pacing
 from runner.rules.budget import Budget, Refused, reserve, settle
 from runner.rules.pacing import Brake, BrakeState, Go, NotBefore, Pacing, may_submit
@@ -175,7 +175,8 @@ class SubmitGate:
                 message = f"{self.brake.reason} for {minutes:.0f} minutes; the same command goes on"
                 self.close(Hold(because="unavailable", exit_code=ExitCode.UNAVAILABLE, message=message))
                 return
-            await self._clock.sleep_until(now + pacing.probe_gap_s(self.brake, probes, self._settings.probe_gap_s))
+            gap_s = pacing.probe_gap_s(self.brake, probes, self._settings.probe_gap_s)
+            await self._clock.sleep_until(max(now + gap_s, self.brake.rest_until))
             is_good = await self._probe()
             probes += 1
             self.brake = pacing.after_probe(self.brake, is_good=is_good)
@@ -196,7 +197,7 @@ def occupies_slot(job: Job) -> bool:
 
 
 def _limit_reached(budget: Budget) -> Hold:
-    doubt = f", {budget.reserved / 1e6:.2f} USD set aside for jobs in doubt" if budget.reserved else ""
-    limit = (budget.limit or 0) / 1e6
-    message = f"--max-cost {limit:.2f} USD allows no further job: {budget.spent / 1e6:.2f} USD spent{doubt}"
+    doubt = f", {in_usd(budget.reserved)} USD set aside for jobs in doubt" if budget.reserved else ""
+    limit = in_usd(budget.limit or Money(0))
+    message = f"--max-cost {limit} USD allows no further job: {in_usd(budget.spent)} USD spent{doubt}"
     return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)

@@ -26,7 +26,7 @@ def is_locked(directory: Path) -> bool:
     """Whether a process runs this run directory now."""
     try:
         descriptor = os.open(directory / "run.lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -214,11 +214,11 @@ class Store(Reader):
     def put_specs(self, specs: Iterable[JobSpec]) -> None:
         """Make the state's list of jobs the manifest's: new ones are added, the others keep what is known of them.
 
-        A job that has no attempt yet takes the new spec; one that has keeps the spec it was paid for. All in one
+        A job that was never taken takes the new spec; one that may be paid keeps the spec it was sent with. All in one
         transaction: a kill leaves the old list or the new one.
         """
         known = {row[0]: row[1:] for row in self._rows(_SELECT_KNOWN)}
-        tried = {job_id for (job_id,) in self._rows("SELECT DISTINCT job_id FROM attempts")}
+        tried = {job_id for (job_id,) in self._rows(_SELECT_TAKEN)}
         added: list[Statement] = []
         kept: list[Statement] = []
         changed: list[Statement] = []
@@ -260,6 +260,7 @@ class Store(Reader):
 
 
 _KNOWN = ("job_id", "position", "is_gone", "model", "fingerprint", "inputs", "row", "source")
+_SELECT_TAKEN = "SELECT DISTINCT job_id FROM attempts WHERE state NOT IN ('not_sent', 'refused')"
 _SELECT_KNOWN = f"SELECT {', '.join(_KNOWN)} FROM jobs"  # noqa: S608
 _UPDATE_KNOWN = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in _KNOWN[1:])} WHERE job_id = ?"  # noqa: S608
 

@@ -293,12 +293,33 @@ def test_a_job_that_was_tried_too_often_is_left_even_without_a_reason():
 
 def test_a_404_is_believed_only_after_a_while():
     """A request may take minutes to be known everywhere; then what was paid is gone."""
-    job = replace(in_state(S.SUBMITTED), missing_since=NOW)
+    gone = Failure(kind=FailureKind.OUTPUT, code="http_404", message="HTTP 404")
+    job = replace(in_state(S.SUBMITTED), missing_since=NOW, failure=gone)
     assert decide(job, NOW + 59, POLICIES) == Poll()
     action = decide(job, NOW + 60, POLICIES)
     assert isinstance(action, GiveUp)
     assert action.failure.code == "request_gone"
     assert "r1" in action.failure.message
+
+
+def test_a_404_counts_only_as_the_last_word_and_only_in_this_run():
+    """A network that fails meanwhile proves nothing, and time in which nobody looked is no time."""
+    gone = Failure(kind=FailureKind.OUTPUT, code="http_404", message="HTTP 404")
+    job = replace(in_state(S.SUBMITTED), missing_since=NOW, failure=FAILURE)
+    assert decide(job, NOW + 6000, POLICIES) == Poll()
+    resumed = advance(replace(job, failure=gone), Resumed(at=NOW + 6000))
+    assert decide(resumed, NOW + 6000, POLICIES) == Poll()
+    again = advance(resumed, ReadFailed(at=NOW + 6000, failure=gone, retry_at=NOW + 6001, is_missing=True))
+    assert decide(again, NOW + 6001, POLICIES) == Poll()
+    assert isinstance(decide(again, NOW + 6060, POLICIES), GiveUp)
+
+
+def test_a_lost_output_is_looked_for_again_for_nothing():
+    """A host that is trusted now, a person who asks: the request stays the same one, and its cost."""
+    lost = replace(in_state(S.OUTPUT_LOST), outputs=("https://cdn.example/a",), failure=FAILURE)
+    back = advance(lost, FilesMissing(at=NOW))
+    assert (back.state, back.request_id, back.failure) == (S.RESULT_KNOWN, lost.request_id, None)
+    assert decide(back, NOW, POLICIES) == ReadResult()
 
 
 def test_a_late_job_is_left_to_the_next_run_which_looks_once_more():

@@ -1,5 +1,7 @@
 """The cap, the brake and the gate's rule."""
 
+from dataclasses import replace
+
 from runner.rules import pacing
 from runner.rules.pacing import Brake, BrakeState, Full, Go, NotBefore, may_submit
 
@@ -123,3 +125,39 @@ def test_probes_come_less_often_while_they_fail():
     brake = Brake(state=BrakeState.ON)
     assert [pacing.probe_gap_s(brake, n, 2.0) for n in (0, 1, 2, 9)] == [2, 4, 8, 60]
     assert pacing.probe_gap_s(Brake(state=BrakeState.ON, good_probes=1), 9, 2.0) == 2.0
+
+
+def test_each_further_stop_rests_longer():
+    """Reads may work where submits do not: a night of such an outage costs a handful of doubts, not one a second."""
+    brake, now, rests = Brake(), NOW, []
+    for _ in range(3):
+        brake = pacing.after_doubt(brake, now, 8)
+    for _ in range(8):
+        assert brake.state is BrakeState.ON
+        rests.append(max(0.0, brake.rest_until - now))
+        now = max(now, brake.rest_until) + 4.0
+        brake = pacing.after_probe(pacing.after_probe(brake, is_good=True), is_good=True)
+        assert brake.state is BrakeState.HALF_OPEN
+        brake = pacing.after_doubt(brake, now, 8)
+    assert rests == [0, 15, 60, 240, 960, 1800, 1800, 1800]
+
+
+def test_a_doubt_that_arrives_late_is_no_further_stop():
+    """It belongs to a POST that left before the brake was on."""
+    brake = Brake()
+    for _ in range(8):
+        brake = pacing.after_doubt(brake, NOW, 8)
+    assert len(brake.stopped_at) == 1
+    assert brake.rest_until == NOW
+
+
+def test_stops_are_remembered_over_good_answers_and_forgotten_after_two_hours():
+    """A service that takes one submit and loses the next is no healthy one."""
+    brake = replace(Brake(state=BrakeState.HALF_OPEN), stopped_at=(NOW,))
+    brake = pacing.after_answer(brake)
+    assert brake.state is BrakeState.RELEASED
+    for _ in range(3):
+        brake = pacing.after_doubt(brake, NOW + 60, 8)
+    assert brake.rest_until == NOW + 60 + 15
+    late = replace(Brake(state=BrakeState.HALF_OPEN), stopped_at=(NOW,))
+    assert pacing.after_doubt(late, NOW + 7200, 8).stopped_at == (NOW + 7200,)

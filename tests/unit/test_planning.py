@@ -99,3 +99,48 @@ def test_a_job_that_left_the_manifest_is_gone():
 def test_the_price_is_known_or_unknown_never_zero(price, inputs, expected):
     """Per output where the card says so; by the second nobody knows beforehand."""
     assert price_of(price, inputs) == expected
+
+
+def refused(state=S.REJECTED):
+    """A job that was sent and never taken."""
+    attempt = Attempt(number=1, state=AttemptState.REFUSED, payload_sha256="", intended_at=0.0)
+    return Job(spec=spec(), state=state, attempts=(attempt,), failure=FAILED)
+
+
+@pytest.mark.parametrize(("state", "change"), [(S.REJECTED, Change.CHANGED), (S.HELD, Change.NEW)])
+def test_a_mended_entry_that_was_never_taken_goes_out_by_itself(state, change):
+    """Nothing was paid, so there is nothing to ask about."""
+    entry = plan_entry(spec("black"), refused(state), PRICE, Choices())
+    assert (entry.change, entry.will_submit) == (change, True)
+
+
+def test_a_mended_entry_that_failed_goes_out_with_retry():
+    """With what it says now; without, the plan says which flag would pay for it."""
+    failed = job(S.FAILED, failure=FAILED)
+    entry = plan_entry(spec("black"), failed, PRICE, Choices(retry=frozenset({"failed"})))
+    assert (entry.change, entry.will_submit) == (Change.CHANGED, True)
+    kept = plan_entry(spec("black"), failed, PRICE, Choices())
+    assert not kept.will_submit
+    assert "--retry failed pays for it again" in kept.reason
+
+
+def test_doubts_are_in_the_plan_where_they_are_to_be_sent_again():
+    """With their price, so that limits and consent reach them."""
+    entry = plan_entry(spec(), job(S.IN_DOUBT), PRICE, Choices(resubmit_doubts=True))
+    assert (entry.change, entry.will_submit, entry.price) == (Change.IN_DOUBT, True, PRICE.amount)
+    assert "paid twice" in entry.reason
+
+
+@pytest.mark.parametrize("state", [S.DONE, S.OUTPUT_LOST])
+def test_files_that_may_be_had_are_fetched_and_not_paid(state):
+    entry = plan_entry(spec(), job(state), PRICE, Choices(fetchable=frozenset({"a"}), retry=frozenset({"failed"})))
+    assert (entry.change, entry.will_submit) == (Change.RESUME, False)
+    assert "free" in entry.reason
+
+
+def test_what_this_tool_would_not_fetch_is_never_paid_again():
+    """The second result would come from the same host."""
+    failure = Failure(kind=FailureKind.POLICY, code="host_refused", message="not trusted")
+    lost = job(S.OUTPUT_LOST, failure=failure)
+    entry = plan_entry(spec(), lost, PRICE, Choices(retry=frozenset({"host_refused", "failed"})))
+    assert (entry.change, entry.will_submit) == (Change.FAILED, False)

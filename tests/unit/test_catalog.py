@@ -1,0 +1,498 @@
+"""What a model accepts, returns and costs."""
+
+import jsonschema_rs
+import pytest
+
+from runner.catalog import ModelCard, bundled, parse_card, rules_for
+from runner.catalog.outputs import output_urls
+from runner.catalog.urls import url_problem
+from runner.model import InputProblem, Money, Price
+
+MODEL = "google/nano-banana/edit"
+CARD = bundled(MODEL)
+RULES = rules_for(CARD)
+URL = "https://cdn.example.com/mug.jpg"
+LEAST = {"prompt": "white", "image_urls": [URL]}
+RATIOS = ["auto", "21:9", "16:9", "3:2", "4:3", "5:4", "1:1", "4:5", "3:4", "2:3", "9:16"]
+
+
+def rules(properties, **more):
+    """The rules of a model whose live card has this schema."""
+    return rules_for(parse_card("owner/other", {"input_schema": {"type": "object", "properties": properties, **more}}))
+
+
+def told(problems):
+    return [(p.path, p.code, p.message, p.hint) for p in problems]
+
+
+# ---------------------------------------------------------------------------------------------------- the bundled model
+
+
+def test_the_bundled_card_is_the_services_own_page():
+    """Its fields, limits and defaults; no price, since prices change."""
+    assert CARD.is_bundled
+    assert (CARD.model_id, CARD.price) == (MODEL, Price(amount=None))
+    schema = CARD.input_schema
+    assert (schema["required"], schema["additionalProperties"]) == (["prompt", "image_urls"], False)
+    words = {"title", "description"}
+    assert {name: {k: v for k, v in field.items() if k not in words} for name, field in RULES.fields.items()} == {
+        "prompt": {"type": "string", "minLength": 1, "maxLength": 1000},
+        "image_urls": {
+            "type": "array",
+            "minItems": 1,
+            "maxItems": 10,
+            "items": {"type": "string", "format": "image_uri"},
+        },
+        "aspect_ratio": {"type": "string", "enum": RATIOS, "default": "auto"},
+        "output_format": {"type": "string", "enum": ["jpeg", "png", "webp"], "default": "png"},
+        "num_images": {"type": "integer", "minimum": 1, "maximum": 4, "default": 1},
+    }
+    assert RULES.model == MODEL
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"prompt": "x" * 1000},
+        {"prompt": "背" * 1000},
+        {"image_urls": [f"{URL}?{n}" for n in range(10)]},
+        {"image_urls": ["data:image/png;base64,iVBORw0KGgo="]},
+        *({"aspect_ratio": ratio} for ratio in RATIOS),
+        *({"output_format": form} for form in ("jpeg", "png", "webp")),
+        *({"num_images": count} for count in (1, 2, 3, 4)),
+    ],
+)
+def test_what_the_service_takes_is_taken(more):
+    assert RULES.problems(LEAST | more) == []
+
+
+KNOWN = "google/nano-banana/edit knows: prompt, image_urls, aspect_ratio, output_format, num_images"
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"prompt": ""}, (("prompt",), "prompt-length", "prompt is empty", "")),
+        (
+            {"prompt": "x" * 1003},
+            (("prompt",), "prompt-length", "prompt is 1003 characters long, the limit is 1000", "cut 3 characters"),
+        ),
+        ({"prompt": None}, (("prompt",), "wrong-type", "prompt must be of type string, got nothing", "")),
+        ({"prompt": 5}, (("prompt",), "wrong-type", "prompt must be of type string, got 5", "")),
+        ({"image_urls": []}, (("image_urls",), "image-count", "0 image_urls; from 1 to 10 are taken", "")),
+        ({"image_urls": [URL] * 11}, (("image_urls",), "image-count", "11 image_urls; from 1 to 10 are taken", "")),
+        (
+            {"image_urls": URL},
+            (("image_urls",), "wrong-type", f"image_urls must be of type array, got {URL!r}", ""),
+        ),
+        (
+            {"image_urls": [URL, None]},
+            (("image_urls", 1), "wrong-type", "image_urls.1 must be of type string, got nothing", ""),
+        ),
+        ({"image_urls": [URL, ""]}, (("image_urls", 1), "url", "an empty URL", "")),
+        (
+            {"aspect_ratio": "7:1"},
+            (("aspect_ratio",), "aspect-ratio", "aspect_ratio: '7:1' is not supported", "did you mean '1:1'?"),
+        ),
+        (
+            {"aspect_ratio": "square"},
+            (
+                ("aspect_ratio",),
+                "aspect-ratio",
+                "aspect_ratio: 'square' is not supported",
+                f"allowed: {', '.join(RATIOS)}",
+            ),
+        ),
+        (
+            {"output_format": "JPG"},
+            (("output_format",), "output-format", "output_format: 'JPG' is not supported", "did you mean 'jpeg'?"),
+        ),
+        ({"num_images": 0}, (("num_images",), "num-images", "num_images must be 1 to 4, got 0", "")),
+        ({"num_images": 5}, (("num_images",), "num-images", "num_images must be 1 to 4, got 5", "")),
+        (
+            {"num_images": 10**30},
+            (("num_images",), "num-images", f"num_images must be 1 to 4, got {10**30}", ""),
+        ),
+        ({"num_images": "2"}, (("num_images",), "num-images", "num_images must be of type integer, got '2'", "")),
+        ({"num_images": True}, (("num_images",), "num-images", "num_images must be of type integer, got True", "")),
+        ({"num_images": 1.5}, (("num_images",), "num-images", "num_images must be of type integer, got 1.5", "")),
+        ({"promt": "x"}, (("promt",), "unknown-field", "unknown field 'promt'", "did you mean 'prompt'?")),
+        ({"seed": 5}, (("seed",), "unknown-field", "unknown field 'seed'", KNOWN)),
+    ],
+)
+def test_what_the_service_would_refuse_is_told_with_its_remedy(more, expected):
+    ((path, code, message, hint),) = told(RULES.problems(LEAST | more))
+    assert (path, code, message, hint[: len(expected[3])]) == expected
+    assert bool(hint) == bool(expected[3])
+
+
+def test_every_problem_is_told_at_once():
+    """Missing, unknown and wrong ones together."""
+    found = RULES.problems({"image_urls": ["http://a.example.com/1.jpg"], "num_images": 9, "a": 1, "b": 2})
+    assert sorted((p.path, p.code) for p in found) == [
+        (("a",), "unknown-field"),
+        (("b",), "unknown-field"),
+        (("image_urls", 0), "url-scheme"),
+        (("num_images",), "num-images"),
+        (("prompt",), "missing-field"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("16x9", "16:9"),
+        ("16/9", "16:9"),
+        ("16 : 9", "16:9"),
+        (" 16:9", "16:9"),
+        ("16:09", "16:9"),
+        ("16:09:00", "16:9"),
+        ("04:05", "4:5"),
+        ("AUTO", "auto"),
+        ("autp", "auto"),
+    ],
+)
+def test_a_ratio_is_recognised_however_it_is_written(written, meant):
+    """It is asked for, not put right: a spreadsheet that spoils one cell spoils others."""
+    (problem,) = RULES.problems(LEAST | {"aspect_ratio": written})
+    assert problem.hint.startswith(f"did you mean {meant!r}? ")
+    assert ("format the column as Text" in problem.hint) == (written in ("16:09", "16:09:00", "04:05"))
+
+
+def test_what_is_no_json_is_a_problem_and_no_crash():
+    """A manifest's reader refuses both before; the rules are asked by others too."""
+    tower = []
+    for _ in range(300):
+        tower = [tower]
+    for value in ("\ud800", tower):
+        (problem,) = RULES.problems(LEAST | {"x": value})
+        assert (problem.path, problem.code) == ((), "invalid")
+
+
+def test_the_inputs_are_left_as_they_were():
+    given = LEAST | {"num_images": 9}
+    RULES.problems(given)
+    assert given == LEAST | {"num_images": 9}
+
+
+@pytest.mark.parametrize(
+    "model_id",
+    ["", "x", "..", "../data/google--nano-banana--edit", "google--nano-banana--edit", "google/nano-banana--edit"]
+    + ["a\\b", "a\0b", "\ud800", "m" * 5000, "google/nano-banana/edit ", "GOOGLE/nano-banana/edit"],
+)
+def test_only_the_bundled_models_own_id_names_it(model_id):
+    """Whatever the text, nothing else is read and nothing raises."""
+    assert bundled(model_id) is None
+
+
+# ----------------------------------------------------------------------------------------------------------- input URLs
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://cdn.example.com/a.jpg",
+        "HTTPS://CDN.EXAMPLE.COM/A.JPG",
+        "https://cdn.example.com:8443/a%20b.jpg?X-Amz-Signature=abc&x=1,2#top",
+        "https://bücher.example/ä.jpg",
+        "https://8.8.8.8/a.jpg",
+        "https://[2606:4700::1111]/a.jpg",
+        "data:image/png;base64,AAAA",
+        "data:video/mp4;base64,AAAA",
+    ],
+)
+def test_a_public_https_url_can_be_fetched(url):
+    assert url_problem(url) is None
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "message", "hint"),
+    [
+        ("", "url", "an empty URL", ""),
+        ("  ", "url", "an empty URL", ""),
+        (
+            "http://cdn.example.com/a.jpg?key=secret",
+            "url-scheme",
+            "https:// is needed: http://cdn.example.com/a.jpg",
+            "did you mean https://cdn.example.com/a.jpg",
+        ),
+        (
+            "HTTP://cdn.example.com/a.jpg",
+            "url-scheme",
+            "https:// is needed: HTTP://cdn.example.com/a.jpg",
+            "did you mean https://cdn.example.com/a.jpg",
+        ),
+        ("ftp://x.example/a.jpg", "url-scheme", "ftp:// is not fetched: ftp://x.example/a.jpg", "use an https:// URL"),
+        ("s3://bucket.x/a.jpg", "url-scheme", "s3:// is not fetched: s3://bucket.x/a.jpg", "use an https:// URL"),
+        *(
+            (url, "url", f"not a URL: {url}", "the service fetches public https:// URLs: upload the file first")
+            for url in ("/home/me/a.jpg", "./a.jpg", "../a.jpg", "~/a.jpg", "C:\\a.jpg", "file:///a.jpg", "a.jpg")
+        ),
+        ("//cdn.example.com/a.jpg", "url", "not a URL: //cdn.example.com/a.jpg", "the service fetches public https://"),
+        ("https://", "url", "a URL without a host: https://", ""),
+        ("https:///a.jpg", "url", "a URL without a host: https:///a.jpg", ""),
+        ("https://a.example\\@evil.example/x", "url", "a URL without a host: https://a.example\\@evil.example/x", ""),
+        ("https://[::1/a.jpg", "url", "not a URL: https://[::1/a.jpg", ""),
+        ("https://a.example:99999/x", "url", "not a URL: https://a.example:99999/x", ""),
+        ("https://a.example/a b.jpg", "url-space", "the URL holds white space: https://a.example/a b.jpg", "write a"),
+        (
+            "https://a.example/\u200ba.jpg",
+            "url",
+            "the URL holds a character that cannot be seen: 'https://a.example/\\u200ba.jpg'",
+            "type the URL anew",
+        ),
+        (
+            "https://a.example/\0a.jpg",
+            "url",
+            "the URL holds a character that cannot be seen: 'https://a.example/\\x00a.jpg'",
+            "type the URL anew",
+        ),
+        ("data:text/html,hi", "url", "a data: URI that is no image", "data:image/… is taken"),
+        *(
+            (
+                f"https://{host}/a.jpg",
+                "url-private",
+                f"the service cannot reach {host.strip('[]')}: it is no public host",
+                "use a public https:// URL",
+            )
+            for host in (
+                *("localhost", "x.localhost", "127.0.0.1", "[::1]", "10.0.0.5", "192.168.1.1", "169.254.169.254"),
+                *("0.0.0.0", "[fe80::1]", "[fc00::1]", "[::ffff:10.0.0.1]", "2130706433", "nas", "nas.local"),
+                *("build.internal", "router.lan", "x.home.arpa"),
+            )
+        ),
+    ],
+)
+def test_a_url_that_the_service_cannot_fetch_is_refused(url, code, message, hint):
+    """It would be paid for and fail. Queries may be keys: no message repeats them."""
+    found_code, found_message, found_hint = url_problem(url)
+    assert (found_code, found_message, found_hint[: len(hint)]) == (code, message, hint)
+
+
+def test_a_long_url_is_shown_cut():
+    _, message, _ = url_problem(f"http://a.example.com/{'x' * 500}")
+    assert message == f"https:// is needed: http://a.example.com/{'x' * 58}…"
+
+
+def test_a_service_on_this_machine_may_fetch_from_it():
+    """The simulator draws the photos it serves; other private hosts stay out of reach."""
+    local = rules_for(CARD, allow_loopback=True)
+    urls = ["http://127.0.0.1:8000/a.jpg", "https://localhost/b.jpg", "http://10.0.0.5/c.jpg", "http://a.example.com/d"]
+    problems = local.problems({"prompt": "white", "image_urls": urls})
+    assert [(p.path, p.code) for p in problems] == [
+        (("image_urls", 2), "url-private"),
+        (("image_urls", 3), "url-scheme"),
+    ]
+
+
+# -------------------------------------------------------------------------------------------------------- the live card
+
+
+def test_a_live_card_is_read_at_the_door():
+    """Its own words become standard ones: `float` is `number`, and its `validations` are not JSON Schema."""
+    card = parse_card(
+        "owner/other",
+        {
+            "display_name": "Other",
+            "base_price_usd": 0.039,
+            "price_unit": " Output ",
+            "pricing_note": "per picture",
+            "categories": ["image"],
+            "input_schema": {
+                "type": "object",
+                "validations": [{"rule": "x"}],
+                "properties": {
+                    "image": {"type": "string", "validations": [1]},
+                    "strength": {"type": "float", "minimum": 0, "maximum": 1},
+                    "steps": {"type": "int"},
+                    "type": {"type": "bool"},
+                },
+            },
+        },
+    )
+    assert card == ModelCard(
+        model_id="owner/other",
+        display_name="Other",
+        input_schema={
+            "type": "object",
+            "properties": {
+                "image": {"type": "string"},
+                "strength": {"type": "number", "minimum": 0, "maximum": 1},
+                "steps": {"type": "integer"},
+                "type": {"type": "boolean"},
+            },
+        },
+        output_schema={},
+        price=Price(amount=Money(39_000), unit="output", note="per picture"),
+    )
+    found = rules_for(card).problems({"image": "mug.jpg", "strength": 2, "steps": 1.5, "type": 1, "more": "allowed"})
+    assert sorted((p.path, p.code) for p in found) == [
+        (("image",), "url"),
+        (("steps",), "wrong-type"),
+        (("strength",), "range"),
+        (("type",), "wrong-type"),
+    ]
+
+
+def test_the_bundled_schema_stays_and_the_price_is_live():
+    """A card that forgets a limit must not let through what the service refuses."""
+    live = {"display_name": "Renamed", "base_price_usd": "0.04", "input_schema": {"properties": {}}}
+    card = parse_card(MODEL, live)
+    assert (card.input_schema, card.output_schema) == (CARD.input_schema, CARD.output_schema)
+    assert (card.display_name, card.price, card.is_bundled) == ("Renamed", Price(amount=Money(40_000)), True)
+
+
+@pytest.mark.parametrize("key", ["input_schema", "schema", "inputs", "parameters"])
+@pytest.mark.parametrize("wrapper", [None, "input_schema", "input"])
+def test_the_schema_is_found_under_the_names_it_was_seen_under(key, wrapper):
+    schema = {"properties": {"seed": {"type": "integer"}}}
+    card = parse_card("owner/other", {key: {wrapper: schema} if wrapper else schema})
+    assert card.input_schema == schema
+
+
+@pytest.mark.parametrize("document", [{}, {"input_schema": None}, {"input_schema": "x"}, {"schema": []}])
+def test_a_card_without_a_schema_accepts_everything(document):
+    """The service judges."""
+    model = rules_for(parse_card("owner/other", document))
+    assert (dict(model.fields), model.problems({"anything": [1, {"x": None}]})) == ({}, [])
+
+
+@pytest.mark.parametrize(
+    ("schema", "fields"),
+    [
+        ({"properties": {"a": {"type": "file"}}}, ["a"]),
+        ({"properties": {"a": {"type": "string", "required": True}}}, ["a"]),
+        ({"properties": {"a": {"minimum": "1"}}}, ["a"]),
+        ({"properties": {"a": {"pattern": "("}}}, ["a"]),
+        ({"properties": {"a": {"$ref": "#/nowhere"}}}, ["a"]),
+        ({"properties": {"a": {"$ref": "https://schemas.example.com/a.json"}}}, ["a"]),
+        ({"$ref": "https://schemas.example.com/a.json"}, []),
+        ({"$schema": "https://schemas.example.com/draft", "properties": {"a": {}}}, ["a"]),
+        ({"properties": ["a"]}, []),
+        ({"properties": {"a": 5, "b": {}}}, ["b"]),
+        ({"properties": {"a": True}}, []),
+    ],
+)
+def test_a_schema_that_is_itself_broken_judges_nothing(schema, fields):
+    """One card in a catalogue of hundreds must not end the run; and no reference is ever followed to another host."""
+    model = rules_for(parse_card("owner/other", {"input_schema": schema}))
+    assert (list(model.fields), model.problems({"a": "x", "b": 1})) == (fields, [])
+
+
+@pytest.mark.parametrize(
+    ("document", "price"),
+    [
+        ({"base_price_usd": 0.039}, Price(amount=Money(39_000))),
+        ({"base_price_usd": "0.0395"}, Price(amount=Money(39_500))),
+        ({"base_price_usd": 1, "price_unit": "Second"}, Price(amount=Money(1_000_000), unit="second")),
+        ({"base_price_usd": 0}, Price(amount=Money(0))),
+        ({"base_price_usd": 1, "price_unit": " ", "pricing_note": 5}, Price(amount=Money(1_000_000))),
+        *(
+            ({"base_price_usd": value}, Price(amount=None))
+            for value in (None, True, -1, "", "free", "0.04 USD", "NaN", "Infinity", float("inf"), float("nan"), {}, [])
+        ),
+        ({}, Price(amount=None)),
+    ],
+)
+def test_a_price_is_known_or_unknown(document, price):
+    """What is no amount is unknown, never nothing."""
+    assert parse_card("owner/other", document).price == price
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code", "message", "hint"),
+    [
+        ({"type": "string", "minLength": 3}, "ab", "length", "a is 2 characters long, at least 3 are needed", ""),
+        ({"type": "string", "minLength": 1}, "", "length", "a is empty", ""),
+        (
+            {"type": "string", "maxLength": 3},
+            "abcd",
+            "length",
+            "a is 4 characters long, the limit is 3",
+            "cut 1 characters",
+        ),
+        ({"type": "array", "maxItems": 1}, [1, 2], "count", "2 a; from 0 to 1 are taken", ""),
+        ({"type": "array", "minItems": 1}, [], "count", "0 a; from 1 to any number are taken", ""),
+        ({"type": "integer", "minimum": 2}, 1, "range", "a must be 2 to any, got 1", ""),
+        (
+            {"enum": ["low", "high"]},
+            "hihg",
+            "enum",
+            "a: 'hihg' is not supported",
+            "did you mean 'high'? allowed: low, high",
+        ),
+        ({"type": ["string", "null"]}, 5, "wrong-type", "a must be of type null or string, got 5", ""),
+        ({"pattern": "^x"}, "y", "invalid", 'a: "y" does not match "^x"', ""),
+    ],
+)
+def test_another_models_limits_are_told_in_the_same_words(field, value, code, message, hint):
+    assert rules({"a": field}).problems({"a": value}) == [
+        InputProblem(path=("a",), code=code, message=message, hint=hint)
+    ]
+
+
+@pytest.mark.parametrize("name", ["image", "image_url", "image_urls", "images", "video_url", "mask", "reference_image"])
+def test_urls_are_known_by_their_fields_name_where_the_schema_is_silent(name):
+    (problem,) = rules({name: {"type": "string"}}).problems({name: "mug.jpg"})
+    assert (problem.path, problem.code) == ((name,), "url")
+
+
+@pytest.mark.parametrize("form", ["uri", "image_uri", "video_uri"])
+def test_urls_are_known_by_their_format(form):
+    one, many = {"type": "string", "format": form}, {"type": "array", "items": {"type": "string", "format": form}}
+    found = rules({"source": one, "sources": many}).problems({"source": "a.jpg", "sources": [URL, "b.jpg"]})
+    assert [p.path for p in found] == [("source",), ("sources", 1)]
+
+
+def test_other_text_is_not_taken_for_a_url():
+    model = rules({"title": {"type": "string"}, "image_size": {"type": "string"}})
+    assert model.problems({"title": "mug.jpg", "image_size": "large"}) == []
+
+
+# -------------------------------------------------------------------------------------------------------------- outputs
+
+
+@pytest.mark.parametrize(
+    ("output", "expected"),
+    [
+        ({"image": "https://x/1.png"}, [("image", "https://x/1.png")]),
+        (
+            {"images": ["https://x/1.png", "https://x/2.png"]},
+            [("image", "https://x/1.png"), ("image", "https://x/2.png")],
+        ),
+        ({"video": "https://x/1.mp4"}, [("video", "https://x/1.mp4")]),
+        ({"videos": ["https://x/1.mp4"]}, [("video", "https://x/1.mp4")]),
+        (
+            {"videos": ["https://x/4"], "video": "https://x/3", "images": ["https://x/2"], "image": "https://x/1"},
+            [("image", "https://x/1"), ("image", "https://x/2"), ("video", "https://x/3"), ("video", "https://x/4")],
+        ),
+        (
+            {"image": "https://x/1", "images": ["https://x/1", "https://x/2", "https://x/2"]},
+            [("image", "https://x/1"), ("image", "https://x/2")],
+        ),
+        ({"images": "https://x/1"}, [("image", "https://x/1")]),
+        ({"image": ["https://x/1"]}, [("image", "https://x/1")]),
+        ({"images": [{"url": "https://x/1", "width": 5}]}, [("image", "https://x/1")]),
+        ({"video": {"url": "https://x/1"}}, [("video", "https://x/1")]),
+        ("https://x/1", [("image", "https://x/1")]),
+        (["https://x/1"], [("image", "https://x/1")]),
+        ({"image": " https://x/1\n"}, [("image", "https://x/1")]),
+        ({"image": None, "images": [None, "", " ", 5, [], {}]}, []),
+        ({"image": "", "text": "https://x/1"}, []),
+        ({}, []),
+        (None, []),
+        (5, []),
+    ],
+)
+def test_outputs_are_found_in_all_their_shapes(output, expected):
+    """Single or plural, plain or wrapped; in order, each once."""
+    assert output_urls(output) == expected
+
+
+def test_the_bundled_output_schema_knows_the_four_shapes():
+    validator = jsonschema_rs.validator_for(dict(CARD.output_schema))
+    for shape in ({"image": URL}, {"images": [URL]}, {"video": URL}, {"videos": [URL]}):
+        assert validator.is_valid(shape)
+        assert [url for _, url in output_urls(shape)] == [URL]
+    assert set(CARD.output_schema["properties"]) == {"image", "images", "video", "videos"}

@@ -1,0 +1,616 @@
+"""CSV, TSV and JSONL as manifests by themselves: a row or a line is a job, and the rest is carried along."""
+
+import json
+
+import pytest
+
+from runner.catalog import bundled, parse_card, rules_for
+from runner.manifest import InvalidManifest, read_manifest
+from runner.manifest.entries import DEFAULT_MODEL
+
+RULES = rules_for(bundled(DEFAULT_MODEL))
+UPSCALER = rules_for(
+    parse_card(
+        "owner/upscaler",
+        {
+            "input_schema": {
+                "required": ["image_url"],
+                "additionalProperties": False,
+                "properties": {
+                    "image_url": {"type": "string"},
+                    "scale": {"type": "float"},
+                    "seed": {"type": "int"},
+                    "is_fast": {"type": "bool"},
+                    "references": {"type": "array", "items": {"type": "string"}},
+                },
+            }
+        },
+    )
+)
+URL = "https://cdn.example.com/mug.jpg"
+UNQUOTED = "not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+HEADER = "id,prompt,image_urls,aspect_ratio,num_images\n"
+
+
+def rules_of(model):
+    return {DEFAULT_MODEL: RULES, "owner/upscaler": UPSCALER}.get(model)
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a manifest of this text, or of these bytes."""
+
+    def read(text, ending="csv"):
+        path = tmp_path / f"m.{ending}"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_manifest(path, rules=rules_of)
+
+    return read
+
+
+@pytest.fixture
+def found(read):
+    """What is wrong with a manifest: code, line, cell, message and hint, in the order of the file."""
+
+    def found(text, ending="csv"):
+        with pytest.raises(InvalidManifest) as caught:
+            read(text, ending)
+        assert caught.value.message.endswith("Nothing was submitted.")
+        wrong = sorted(caught.value.diagnostics, key=lambda d: (d.place.line, d.place.cell or ""))
+        return [(d.code, d.place.line, d.place.cell, d.message, d.hint) for d in wrong]
+
+    return found
+
+
+def line(**more):
+    """One line of JSONL that can be sent, but for what is given."""
+    return json.dumps({"id": "mug", "prompt": "white", "image_urls": [URL], **more}) + "\n"
+
+
+def inputs(manifest):
+    return [spec.inputs for spec in manifest.jobs]
+
+
+def ids(manifest):
+    return [spec.job_id for spec in manifest.jobs]
+
+
+# --------------------------------------------------------------------------------------------------------- what is read
+
+
+def test_a_row_is_a_job(read, tmp_path):
+    """Fields arrive as the model's types, every column under its own name in the row; the source names the line."""
+    manifest = read(
+        """\
+id,SKU,Product title,prompt,image_urls,aspect_ratio,num_images,output_format,
+mug-red,00123,"Ceramic mug, 300 ml","Say ""hi"".",https://a.example.com/1.jpg,16:9,2,jpeg,
+lamp,00124,Desk lamp,White.,https://a.example.com/2.jpg | https://a.example.com/3.jpg,,,,loose
+"""
+    )
+    assert (manifest.name, manifest.run, manifest.warnings) == ("m", {}, ())
+    mug, lamp = manifest.jobs
+    assert (mug.job_id, mug.model, mug.source) == ("mug-red", DEFAULT_MODEL, f"{tmp_path}/m.csv:2")
+    assert mug.inputs == {
+        "prompt": 'Say "hi".',
+        "image_urls": ["https://a.example.com/1.jpg"],
+        "aspect_ratio": "16:9",
+        "num_images": 2,
+        "output_format": "jpeg",
+    }
+    assert mug.row == {
+        "id": "mug-red",
+        "SKU": "00123",
+        "Product title": "Ceramic mug, 300 ml",
+        "prompt": 'Say "hi".',
+        "image_urls": "https://a.example.com/1.jpg",
+        "aspect_ratio": "16:9",
+        "num_images": "2",
+        "output_format": "jpeg",
+    }
+    assert lamp.inputs == {
+        "prompt": "White.",
+        "image_urls": ["https://a.example.com/2.jpg", "https://a.example.com/3.jpg"],
+    }
+    assert lamp.source.endswith("m.csv:3")
+
+
+def test_a_tab_separated_table_is_read_alike(read):
+    """Commas in it are text."""
+    manifest = read(f'id\tprompt\timage_urls\nmug\tWhite, soft, and "plain".\t{URL}\n', "tsv")
+    assert inputs(manifest) == [{"prompt": 'White, soft, and "plain".', "image_urls": [URL]}]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "id,prompt,image_urls",
+        "ID,Prompt,Image URLs",
+        " Id , PROMPT ,image-urls",
+        "id,Prompt text,Image URL",
+        "id,instruction,Image Src",
+        "id,edit,photo",
+        "id,prompt,images",
+    ],
+)
+def test_a_column_is_known_by_its_name_however_it_is_spelled(read, head):
+    assert inputs(read(f"{head}\nmug,white,{URL}\n")) == [{"prompt": "white", "image_urls": [URL]}]
+
+
+def test_a_columns_own_name_goes_before_its_synonyms(read):
+    """`image` beside `image_urls` is the user's own."""
+    (spec,) = read(f"id,image,prompt,image_urls\nmug,shelf 5,white,{URL}\n").jobs
+    assert (spec.inputs, spec.row["image"]) == ({"prompt": "white", "image_urls": [URL]}, "shelf 5")
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found(read, delimiter):
+    """Also where prompts are full of the others."""
+    rows = [["id", "prompt", "image_urls"], ["mug", '"a, b; c | d"', URL], ["lamp", "plain", URL]]
+    text = "".join(delimiter.join(row) + "\n" for row in rows)
+    assert [i["prompt"] for i in inputs(read(text))] == ["a, b; c | d", "plain"]
+
+
+def test_a_declared_delimiter_is_honoured(read):
+    """Excel's first line, which Excel does not show: its cells are counted without it, lines with it."""
+    text = f"sep=|\nid|prompt|image_urls|num_images\nmug|a,b;c|{URL}|2\n"
+    assert inputs(read(text)) == [{"prompt": "a,b;c", "image_urls": [URL], "num_images": 2}]
+    with pytest.raises(InvalidManifest) as caught:
+        read(text.replace("|2", "|7"))
+    assert [(d.place.line, d.place.cell) for d in caught.value.diagnostics] == [(3, "D2")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "urls"),
+    [
+        (URL, [URL]),
+        (f"{URL}|{URL}?2", [URL, f"{URL}?2"]),
+        (f"{URL} | {URL}?2", [URL, f"{URL}?2"]),
+        (f"{URL}  {URL}?2", [URL, f"{URL}?2"]),
+        (f'"{URL}\n{URL}?2\r\n"', [URL, f"{URL}?2"]),
+        (f'"{URL}, {URL}?2,{URL}?3"', [URL, f"{URL}?2", f"{URL}?3"]),
+        (f"|{URL}||", [URL]),
+        (f'"{URL}?crop=1,2,3"', [f"{URL}?crop=1,2,3"]),
+        (f"{URL}?a=%20b%2Chttps://x", [f"{URL}?a=%20b%2Chttps://x"]),
+    ],
+)
+def test_several_urls_stand_in_one_cell(read, cell, urls):
+    """By bar, white space, or a comma before the next scheme; a comma within a URL is the URL's."""
+    assert inputs(read(f"id,prompt,image_urls\nmug,white,{cell}\n"))[0]["image_urls"] == urls
+
+
+@pytest.mark.parametrize(("cell", "count"), [("2", 2), ("2.0", 2), (" 3 ", 3), ("+1", 1), ("2.00", 2), ("", None)])
+def test_a_number_is_read_as_one(read, cell, count):
+    """A spreadsheet writes 2 as 2.0; an empty cell says nothing."""
+    (found,) = inputs(read(f"{HEADER}mug,white,{URL},,{cell}\n"))
+    assert (found.get("num_images"), type(found.get("num_images"))) == (count, type(count))
+
+
+def test_a_prompt_keeps_its_spaces_and_line_breaks(read):
+    """What is sent is what is in the cell, but for line breaks at its ends."""
+    (found,) = inputs(read(f'id,prompt,image_urls\nmug,"\n  a\r\nb, ""c""  \n",{URL}\n'))
+    assert found["prompt"] == '  a\r\nb, "c"  '
+
+
+def test_ids_keep_their_zeros(read):
+    assert ids(read(f"{HEADER}00123,white,{URL},,\n1e5,white,{URL},,\nno,white,{URL},,\n")) == ["00123", "1e5", "no"]
+
+
+@pytest.mark.parametrize("name", ["sku", "SKU", "Handle", "Custom ID"])
+def test_without_ids_a_naming_column_names_the_job(read, name):
+    assert ids(read(f"{name},prompt,image_urls\n00123,white,{URL}\n")) == ["00123"]
+
+
+def test_without_any_name_the_request_names_the_job(read):
+    """Never the row's number: sorting the sheet would pay twice."""
+    rows = [f"white,{URL}?{n}\n" for n in range(3)]
+    forth, back = read("prompt,image_urls\n" + "".join(rows)), read("prompt,image_urls\n" + "".join(rows[::-1]))
+    assert ids(forth) == ids(back)[::-1] == [spec.fingerprint[:12] for spec in forth.jobs]
+
+
+def test_a_mark_at_the_beginning_is_no_part_of_the_first_column(read):
+    """Excel writes one."""
+    text = f"id,prompt,image_urls\nmug,blå bakgrund,{URL}\n"
+    for codec in ("utf-8-sig", "utf-16"):
+        manifest = read(text.encode(codec))
+        assert (ids(manifest), manifest.jobs[0].inputs["prompt"]) == (["mug"], "blå bakgrund")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_every_line_end_will_do(read, end):
+    manifest = read(f"id,prompt,image_urls\nmug,a,{URL}\n\nlamp,b,{URL}".replace("\n", end))
+    assert [(spec.job_id, spec.source[-2:]) for spec in manifest.jobs] == [("mug", ":2"), ("lamp", ":4")]
+
+
+def test_lines_are_counted_as_an_editor_does_and_rows_as_a_spreadsheet(read, found):
+    """Line breaks in quotes make the two differ; empty rows count in both."""
+    text = f'{HEADER}a,"one\ntwo\nthree",{URL},,\n\n,,,,\nb,white,{URL},,\nc,white,{URL},,9\n'
+    assert found(text) == [("num-images", 8, "E6", "num_images must be 1 to 4, got 9", "")]
+    sources = [spec.source.rsplit(":")[-1] for spec in read(text.replace("9\n", "1\n")).jobs]
+    assert sources == ["2", "7", "8"]
+
+
+# --------------------------------------------------------------------------------------------------------- other models
+
+
+def test_a_model_of_its_own_has_fields_of_its_own(read):
+    """Each row's cells are read by its own model: its numbers, truths and lists; what it does not know is carried."""
+    text = (
+        "id,model,image_url,prompt,scale,seed,is_fast,references,note\n"
+        f"a,owner/upscaler,{URL},,2.5,7,yes,{URL}|{URL}?2,x\n"
+        f"b,,{URL},white,2.5,7,yes,{URL},y\n"
+    )
+    upscaled, edited = read(text).jobs
+    assert (upscaled.model, upscaled.inputs, upscaled.row["note"]) == (
+        "owner/upscaler",
+        {"image_url": URL, "scale": 2.5, "seed": 7, "is_fast": True, "references": [URL, f"{URL}?2"]},
+        "x",
+    )
+    assert (edited.model, edited.inputs) == (DEFAULT_MODEL, {"prompt": "white", "image_urls": [URL]})
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "meant"),
+    [
+        ("scale", "2,5", 2.5),
+        ("scale", "-3", -3.0),
+        ("is_fast", "FALSE", False),
+        ("is_fast", "1", True),
+        ("is_fast", "no", False),
+    ],
+)
+def test_a_cell_is_read_as_its_fields_type(read, column, cell, meant):
+    (found,) = inputs(read(f"id;model;image_url;{column}\na;owner/upscaler;{URL};{cell}\n"))
+    assert found[column] == meant
+
+
+@pytest.mark.parametrize(("column", "cell"), [("scale", "big"), ("seed", "1.5"), ("is_fast", "maybe")])
+def test_a_cell_that_is_not_of_the_type_is_shown_as_it_stands(found, column, cell):
+    ((code, row, place, message, _),) = found(f"id,model,image_url,{column}\na,owner/upscaler,{URL},{cell}\n")
+    assert (code, row, place) == ("wrong-type", 2, "D2")
+    assert message.endswith(f"got {cell!r}")
+
+
+def test_a_model_that_only_the_service_knows_is_not_judged(read):
+    """Its card may ask for neither prompt nor image_urls."""
+    (spec,) = read("id,model,text,size\na,owner/unknown,hello,5\n").jobs
+    assert (spec.model, spec.inputs, spec.row["text"]) == ("owner/unknown", {}, "hello")
+
+
+def test_a_models_id_in_a_cell_is_checked(found):
+    text = f"id,model,prompt,image_urls\na,../x,white,{URL}\n"
+    assert found(text) == [("model", 2, "B2", "not a model's id: '../x'", f"as in {DEFAULT_MODEL}")]
+
+
+# ------------------------------------------------------------------------------------------------ what is wrong with it
+
+
+def test_every_error_is_told_at_once_with_its_cell(found):
+    """Line for the editor, cell for the spreadsheet, remedy for the person."""
+    text = (
+        HEADER
+        + f"a,white,{URL},16:09,1\n"
+        + f"b,white,{URL},1:01:00,2\n"
+        + f"c,white,{URL},16x9,two\n"
+        + "d,,http://a.example.com/1.jpg,,5\n"
+        + "e,white,,,\n"
+        + f",white,{URL},,\n"
+        + f"g,#REF!,{URL}|C:\\mug.jpg,,\n"
+        + f"1.23E+12,{'x' * 1001},{URL},,\n"
+        + f"a,white,{URL},,\n"
+    )
+    allowed = "allowed: auto, 21:9, 16:9, 3:2, 4:3, 5:4, 1:1, 4:5, 3:4, 2:3, 9:16"
+
+    def as_time(ratio, time):
+        return f"did you mean {ratio!r}? spreadsheets turn {ratio} into the time {time}; format the column as Text"
+
+    assert found(text) == [
+        ("aspect-ratio", 2, "D2", "aspect_ratio: '16:09' is not supported", as_time("16:9", "16:09")),
+        ("aspect-ratio", 3, "D3", "aspect_ratio: '1:01:00' is not supported", as_time("1:1", "1:01:00")),
+        ("aspect-ratio", 4, "D4", "aspect_ratio: '16x9' is not supported", f"did you mean '16:9'? {allowed}"),
+        ("num-images", 4, "E4", "num_images must be of type integer, got 'two'", ""),
+        ("missing-field", 5, "B5", "'prompt' is missing", ""),
+        (
+            "url-scheme",
+            5,
+            "C5",
+            "https:// is needed: http://a.example.com/1.jpg",
+            "did you mean https://a.example.com/1.jpg",
+        ),
+        ("num-images", 5, "E5", "num_images must be 1 to 4, got 5", ""),
+        ("missing-field", 6, "C6", "'image_urls' is missing", ""),
+        ("id", 7, "A7", "not an id: ''", "1 to 120 printable characters"),
+        ("spoilt-cell", 8, "B8", "#REF! is a spreadsheet's error, not a value", ""),
+        ("missing-field", 8, "B8", "'prompt' is missing", ""),
+        ("url", 8, "C8", "not a URL: C:\\mug.jpg", "the service fetches public https:// URLs: upload the file first"),
+        (
+            "id",
+            9,
+            "A9",
+            "id '1.23E+12' was shortened by a spreadsheet",
+            "format the column as Text before pasting the numbers",
+        ),
+        ("prompt-length", 9, "B9", "prompt is 1001 characters long, the limit is 1000", "cut 1 characters"),
+        ("duplicate-id", 10, "A10", "duplicate id 'a'", "first used at cell A2 on line 2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        ("mug", "mug", "duplicate id 'mug'"),
+        ("MUG", "mug", "differs from 'MUG' only in case or form: id 'mug'"),
+        ("caf\u00e9", "cafe\u0301", "differs from 'caf\u00e9' only in case or form: id 'cafe\u0301'"),
+    ],
+)
+def test_two_ids_that_a_file_system_could_take_for_one_are_refused(found, first, second, said):
+    text = f"{HEADER}{first},white,{URL},,\nlamp,white,{URL},,\n{second},white,{URL},,\n"
+    assert found(text) == [("duplicate-id", 4, "A4", said, "first used at cell A2 on line 2")]
+
+
+def test_equal_rows_without_ids_are_one_request(found):
+    """Paid twice they would make the same picture."""
+    text = f"prompt,image_urls\nwhite,{URL}\nwhite,{URL}\n"
+    ((code, row, _, message, hint),) = found(text)
+    assert (code, row, message.split("'")[0], hint) == ("duplicate-id", 3, "duplicate id ", "first used at line 2")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ("empty", 1, None, "an empty table", "the first row names the columns: id, prompt, image_urls")),
+        ("\n\n", ("empty", 1, None, "an empty table", "the first row names the columns: id, prompt, image_urls")),
+        (" , ,\n", ("empty", 1, None, "an empty table", "the first row names the columns: id, prompt, image_urls")),
+        (HEADER, ("no-jobs", 1, None, "there are no jobs in it", "add at least one")),
+        (HEADER + "\n,,,,\n", ("no-jobs", 1, None, "there are no jobs in it", "add at least one")),
+        (
+            f"id,promt,image_urls\nmug,white,{URL}\n",
+            ("missing-column", 1, None, "no column 'prompt'", "did you mean 'promt'?"),
+        ),
+        (
+            "id,prompt,link\nmug,white,x\n",
+            ("missing-column", 1, None, "no column 'image_urls'", "known: id, prompt, link"),
+        ),
+        ("id,promt\n", ("missing-column", 1, None, "no column 'prompt'", "did you mean 'promt'?")),
+        (
+            f"id,prompt,Prompt,image_urls\nmug,a,b,{URL}\n",
+            ("duplicate-column", 1, "C1", "two columns are named 'prompt'", "the first is B1: rename one of them"),
+        ),
+        (
+            f"id,prompt,image_urls,note,note\nmug,a,{URL},x,y\n",
+            ("duplicate-column", 1, "E1", "two columns are named 'note'", "the first is D1: rename one of them"),
+        ),
+        (
+            HEADER + f"mug,white, and plain,{URL},,\n",
+            (
+                "ragged-row",
+                2,
+                None,
+                "the row has 6 cells, the header has 5 (spreadsheet row 2)",
+                "an unquoted delimiter in a prompt? quote that cell",
+            ),
+        ),
+        (
+            HEADER + f'a,"x\ny",{URL},,\nmug,white\n',
+            ("ragged-row", 4, None, "the row has 2 cells, the header has 5 (spreadsheet row 3)", ""),
+        ),
+        (
+            HEADER + f'mug,"white,{URL},,\n',
+            (
+                "csv-syntax",
+                2,
+                None,
+                "unexpected end of data",
+                'a quote that is never closed? look for a lone " near this line',
+            ),
+        ),
+        (
+            HEADER + f'mug,"white"ish,{URL},,\n',
+            (
+                "csv-syntax",
+                2,
+                None,
+                "',' expected after '\"'",
+                'a quote that is never closed? look for a lone " near this line',
+            ),
+        ),
+        (
+            HEADER + f"mug,white,{URL},,\nla\0mp,white,{URL},,\n",
+            ("nul", 3, None, "a NUL byte: this is no text file", "save it as CSV UTF-8"),
+        ),
+        (
+            HEADER.encode() + b"mug,gr\xfcn,https://a.example.com/1.jpg,,\n",
+            ("encoding", 2, None, "byte 0xfc is not UTF-8", 'save it as UTF-8 (in Excel: "CSV UTF-8")'),
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_read_is_told_with_its_remedy(found, text, expected):
+    assert expected in found(text)
+
+
+def test_columns_of_the_users_own_may_resemble_one_another(read):
+    """Only what would be lost is refused: each of these has a name of its own."""
+    (spec,) = read(f"id,prompt,image_urls,Price €,Price $,price\nmug,white,{URL},1,2,3\n").jobs
+    assert [spec.row[name] for name in ("Price €", "Price $", "price")] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("word", ["#REF!", "#N/A", "#VALUE!", "#NAME?", "#DIV/0!", "#NULL!", "#NUM!"])
+def test_a_spreadsheets_error_is_no_id(found, word):
+    ((code, _, cell, message, _), *_) = found(f"{HEADER}{word},white,{URL},,\n")
+    assert (code, cell, message) == ("spoilt-cell", "A2", f"{word} is a spreadsheet's error, not a value")
+
+
+def test_a_far_column_is_named_as_a_spreadsheet_does(found):
+    """Z is followed by AA, AZ by BA."""
+    for count, name in ((22, "Z"), (23, "AA"), (48, "AZ"), (49, "BA"), (698, "ZZ"), (699, "AAA")):
+        own = [f"c{n}" for n in range(count)]
+        text = ",".join(["id", "prompt", "image_urls", *own, "num_images"]) + f"\nmug,white,{URL}{',' * count},9\n"
+        assert [cell for _, _, cell, _, _ in found(text)] == [f"{name}2"]
+
+
+def test_a_cell_of_a_megabyte_is_refused(found):
+    """A quote that is never closed swallows the rest of the file."""
+    ((code, row, _, message, _), *_) = found(f'{HEADER}mug,"{"x" * (1 << 20)} ",{URL},,\n')
+    assert (code, row, message) == ("csv-syntax", 2, "field larger than field limit (1048576)")
+
+
+# ----------------------------------------------------------------------------------------------------------- JSON Lines
+
+
+def test_a_line_is_a_job(read, tmp_path):
+    """Flat, or wrapped as other services' batch files are; empty lines are passed over."""
+    text = "\n".join(
+        [
+            "\ufeff" + line(aspect_ratio="4:3", num_images=2).strip(),
+            "",
+            json.dumps({"custom_id": "lamp", "body": {"prompt": "On grass.", "image_urls": URL}, "method": "POST"}),
+            json.dumps({"id": 7, "input": {"prompt": "p", "image_urls": [URL]}, "model": "owner/unknown"}),
+            json.dumps({"id": "x", "input": {"prompt": "p", "model": "owner/inner"}, "x-note": {"a": 1}}) + "\r",
+            line(id="row", row={"campaign": "spring", "year": 2026}, **{"x-note": 1}),
+        ]
+    )
+    assert [(s.job_id, s.model, s.inputs, s.row, s.source) for s in read(text, "jsonl").jobs] == [
+        (
+            "mug",
+            DEFAULT_MODEL,
+            {"prompt": "white", "image_urls": [URL], "aspect_ratio": "4:3", "num_images": 2},
+            {},
+            f"{tmp_path}/m.jsonl:1",
+        ),
+        ("lamp", DEFAULT_MODEL, {"prompt": "On grass.", "image_urls": [URL]}, {}, f"{tmp_path}/m.jsonl:3"),
+        ("7", "owner/unknown", {"prompt": "p", "image_urls": [URL]}, {}, f"{tmp_path}/m.jsonl:4"),
+        ("x", "owner/inner", {"prompt": "p"}, {}, f"{tmp_path}/m.jsonl:5"),
+        (
+            "row",
+            DEFAULT_MODEL,
+            {"prompt": "white", "image_urls": [URL]},
+            {"campaign": "spring", "year": "2026"},
+            f"{tmp_path}/m.jsonl:6",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "urls"),
+    [(URL, [URL]), (f"{URL}|{URL}?2", [URL, f"{URL}?2"]), (f"{URL}\n{URL}?2", [URL, f"{URL}?2"])],
+)
+def test_urls_may_stand_in_one_text(read, written, urls):
+    """As in a table's cell."""
+    assert inputs(read(line(image_urls=written), "jsonl"))[0]["image_urls"] == urls
+
+
+def test_text_is_sent_as_it_stands(read):
+    """Every character that has bytes; also one that YAML would take for a line's end."""
+    prompt = " a\n\tb\u2028\u0085\U0001f600 é e\u0301 "
+    assert inputs(read(line(prompt=prompt), "jsonl"))[0]["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "message", "hint"),
+    [
+        ('{"id": "a"', "json-syntax", "not JSON: Expecting ',' delimiter: line 1 column 11 (char 10)", ""),
+        ("{'id': 1}", "json-syntax", UNQUOTED, ""),
+        ("{“id”: 1}", "json-syntax", UNQUOTED, "use straight quotes"),
+        ("[1]", "json-syntax", "a line must be a JSON object", ""),
+        ("null", "json-syntax", "a line must be a JSON object", ""),
+        ('{"id": "a", "id": "b"}', "duplicate-key", "duplicate key 'id'", "keep one of them"),
+        (
+            '{"id": "a", "input": {"prompt": "p", "prompt": "q"}}',
+            "duplicate-key",
+            "duplicate key 'prompt'",
+            "keep one of them",
+        ),
+        ('{"num_images": NaN}', "json-syntax", "not JSON: NaN is not JSON", ""),
+        ('{"num_images": -Infinity}', "json-syntax", "not JSON: -Infinity is not JSON", ""),
+        ('{"num_images": 1e999}', "json-syntax", "not JSON: Out of range float values are not JSON compliant", ""),
+        (
+            line(seed=[[]] * 60).strip(),
+            "unknown-field",
+            "unknown field 'seed'",
+            f"{DEFAULT_MODEL} knows: {', '.join(RULES.fields)}",
+        ),
+        (
+            line(prompt="a\0b").replace("\\u0000", "\0").strip(),
+            "json-syntax",
+            "not JSON: Invalid control character at: line 1 column 27 (char 26)",
+            "",
+        ),
+        (line(id=1.5).strip(), "id", "an id must be text, got 1.5", ""),
+        (line(id=True).strip(), "id", "an id must be text, got True", ""),
+        (line(id=["a"]).strip(), "id", "an id must be text, got ['a']", ""),
+        (line(id="").strip(), "id", "not an id: ''", "1 to 120 printable characters"),
+        (line(model=5).strip(), "model", "not a model's id: '5'", f"as in {DEFAULT_MODEL}"),
+        (line(model=["a"]).strip(), "model", "not a model's id: \"['a']\"", f"as in {DEFAULT_MODEL}"),
+        (line(promt="x").strip(), "unknown-field", "unknown field 'promt'", "did you mean 'prompt'?"),
+        (line(num_images="2").strip(), "num-images", "num_images must be of type integer, got '2'", ""),
+        (
+            line(image_urls={"url": URL}).strip(),
+            "wrong-type",
+            "image_urls must be of type array, got " + repr({"url": URL})[:60],
+            "",
+        ),
+        (
+            line(prompt="{{ title }}").strip(),
+            "template",
+            "the prompt holds '{{', and templates are not supported by this version",
+            "write the text that is to be sent",
+        ),
+        (
+            '{"id": "a", "prompt": "p", "input": {"prompt": "q", "image_urls": ["https://x.example.com/1"]}}',
+            "unknown-field",
+            "'prompt' stands beside 'input': it would not be sent",
+            "",
+        ),
+    ],
+)
+def test_a_line_that_cannot_be_sent_is_named_by_its_number(found, text, code, message, hint):
+    ((found_code, number, cell, said, remedy),) = found(f"{line(id='first')}\n{text}\n", "jsonl")
+    assert (found_code, number, cell, remedy) == (code, 3, None, hint)
+    assert said.startswith(message)  # Python's own words may go on
+
+
+@pytest.mark.parametrize(
+    "more", [{"prompt": "\ud800"}, {"id": "\udfff"}, {"\ud800": 1}, {"model": "m\ud800"}, {"row": {"a": "\ud800"}}]
+)
+def test_half_a_character_is_refused_wherever_it_stands(found, more):
+    """It can be read, but neither sent nor stored."""
+    ((code, row, _, message, _),) = found(line(**more), "jsonl")
+    assert (code, row, message.rsplit(": ", 1)[-1]) == ("json-syntax", 1, "surrogates not allowed")
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("depth", [51, 200, 260, 500, 900, 980, 3000, 30_000])
+def test_a_tower_of_brackets_is_refused(found, depth):
+    """However high: some floors below would end at 255, others near 1000."""
+    for model in (DEFAULT_MODEL, "owner/unknown"):
+        text = f'{{"id": "a", "model": "{model}", "x": {"[" * depth}{"]" * depth}}}\n'
+        ((code, row, _, _, _),) = found(text, "jsonl")
+        assert (code, row) == ("json-syntax", 1)
+
+
+def test_brackets_in_a_prompt_are_text(read):
+    assert inputs(read(line(prompt="[" * 500), "jsonl"))[0]["prompt"] == "[" * 500
+
+
+def test_every_bad_line_is_told_at_once(found):
+    text = line(id="a") + "{\n" + line(id="b", num_images=9) + "[]\n" + line(id="A", image_urls=["ftp://x.example/1"])
+    assert [(code, row) for code, row, *_ in found(text, "ndjson")] == [
+        ("json-syntax", 2),
+        ("num-images", 3),
+        ("json-syntax", 4),
+        ("url-scheme", 5),
+        ("duplicate-id", 5),
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------- all formats
+
+
+def test_one_job_is_the_same_request_in_every_format(read):
+    """The same fingerprint: a catalogue may move from one format to another without being paid again."""
+    texts = {
+        "yaml": f"version: 1\njobs:\n- {{prompt: white, image_urls: {URL}, aspect_ratio: 16:9, num_images: 2}}\n",
+        "csv": f"{HEADER}mug,white,{URL},16:9,2\n",
+        "tsv": f"{HEADER}mug,white,{URL},16:9,2\n".replace(",", "\t"),
+        "jsonl": line(aspect_ratio="16:9", num_images=2),
+    }
+    assert len({read(text, ending).jobs[0].fingerprint for ending, text in texts.items()}) == 1

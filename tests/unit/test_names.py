@@ -1,0 +1,100 @@
+"""A job's id as a file name: safe on every system, and no other job's."""
+
+import re
+import unicodedata
+
+import pytest
+
+from runner.media.names import LONGEST, collisions, output_stem, stem_for
+
+
+@pytest.mark.parametrize(
+    "job_id", ["mug", "Mug-Blue_2.v1", "00123", "a.b.c", "x-1", "_private", "商品-1", "Größe", "a" * 120, "é" * 60]
+)
+def test_a_plain_id_is_its_own_name(job_id):
+    assert stem_for(job_id) == job_id
+
+
+@pytest.mark.parametrize(
+    ("job_id", "name"),
+    [
+        ("mug blue", "mug-blue-88d45a30"),
+        ("a/b", "a-b-c14cddc0"),
+        ("../../etc/passwd", "etc-passwd-00000000"),
+        ("..", "job-00000000"),
+        ("", "job-e3b0c442"),
+        ("CON", "job-00000000"),
+        ("-rf", "rf-00000000"),
+        (".hidden", "hidden-00000000"),
+        ("a" * 121, "a" * 111 + "-00000000"),
+    ],
+)
+def test_another_id_keeps_what_is_readable_and_gets_a_mark(job_id, name):
+    """The mark is a part of the id's hash: the same id has the same name tomorrow."""
+    assert stem_for(job_id) == name
+
+
+HOSTILE = [
+    *("", ".", "..", "...", "/", "\\", "../x", "..\\x", "/etc/passwd", "~root", "a/../b", "//server/share", "C:\\x"),
+    *("a\0b", "\0", "a\nb", "a\rb", "\x1b[2J", "a\u202egpj.exe", "\u200b", "\ufeffa", "a\u2028b", "\x7f"),
+    *("con", "CON", "Con.txt", "prn", "AUX.png", "nul", "NUL.tar.gz", "com1", "COM9.x", "lpt1", "LPT9", "com¹", "LPT³"),
+    *("-rf", "--help", "-", "---", ".-a", "-.a", "/.a", ".hidden", "..a", " a", "a ", "a.", "a..", "a. ", " ", ". ."),
+    *("a:b", "a:$DATA", "a*b", "a?b", 'a"b', "a<b>", "a|b", "$(rm -rf)", "`x`", "%2e%2e%2f", "%00", "a;b", "a&b"),
+    *("x" * 121, "x" * 5000, "é" * 61, "背" * 100, "\U0001f600" * 100, "a" * 119 + "é", "." * 300, "-" * 300),
+    *("e\u0301" * 50, "ﬁ", "K", "\u017f", "İ", "ß", "a\u0338", "กุ้ง", "की", "१२", "A" * 111 + "/" * 10),
+]
+
+
+@pytest.mark.parametrize("job_id", HOSTILE, ids=ascii)
+def test_no_id_leaves_the_folder_or_upsets_a_system(job_id):
+    """Linux, macOS and Windows alike, also for those who then type `rm *`."""
+    name = stem_for(job_id)
+    assert name
+    assert len(name.encode()) <= LONGEST
+    assert all(char.isalnum() or char in "._-" for char in name)
+    assert name[0] not in ".-"
+    assert name[-1] != "."
+    assert name.isprintable()
+    assert name == unicodedata.normalize("NFC", name)
+    device = name.split(".")[0].translate(str.maketrans("¹²³", "123")).upper()
+    assert device not in {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
+    assert output_stem(job_id, 1, 1) == f"images/{name}"
+
+
+def test_different_ids_have_different_names():
+    """Also where nothing readable is left of them, or only the end differs."""
+    different = {unicodedata.normalize("NFC", job_id) for job_id in [*HOSTILE, "x" * 5001, "a-b", "a_b", "a b", "a\tb"]}
+    assert len({stem_for(job_id) for job_id in different}) == len(different)
+
+
+def test_one_id_in_two_forms_is_one_name():
+    """The manifest refuses the two; a file system that composes would have made them one."""
+    assert stem_for("cafe\u0301") == stem_for("caf\u00e9") == "café"
+
+
+def test_several_outputs_are_numbered():
+    assert [output_stem("mug", n, 2) for n in (1, 2)] == ["images/mug-1", "images/mug-2"]
+    assert output_stem("mug", 1, 1) == "images/mug"
+
+
+@pytest.mark.parametrize(
+    ("jobs", "expected"),
+    [
+        ([("mug", 1), ("lamp", 4)], []),
+        ([("mug", 1), ("mug-1", 1), ("mug-2", 1)], []),
+        ([("mug", 2), ("mug-3", 1)], []),
+        ([("mug", 2), ("mug-2", 1)], [("mug", "mug-2")]),
+        ([("mug-2", 1), ("mug", 4)], [("mug-2", "mug")]),
+        ([("Mug", 2), ("mUG-1", 1)], [("Mug", "mUG-1")]),
+        ([("Mug", 1), ("mug", 1)], [("Mug", "mug")]),
+        ([("straße", 1), ("STRASSE", 1)], [("straße", "STRASSE")]),
+        ([("caf\u00e9", 2), ("cafe\u0301-1", 1)], [("caf\u00e9", "cafe\u0301-1")]),
+        ([("a b", 1), ("a/b", 1)], []),
+        ([("a b", 1), (stem_for("a b"), 1)], [("a b", stem_for("a b"))]),
+        ([("a", 2), ("a-1", 2), ("a-2", 1)], [("a", "a-1"), ("a", "a-2")]),
+        ([], []),
+    ],
+)
+def test_files_that_could_meet_are_found_before_anything_is_paid(jobs, expected):
+    """Compared as a careless file system would: without case, in one form."""
+    assert collisions(jobs) == expected
