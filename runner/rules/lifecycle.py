@@ -129,12 +129,15 @@ class Policies:
 
     job_deadline_s: float = 30 * 60
     """Counted from the acceptance, which is in the state: so it survives a restart."""
+    outage_patience_s: float = 3 * 3600
+    """How much longer a request is looked for while no look succeeds: then nobody knows how it stands."""
     missing_patience_s: float = 10 * 60
     """For how long a 404 is not believed: a request may take a while to be known everywhere. Each run looks so long."""
     max_submits: int = 50
-    """How often in a row a POST that was not taken is sent again in one run."""
+    """How often in a row a POST that was throttled is sent again in one run. One that did not leave is free of it: an
+    outage is the brake's matter."""
     max_downloads: int = 9
-    """How often in a row an output is fetched in one run."""
+    """How often in a row an output is fetched in one run; three times as often where only the network fails."""
 
 
 def decide(job: Job, now: float, policies: Policies) -> Action:
@@ -143,7 +146,8 @@ def decide(job: Job, now: float, policies: Policies) -> Action:
         return Finish()
     match job.state:
         case S.PENDING:
-            tired = job.tries >= policies.max_submits
+            is_throttled = job.failure is not None and job.failure.kind is FailureKind.THROTTLED
+            tired = is_throttled and job.tries >= policies.max_submits
             return _leave(job) if tired else _when_ready(job, now, Submit())
         case S.SUBMITTED:
             return _decide_submitted(job, now, policies)
@@ -159,7 +163,8 @@ def _decide_submitted(job: Job, now: float, policies: Policies) -> Action:
     if is_missing and since is not None and now - since >= policies.missing_patience_s:
         return GiveUp(_of(job, FailureKind.OUTPUT, "request_gone", "RunComfy does not know the request any more"))
     is_finished = job.remote is not None and job.remote.is_finished
-    is_late = job.submitted_at is not None and now >= job.submitted_at + policies.job_deadline_s
+    patience_s = policies.job_deadline_s + (policies.outage_patience_s if job.failure is not None else 0.0)
+    is_late = job.submitted_at is not None and now >= job.submitted_at + patience_s
     if is_late and job.polled_at is not None and not is_finished and not is_missing:
         # Each run looks at least once: the request may have finished while nobody was looking.
         minutes = policies.job_deadline_s / 60
@@ -169,10 +174,12 @@ def _decide_submitted(job: Job, now: float, policies: Policies) -> Action:
 
 
 def _decide_collecting(job: Job, now: float, policies: Policies) -> Action:
-    if job.tries >= policies.max_downloads:
-        # A network that is down proves nothing about the files: only an answer can.
-        is_proof = job.failure is not None and job.failure.kind is FailureKind.OUTPUT
-        return GiveUp(job.failure) if is_proof and job.failure is not None else _leave(job)
+    # A network that is down proves nothing about the files: only an answer can.
+    if job.failure is not None and job.failure.kind is FailureKind.OUTPUT:
+        if job.tries >= policies.max_downloads:
+            return GiveUp(job.failure)
+    elif job.tries >= 3 * policies.max_downloads:
+        return _leave(job)
     return _when_ready(job, now, ReadResult() if job.is_stale else Collect())
 
 

@@ -97,8 +97,10 @@ class Brake:
 MOST_IN_ROW: Final = 3
 DOUBT_WINDOW_S: Final = 600.0
 STOP_WINDOW_S: Final = 2 * 3600.0
-FIRST_REST_S: Final = 15.0
+FIRST_REST_S: Final = 60.0
 LONGEST_REST_S: Final = 1800.0
+UNSENT_REST_S: Final = 60.0
+"""Reads go over connections that are open; new ones may not come about, where names are not resolved."""
 GOOD_PROBES: Final = 2
 LONGEST_PROBE_GAP_S: Final = 60.0
 
@@ -118,16 +120,17 @@ def after_doubt(brake: Brake, now: float, ceiling: int) -> Brake:
 
 
 def rest_s(stops: int) -> float:
-    """How long to leave the service alone after so many stops: not at all, then 15 s, then four times as long each."""
+    """How long the service is left alone after so many stops: not at all, a minute, then four times as long each."""
     return 0.0 if stops < 2 else float(min(LONGEST_REST_S, FIRST_REST_S * 4.0 ** min(stops - 2, 9)))
 
 
 def after_unsent(brake: Brake, now: float) -> Brake:
     """After a POST of which no byte left."""
     brake = replace(brake, unsent_in_row=brake.unsent_in_row + 1)
-    if brake.unsent_in_row >= MOST_IN_ROW or brake.state is BrakeState.HALF_OPEN:
-        return _put_on(brake, now, "the service cannot be reached")
-    return brake
+    if brake.unsent_in_row < MOST_IN_ROW and brake.state is not BrakeState.HALF_OPEN:
+        return brake
+    on = _put_on(brake, now, "the service cannot be reached")
+    return replace(on, rest_until=now + UNSENT_REST_S) if brake.state is BrakeState.HALF_OPEN else on
 
 
 def after_answer(brake: Brake) -> Brake:

@@ -16,6 +16,7 @@ import selectors
 import shutil
 import socket
 import time
+import weakref
 from collections import Counter
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     async def sock_connect(self, sock, address):
         await asyncio.sleep(self._world.latency())
-        if address[:2] not in self._servers:
+        if address[:2] not in self._servers or not self._world.is_up(self.time()):
             raise ConnectionRefusedError(111, "Connection refused")
         self._targets[sock.fileno()] = address[:2]
 
@@ -84,6 +85,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         theirs = Wire(self, self._world, self._servers[self._targets.pop(sock.fileno())]())
         sock.close()
         ours.peer, theirs.peer = theirs, ours
+        self._world.wires.add(ours)
         theirs.protocol.connection_made(theirs)
         ours.protocol.connection_made(ours)
         return ours, ours.protocol
@@ -126,6 +128,9 @@ class Wire(asyncio.Transport):
         return self._closing
 
     def write(self, data):
+        if not self._world.is_up(self._loop.time()):
+            self.abort()
+            self._loop.call_later(self._world.latency(), self._reset)
         if not self._closing:
             self._send(self.peer._receive, bytes(data))
 
@@ -240,6 +245,10 @@ class World:
         self.steps = Counter()
         self.deaths = Counter()
         self.disk = Disk(directory / "night-0")
+        self.is_up = lambda now: True
+        self.skew = 0.0
+        """How far the wall clock is off, in seconds; a sleep of the machine moves it as well."""
+        self.wires = weakref.WeakSet()
         self._dies_at = None
         self._is_power_cut = False
         self._is_alive = False
@@ -259,6 +268,12 @@ class World:
             self.deaths["power cut" if self._is_power_cut else "kill"] += 1
             self.deaths[kind] += 1
             self.die()
+
+    def cut_wires(self):
+        """Every open connection is reset, as after a long sleep."""
+        for wire in list(self.wires):
+            wire.abort()
+            wire._reset()
 
     def die(self):
         """Keep what survives, and end: no step of this night counts from here on."""
@@ -280,7 +295,7 @@ class World:
         random.seed(self.dice.random())
         self._is_alive = True
         try:
-            time.time = lambda: EPOCH + loop.time()
+            time.time = lambda: EPOCH + loop.time() + self.skew
             time.monotonic = time.perf_counter = loop.time
             os.urandom = self.dice.randbytes
             return loop.run_until_complete(main(self.disk.directory))

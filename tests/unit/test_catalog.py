@@ -178,8 +178,10 @@ def test_the_inputs_are_left_as_they_were():
 
 @pytest.mark.parametrize(
     "model_id",
-    ["", "x", "..", "../data/google--nano-banana--edit", "google--nano-banana--edit", "google/nano-banana--edit"]
-    + ["a\\b", "a\0b", "\ud800", "m" * 5000, "google/nano-banana/edit ", "GOOGLE/nano-banana/edit"],
+    [
+        *("", "x", "..", "../data/google--nano-banana--edit", "google--nano-banana--edit", "google/nano-banana--edit"),
+        *("a\\b", "a\0b", "\ud800", "m" * 5000, "google/nano-banana/edit ", "GOOGLE/nano-banana/edit"),
+    ],
 )
 def test_only_the_bundled_models_own_id_names_it(model_id):
     """Whatever the text, nothing else is read and nothing raises."""

@@ -57,6 +57,7 @@ PRICE = Money(39_000)
 SPEC = JobSpec(job_id="mug", model="m", inputs={"prompt": "white"}, fingerprint="f")
 OTHER = JobSpec(job_id="mug", model="m", inputs={"prompt": "black"}, fingerprint="g")
 FAILURE = Failure(kind=FailureKind.TRANSIENT, code="network", message="reset")
+THROTTLED = Failure(kind=FailureKind.THROTTLED, code="throttled", message="too many requests")
 BROKEN = Failure(kind=FailureKind.OUTPUT, code="corrupt", message="does not decode")
 RUNNING = RemoteStatus(state=RemoteState.RUNNING, raw="in_progress")
 COMPLETED = RemoteStatus(state=RemoteState.COMPLETED, raw="completed")
@@ -271,12 +272,14 @@ TIRED = replace(in_state(S.RESULT_KNOWN), tries=4)
         (advance(in_state(S.RESULT_KNOWN), BY_TYPE[CollectFailed]), NOW, Wait(NOW + 3)),
         (advance(in_state(S.RESULT_KNOWN), BY_TYPE[CollectFailed]), NOW + 3, ReadResult()),
         (replace(TIRED, failure=BROKEN), NOW, GiveUp(BROKEN)),
-        (replace(TIRED, failure=FAILURE), NOW, Leave(FAILURE)),
+        (replace(TIRED, failure=FAILURE), NOW, Collect()),
+        (replace(TIRED, failure=FAILURE, tries=12), NOW, Leave(FAILURE)),
         (in_state(S.HELD), NOW, Finish()),
         (in_state(S.DONE), NOW, Finish()),
         (in_state(S.IN_DOUBT), NOW, Finish()),
         (replace(in_state(S.SUBMITTED), is_left=True), NOW + 9, Finish()),
-        (replace(in_state(S.PENDING), tries=3, failure=FAILURE), NOW, Leave(FAILURE)),
+        (replace(in_state(S.PENDING), tries=9, failure=FAILURE), NOW, Submit()),
+        (replace(in_state(S.PENDING), tries=3, failure=THROTTLED), NOW, Leave(THROTTLED)),
     ],
 )
 def test_what_comes_next(job, now, action):
@@ -286,7 +289,7 @@ def test_what_comes_next(job, now, action):
 
 def test_a_job_that_was_tried_too_often_is_left_even_without_a_reason():
     """There is always a failure to show."""
-    action = decide(replace(in_state(S.PENDING), tries=3), NOW, POLICIES)
+    action = decide(replace(in_state(S.RESULT_KNOWN), tries=12), NOW, POLICIES)
     assert isinstance(action, Leave)
     assert action.failure.code == "gave_up"
 

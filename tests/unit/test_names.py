@@ -1,6 +1,5 @@
 """A job's id as a file name: safe on every system, and no other job's."""
 
-import re
 import unicodedata
 
 import pytest
@@ -18,15 +17,15 @@ def test_a_plain_id_is_its_own_name(job_id):
 @pytest.mark.parametrize(
     ("job_id", "name"),
     [
-        ("mug blue", "mug-blue-88d45a30"),
+        ("mug blue", "mug-blue-05078188"),
         ("a/b", "a-b-c14cddc0"),
-        ("../../etc/passwd", "etc-passwd-00000000"),
-        ("..", "job-00000000"),
+        ("../../etc/passwd", "etc-passwd-3754d6cb"),
+        ("..", "job-5ec1f7e7"),
         ("", "job-e3b0c442"),
-        ("CON", "job-00000000"),
-        ("-rf", "rf-00000000"),
-        (".hidden", "hidden-00000000"),
-        ("a" * 121, "a" * 111 + "-00000000"),
+        ("CON", "job-a3dbc4b6"),
+        ("-rf", "rf-686c39ac"),
+        (".hidden", "hidden-16924190"),
+        ("a" * 121, "a" * 111 + "-e9615320"),
     ],
 )
 def test_another_id_keeps_what_is_readable_and_gets_a_mark(job_id, name):

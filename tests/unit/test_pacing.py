@@ -139,7 +139,7 @@ def test_each_further_stop_rests_longer():
         brake = pacing.after_probe(pacing.after_probe(brake, is_good=True), is_good=True)
         assert brake.state is BrakeState.HALF_OPEN
         brake = pacing.after_doubt(brake, now, 8)
-    assert rests == [0, 15, 60, 240, 960, 1800, 1800, 1800]
+    assert rests == [0, 60, 240, 960, 1800, 1800, 1800, 1800]
 
 
 def test_a_doubt_that_arrives_late_is_no_further_stop():
@@ -158,6 +158,6 @@ def test_stops_are_remembered_over_good_answers_and_forgotten_after_two_hours():
     assert brake.state is BrakeState.RELEASED
     for _ in range(3):
         brake = pacing.after_doubt(brake, NOW + 60, 8)
-    assert brake.rest_until == NOW + 60 + 15
+    assert brake.rest_until == NOW + 60 + 60
     late = replace(Brake(state=BrakeState.HALF_OPEN), stopped_at=(NOW,))
     assert pacing.after_doubt(late, NOW + 7200, 8).stopped_at == (NOW + 7200,)

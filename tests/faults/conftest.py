@@ -1,0 +1,14 @@
+"""What the rows of the fault matrix share."""
+
+import pytest
+from support.night import Night
+
+
+@pytest.fixture
+def night(tmp_path, monkeypatch):
+    """Makes a night of some jobs."""
+
+    def make(jobs=3, **settings):
+        return Night(tmp_path, monkeypatch, jobs, **settings)
+
+    return make

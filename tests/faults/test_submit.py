@@ -1,0 +1,201 @@
+"""The fault matrix, rows 1 to 16: what can happen to a paid POST."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from pathlib import Path
+
+import pytest
+from support.processes import TOKEN, command, write_jobs
+
+from runner.api.wire import Accepted, Reply, classify_submit
+
+LOOPBACK_PEM = Path(__file__).parents[1] / "support" / "loopback.pem"
+
+
+def on_submit(kind, **more):
+    return {"on": "submit", "kind": kind, **more}
+
+
+def assert_in_doubt_once(morning, jobs=3):
+    """Each POST left one doubt, none was sent again, and the exit code says that there is something to look at."""
+    assert morning.states == ["in_doubt"] * jobs
+    assert morning.exit_code == 1
+    assert morning.ledger["posts"] == jobs
+    assert morning.payments <= 1
+
+
+def test_fault_01_no_route_for_two_hours(night):
+    """Free to try again: no attempt used, none in doubt, and the run goes on when it is back."""
+    nights = night(jobs=6)
+    nights.world.is_up = lambda now: not 3.0 < now < 7203.0
+    morning = nights.run()
+    assert morning.states == ["done"] * 6
+    assert morning.exit_code == 0
+    assert 7200 < morning.seconds < 7200 + 1800
+    assert all(len(line["attempts"]) == 1 for line in morning.results.values())
+    assert morning.ledger["accepted"] == 6
+
+
+async def test_fault_02_tls_that_cannot_be_verified(tmp_path):
+    """The run is held, never weakened."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(LOOPBACK_PEM)
+    heard = []
+
+    async def serve(reader, writer):
+        heard.append(await reader.read(100))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    write_jobs(tmp_path / "jobs.jsonl", 2)
+    base = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+    env = {"RUNCOMFY_MODEL_API_BASE": base, "RUNCOMFY_TOKEN": TOKEN}
+    done = await asyncio.to_thread(command, "run", "jobs.jsonl", "--yes", cwd=tmp_path, **env)
+    server.close()
+    assert done.returncode == 78, done.stderr
+    assert "no verified TLS connection" in done.stderr
+    assert heard == []
+
+
+def test_fault_03_reset_before_it_was_read(night):
+    """Nobody can know: in doubt."""
+    morning = night().run(on_submit("reset_before"))
+    assert_in_doubt_once(morning)
+    assert morning.ledger["accepted"] == 0
+
+
+def test_fault_04_read_and_closed(night):
+    """In doubt, and taken exactly once."""
+    morning = night().run(on_submit("fin_after"))
+    assert_in_doubt_once(morning)
+    assert morning.ledger["accepted"] == 3
+
+
+def test_fault_05_read_and_silence(night):
+    """In doubt when patience ends; the slot is free for the next job, the money stays set aside."""
+    morning = night(jobs=3).run(on_submit("hang", seconds=500.0), concurrency=1)
+    assert_in_doubt_once(morning)
+    assert morning.seconds > 3 * 60
+    assert morning.summary["cost_usd"]["reserved_in_doubt"] == pytest.approx(3 * 0.039)
+
+
+def test_fault_06_the_answer_is_cut(night):
+    """In doubt: half an answer is none."""
+    morning = night().run(on_submit("truncated_json"))
+    assert_in_doubt_once(morning)
+    assert morning.ledger["accepted"] == 3
+    assert all(line["request_id"] is None for line in morning.results.values())
+
+
+def test_fault_07_a_captive_portal(night):
+    """In doubt, named for what it is, and the brake is on."""
+    nights = night(jobs=3)
+    morning = nights.run(on_submit("html"))
+    assert_in_doubt_once(morning)
+    message = next(iter(morning.results.values()))["error"]["message"]
+    assert "text/html" in message
+    assert "Sign in to the network" in message
+
+
+@pytest.mark.parametrize("kind", ["empty", "list", "no_id"])
+def test_fault_08_an_answer_without_an_id(night, kind):
+    """200 and nothing, a list, an object without the id: in doubt."""
+    assert_in_doubt_once(night().run(on_submit(kind)))
+
+
+@pytest.mark.parametrize("body", [b'{"request_id": 7}', b'{"request_id": "a/b"}', b'{"request_id": ["r"]}'])
+def test_fault_08_an_id_that_is_none(body):
+    """Of the wrong type or shape: in doubt as well."""
+    reply = Reply(status=200, headers={"Content-Type": "application/json"}, body=body)
+    assert type(classify_submit(reply)).__name__ == "Unknown"
+
+
+@pytest.mark.parametrize(("code", "state", "exit_code"), [(422001, "rejected", 1), (400002, "held", 77)])
+def test_fault_09_an_error_inside_200(night, code, state, exit_code):
+    """Refused, by the table of codes."""
+    morning = night(jobs=1).run(on_submit("error_in_200", error_code=code))
+    assert (morning.states, morning.exit_code) == ([state], exit_code)
+    assert morning.ledger["accepted"] == 0
+
+
+def test_fault_10_an_error_and_an_id():
+    """Accepted: the id is paid for, whatever else is said."""
+    body = json.dumps({"error_code": 500001, "error_message": "?", "request_id": "r-1"}).encode()
+    reply = classify_submit(Reply(status=200, headers={"Content-Type": "application/json"}, body=body))
+    assert isinstance(reply, Accepted)
+    assert reply.request_id == "r-1"
+
+
+@pytest.mark.parametrize("status", [400, 422])
+def test_fault_11_an_input_that_is_refused(night, status):
+    """That job is rejected with what was said; the others go on."""
+    morning = night().run(on_submit("status", status=status, error_code=422001, times=1))
+    assert sorted(morning.states) == ["done", "done", "rejected"]
+    rejected = next(line for line in morning.results.values() if line["state"] == "rejected")
+    assert "having trouble" in rejected["error"]["message"]
+    assert morning.exit_code == 1
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, 401001), (403, 403001), (400, 400004)])
+def test_fault_12_the_token_is_refused(night, status, code):
+    """After the first the whole run is held; no job failed, and with a good token it goes on."""
+    nights = night(jobs=4)
+    morning = nights.run(on_submit("status", status=status, error_code=code), concurrency=1)
+    assert morning.exit_code == 77
+    assert morning.ledger["posts"] == 1
+    assert set(morning.states) == {"held", "pending"}
+    assert nights.run().states == ["done"] * 4
+
+
+@pytest.mark.parametrize(("status", "code"), [(402, 402001), (400, 400002)])
+def test_fault_13_no_balance(night, status, code):
+    """Held, with the remedy; after a top-up the same command goes on."""
+    nights = night(jobs=4)
+    morning = nights.run(on_submit("status", status=status, error_code=code), concurrency=1)
+    assert morning.exit_code == 77
+    assert "top up" in morning.said
+    assert morning.ledger["posts"] == 1
+    assert nights.run().states == ["done"] * 4
+
+
+@pytest.mark.parametrize(("retry_after", "seconds"), [(None, 0.3), ("7", 7), ("date+7", 6), ("3.5", 3.5)])
+def test_fault_14_too_many_requests(night, retry_after, seconds):
+    """Waited for as it says, in each form; no attempt is lost, and each job is paid once."""
+    rule = on_submit("throttle", times=2) | ({"retry_after": retry_after} if retry_after else {})
+    morning = night().run(rule, concurrency=1)
+    assert morning.states == ["done"] * 3
+    assert morning.payments == 1
+    assert morning.ledger["posts"] == 5
+    assert morning.seconds >= 2 * seconds
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 522, 524])
+def test_fault_15_a_gateway_fails(night, status):
+    """In doubt, since the job may have been taken before; a whole night of it costs a handful, not the manifest."""
+    morning = night(jobs=60).run(on_submit("status", status=status, processed=True), concurrency=4)
+    doubts = morning.states.count("in_doubt")
+    assert 3 <= doubts <= 3 + 4 + 9
+    assert morning.states.count("pending") == 60 - doubts
+    assert morning.exit_code == 69
+    assert morning.ledger["accepted"] == doubts
+    assert morning.payments == 1
+
+
+def test_fault_16_a_redirect(night):
+    """Not followed: in doubt, naming where it led, and the token stayed here."""
+    morning = night().run(on_submit("redirect"))
+    assert_in_doubt_once(morning)
+    assert "127.0.0.1" in next(iter(morning.results.values()))["error"]["message"]
+    assert morning.ledger["leaks"] == 0
+
+
+def test_fault_15_everything_fails(night):
+    """Where the free card does not answer either, no more is risked than what was in flight."""
+    down = {"kind": "status", "status": 503}
+    rules = [on_submit("status", status=503, processed=True), {"on": "card", "every": 2, **down}]
+    morning = night(jobs=60).run(*rules, concurrency=4)
+    assert morning.states.count("in_doubt") <= 3 + 4
+    assert morning.exit_code == 69

@@ -1,0 +1,109 @@
+"""One night in virtual time: the real client, scheduler, store and simulator; hours pass in a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import random
+import time
+from dataclasses import dataclass, field
+
+from PIL import Image
+from simulation.world import World
+
+import runner
+from runner.batch import Control
+from runner.errors import BatchError
+from runner.model import canonical
+from runner.simulator import Simulator, SimulatorSettings
+from runner.simulator import files as simulator_files
+from runner.simulator.settings import FaultRule
+
+TOKEN = "canary-token-77aa"
+
+
+@dataclass
+class Morning:
+    """What there is when the night is over."""
+
+    exit_code: int
+    said: str
+    ledger: dict
+    seconds: float
+    results: dict = field(default_factory=dict)
+    summary: dict = field(default_factory=dict)
+
+    @property
+    def states(self):
+        """The jobs' states, in order."""
+        return [line["state"] for line in self.results.values()]
+
+    @property
+    def payments(self):
+        """How often each payload was taken, the most."""
+        return max(self.ledger["by_payload"].values(), default=0)
+
+
+class Night:
+    """Nights of a few jobs over one run directory and one service that remembers."""
+
+    def __init__(self, tmp_path, monkeypatch, jobs=3, **settings):
+        monkeypatch.setattr(simulator_files, "edit", lambda inputs, variant, seed: painted(inputs, variant))
+        monkeypatch.setattr(logging, "raiseExceptions", False)
+        self.world = World(7, tmp_path)
+        self.out = self.world.disk.directory
+        self.manifest = tmp_path / "jobs.jsonl"
+        self.settings = {"slots": 4, "latency_s": 4.0, "journal": tmp_path / "service.jsonl"} | settings
+        self.write(*({"id": f"job-{n}", "prompt": f"White, take {n}."} for n in range(jobs)))
+
+    def write(self, *jobs):
+        """The manifest's jobs."""
+        url = "https://photos.example.com/mug-red.jpg"
+        lines = [json.dumps({"image_urls": [url], "output_format": "png", **job}) + "\n" for job in jobs]
+        self.manifest.write_text("".join(lines))
+
+    def run(self, *faults, beside=None, token=TOKEN, act=runner.run, **choices):
+        """Run the manifest once; `beside` is a coroutine function that is given the control of the run."""
+        choices = {"yes": True, "out": self.out, "concurrency": 2} | choices
+        rules = tuple(FaultRule(**({"every": 1} | fault if "probability" not in fault else fault)) for fault in faults)
+
+        async def main(_):
+            async with Simulator(SimulatorSettings(faults=rules, **self.settings)) as simulator:
+                control = Control()
+                helper = asyncio.create_task(beside(control)) if beside else None
+                began = time.monotonic()
+                try:
+                    outcome = await runner.run(
+                        self.manifest, base_url=simulator.api_base, token=token, control=control, **choices
+                    )
+                    said = outcome.hold.message if outcome.hold else ""
+                except BatchError as error:
+                    outcome, said = error, error.message
+                finally:
+                    if helper is not None:
+                        helper.cancel()
+                        await asyncio.gather(helper, return_exceptions=True)
+                return Morning(int(outcome.exit_code), said, simulator.ledger, time.monotonic() - began)
+
+        morning = self.world.live(main)
+        if (self.out / "results.jsonl").exists():
+            lines = map(json.loads, (self.out / "results.jsonl").read_text().splitlines())
+            morning.results = {line["job_id"]: line for line in lines}
+            morning.summary = json.loads((self.out / "summary.json").read_text())
+        return morning
+
+    def log(self):
+        """The lines of run.log."""
+        return [json.loads(line) for line in (self.out / "run.log").read_text().splitlines()]
+
+
+def painted(inputs, variant):
+    """A tiny picture, different for each payload."""
+    dice = random.Random(canonical(inputs) + bytes([variant]))
+    image = Image.effect_noise((24, 24), 60 + dice.random()).convert("RGB")
+    image.putpixel((0, 0), tuple(dice.randbytes(3)))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
