@@ -146,7 +146,7 @@ class Wire(asyncio.Transport):
         self._loop.call_soon(self._lose, None)
 
     def _send(self, receive, *arguments):
-        self._last = max(self._last, self._loop.time() + self._world.latency())
+        self._last = max(self._last + 1e-6, self._loop.time() + self._world.latency())  # in order, always
         self._loop.call_at(self._last, receive, *arguments)
 
     def _receive(self, data):
@@ -298,7 +298,10 @@ class World:
             time.time = lambda: EPOCH + loop.time() + self.skew
             time.monotonic = time.perf_counter = loop.time
             os.urandom = self.dice.randbytes
-            return loop.run_until_complete(main(self.disk.directory))
+            done = loop.run_until_complete(main(self.disk.directory))
+            loop.run_until_complete(asyncio.sleep(1.0))  # the last words on the wires
+            loop.close()
+            return done
         except Death:
             return None
         finally:
