@@ -28,10 +28,10 @@ class ModelCard:
 def bundled(model_id: str) -> ModelCard | None:
     """The card that ships with the package, without a price: prices change, so the live card tells."""
     name = model_id.replace("/", "--") + ".json"
-    file = resources.files("runner.catalog").joinpath("data", name)
-    if "\\" in model_id or ".." in model_id or not file.is_file():
+    files = {file.name: file for file in resources.files("runner.catalog").joinpath("data").iterdir()}
+    document = json.loads(files[name].read_text("utf-8")) if name in files else {}
+    if document.get("model_id") != model_id:
         return None
-    document = json.loads(file.read_text("utf-8"))
     return ModelCard(
         model_id=document["model_id"],
         display_name=document["display_name"],

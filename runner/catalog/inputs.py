@@ -26,18 +26,23 @@ class _Rules:
 
     def __init__(self, card: ModelCard, *, allow_loopback: bool) -> None:
         self.model = card.model_id
-        self.fields: Mapping[str, Mapping[str, Any]] = card.input_schema.get("properties", {})
+        properties = card.input_schema.get("properties")
+        named = properties.items() if isinstance(properties, Mapping) else ()
+        self.fields: Mapping[str, Mapping[str, Any]] = {n: schema for n, schema in named if isinstance(schema, Mapping)}
         self._allow_loopback = allow_loopback
-        self._validator = jsonschema_rs.validator_for(dict(card.input_schema))
+        self._validator = _validator(card.input_schema)
         self._url_fields = [name for name, schema in self.fields.items() if _holds_urls(name, schema)]
 
     def problems(self, inputs: Mapping[str, Any]) -> list[InputProblem]:
         """Every way in which the inputs break the schema or name what the service cannot fetch."""
         document = dict(inputs)
         found: list[InputProblem] = []
-        if not self._validator.is_valid(document):
-            for error in self._validator.iter_errors(document):
-                found += self._explain(error)
+        try:
+            if not self._validator.is_valid(document):
+                for error in self._validator.iter_errors(document):
+                    found += self._explain(error)
+        except ValueError as error:  # 255 levels deep, or half a surrogate pair
+            found.append(InputProblem(path=(), code="invalid", message=f"the job is not JSON: {error}"))
         for name in self._url_fields:
             found += self._url_problems(name, document.get(name))
         return found
@@ -82,6 +87,18 @@ class _Rules:
         return InputProblem(path=(key,), code="unknown-field", message=f"unknown field {key!r}", hint=hint)
 
 
+def _validator(schema: Mapping[str, Any]) -> Any:
+    """The schema, compiled. One that is broken, or that refers to another host, judges nothing: the service will."""
+    try:
+        return jsonschema_rs.validator_for(dict(schema), retriever=_never_fetched)
+    except ValueError:
+        return jsonschema_rs.validator_for({})
+
+
+def _never_fetched(uri: str) -> Any:
+    raise ValueError(f"a schema is not fetched: {uri}")
+
+
 def _holds_urls(name: str, schema: Mapping[str, Any]) -> bool:
     """Whether a field's text is a URL that the service fetches."""
     inner = schema.get("items", schema) if schema.get("type") == "array" else schema
@@ -121,9 +138,12 @@ def _length(path: tuple[str | int, ...], schema: Mapping[str, Any], value: Any) 
     code = "prompt-length" if path == ("prompt",) else "length"
     if not value:
         return InputProblem(path=path, code=code, message=f"{_named(path)} is empty")
-    most = schema.get("maxLength")
+    least, most = int(schema.get("minLength", 0)), int(schema.get("maxLength", 0))
+    if len(value) < least:
+        message = f"{_named(path)} is {len(value)} characters long, at least {least} are needed"
+        return InputProblem(path=path, code=code, message=message)
     message = f"{_named(path)} is {len(value)} characters long, the limit is {most}"
-    return InputProblem(path=path, code=code, message=message, hint=f"cut {len(value) - int(most or 0)} characters")
+    return InputProblem(path=path, code=code, message=message, hint=f"cut {len(value) - most} characters")
 
 
 def _count(path: tuple[str | int, ...], schema: Mapping[str, Any], value: Any) -> InputProblem:

@@ -20,6 +20,8 @@ def url_problem(url: str, *, allow_loopback: bool = False) -> Problem | None:
         return "url", "an empty URL", ""
     if re.search(r"\s", url):
         return "url-space", f"the URL holds white space: {_short(url)}", "write a space in a URL as %20"
+    if not url.isprintable():
+        return "url", f"the URL holds a character that cannot be seen: {_short(url)!r}", "type the URL anew"
     if url.startswith("data:"):
         is_image = url.startswith(("data:image/", "data:video/"))
         return None if is_image else ("url", "a data: URI that is no image", "data:image/… is taken")

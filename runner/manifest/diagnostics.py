@@ -104,9 +104,10 @@ def _lines(diagnostic: Diagnostic) -> list[str]:
     )
     lines = [head]
     if place.text is not None and place.column:
-        text = place.text[:160]
-        carets = "^" * max(1, min(place.width, 60, len(text) - place.column + 1))
-        lines += [f"{place.line:>7} | {text}", f"        | {' ' * (place.column - 1)}{carets}"]
+        start = max(0, place.column - 100)  # of a long line, the part where it is wrong
+        text, before = place.text[start : start + 160], place.column - 1 - start
+        carets = "^" * max(1, min(place.width, 60, len(text) - before))
+        lines += [f"{place.line:>7} | {text}", f"        | {' ' * before}{carets}"]
     if diagnostic.hint:
         lines.append(f"        = {diagnostic.hint}")
     return lines

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place
-from runner.model import InputProblem, InputRules, JobSpec, fingerprint
+from runner.model import InputRules, JobSpec, fingerprint
 
 DEFAULT_MODEL: Final = "google/nano-banana/edit"
 LONGEST_ID: Final = 120
+MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
+"""A model's id is part of the URL that is paid at: nothing in it may lead elsewhere."""
 ID_COLUMNS: Final = ("sku", "handle", "custom_id")
 """Columns that name a row where there is no id; never the row's number, since sorting a sheet would pay twice."""
 
@@ -45,15 +47,17 @@ def specs(entries: Iterable[Entry], rules_of: RulesOf, findings: Findings) -> li
     found: list[JobSpec] = []
     seen: dict[str, tuple[str, Place]] = {}
     for entry in entries:
-        model = str(entry.fields.pop("model", None) or DEFAULT_MODEL)
+        model = _model(entry, findings)
         rules = rules_of(model)
+        inputs = {key: value for key, value in entry.fields.items() if key not in ("id", "model")}
         if rules is not None:
-            _report(entry, rules.problems(entry.fields), findings)
+            inputs = {key: _listed(value, rules.fields.get(key, {})) for key, value in inputs.items()}
+            for problem in rules.problems(inputs):
+                findings.error(problem.code, entry.at(*problem.path), problem.message, problem.hint)
         _check_prompt(entry, findings)
-        digest = fingerprint(model, _plain(entry.fields, "id"))
-        job_id = _identify(entry, digest)
+        digest = fingerprint(model, inputs)
+        job_id = _identify(entry, digest, findings)
         _check_id(job_id, entry, seen, findings)
-        inputs = _plain(entry.fields, "id")
         found.append(
             JobSpec(job_id=job_id, model=model, inputs=inputs, fingerprint=digest, row=entry.row, source=entry.source)
         )
@@ -62,15 +66,28 @@ def specs(entries: Iterable[Entry], rules_of: RulesOf, findings: Findings) -> li
     return found
 
 
-def _plain(fields: Mapping[str, Any], without: str) -> dict[str, Any]:
-    return {key: value for key, value in fields.items() if key != without}
+def _model(entry: Entry, findings: Findings) -> str:
+    """The model's id; the one this tool was made for where there is none, or where it cannot be one."""
+    model = entry.fields.get("model")
+    if model is None or model == "":
+        return DEFAULT_MODEL
+    if isinstance(model, str) and len(model) <= LONGEST_ID and MODEL.fullmatch(model):
+        return model
+    findings.error("model", entry.at("model"), f"not a model's id: {str(model)[:60]!r}", f"as in {DEFAULT_MODEL}")
+    return DEFAULT_MODEL
 
 
-def _report(entry: Entry, problems: Iterable[InputProblem], findings: Findings) -> None:
-    for problem in problems:
-        if problem.path == ("id",):
-            continue
-        findings.error(problem.code, entry.at(*problem.path), problem.message, problem.hint)
+def _listed(value: Any, schema: Mapping[str, Any]) -> Any:
+    """The value; where a list is wanted, one text stands for a list of one, and several URLs may stand in it."""
+    if not isinstance(value, str) or schema.get("type") != "array":
+        return value
+    return split_urls(value) if "://" in value else [value]
+
+
+def split_urls(text: str) -> list[str]:
+    """Several URLs in one text: by `|`, by white space, or by a comma before the next scheme (as WooCommerce does)."""
+    parts = re.split(r"\s*\|\s*|\s+|,\s*(?=https?://)", text.strip())
+    return [part.rstrip(",") for part in parts if part.strip(", ")]
 
 
 def _check_prompt(entry: Entry, findings: Findings) -> None:
@@ -82,11 +99,14 @@ def _check_prompt(entry: Entry, findings: Findings) -> None:
         findings.error("prompt-length", entry.at("prompt"), "prompt is blank")
 
 
-def _identify(entry: Entry, digest: str) -> str:
+def _identify(entry: Entry, digest: str, findings: Findings) -> str:
     """The user's id, else a naming column's, else the request's own digest."""
     given = entry.fields.get("id")
+    if isinstance(given, str):
+        return given
     if given is not None:
-        return str(given)
+        findings.error("id", entry.at("id"), f"an id must be text, got {str(given)[:60]}")
+        return digest
     for name, value in entry.row.items():
         if re.sub(r"\W+", "_", name.strip().lower()) in ID_COLUMNS and value.strip():
             return value.strip()
@@ -98,7 +118,7 @@ def _check_id(job_id: str, entry: Entry, seen: dict[str, tuple[str, Place]], fin
     if not job_id.strip() or len(job_id) > LONGEST_ID or not job_id.isprintable():
         findings.error("id", place, f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
         return
-    if re.fullmatch(r"\d(\.\d+)?E\+\d+", job_id):
+    if re.fullmatch(r"\d([.,]\d+)?E\+\d+", job_id):
         hint = "format the column as Text before pasting the numbers"
         findings.error("id", place, f"id {job_id!r} was shortened by a spreadsheet", hint)
     key = unicodedata.normalize("NFC", job_id).casefold()

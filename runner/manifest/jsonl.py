@@ -7,7 +7,9 @@ from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.entries import Entry
+from runner.model import canonical
 
+DEEPEST: Final = 50
 WRAPPERS: Final = ("input", "body")
 CARRIED: Final = ("method", "url")
 """Keys of other services' batch formats that mean nothing here."""
@@ -34,6 +36,7 @@ def read_jsonl(text: str, findings: Findings) -> list[Entry]:
 def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None:
     try:
         document = json.loads(line, object_pairs_hook=_once, parse_constant=_refuse)
+        _check_sendable(document, line)
     except _Duplicate as error:
         findings.error("duplicate-key", place, f"duplicate key {error.args[0]!r}", "keep one of them")
         return None
@@ -65,13 +68,9 @@ def _entry(document: dict[str, Any], place: Place, findings: Findings) -> Entry:
         fields = {key: value for key, value in document.items() if not key.startswith("x-")}
     identity = job_id if job_id is not None else custom_id
     if identity is not None:
-        if not isinstance(identity, (str, int)) or isinstance(identity, bool):
-            findings.error("id", place, f"an id must be text, got {identity!r}")
-        fields["id"] = str(identity)
+        fields["id"] = str(identity) if type(identity) is int else identity
     if model is not None:
         fields["model"] = model
-    if isinstance(fields.get("image_urls"), str):
-        fields["image_urls"] = [fields["image_urls"]]
     carried = {str(key): str(value) for key, value in row.items()} if isinstance(row, dict) else {}
     return Entry(fields=fields, place=place, source=f"{findings.file}:{place.line}", row=carried)
 
@@ -86,3 +85,15 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
+
+
+def _check_sendable(document: Any, line: str) -> None:
+    """Raise `ValueError` for what can be read but not sent: 1e999, half a surrogate pair, a tower of brackets."""
+    canonical(document)
+    if line.count("[") + line.count("{") > DEEPEST and _depth(document) > DEEPEST:
+        raise ValueError(f"more than {DEEPEST} levels deep")
+
+
+def _depth(value: Any) -> int:
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, items), default=0)

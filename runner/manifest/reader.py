@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import os
 import re
 import stat
 from collections.abc import Mapping
@@ -30,6 +29,8 @@ FORMATS: Final = {
     ".ndjson": "jsonl",
 }
 LARGEST_TABLE: Final = 2 << 30
+NOT_IN_YAML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
+"""Control characters, and the line breaks of YAML 1.1 that no editor shows: the parser would fold them away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ def read_manifest(path: Path, *, rules: RulesOf) -> Manifest:
     if text is None:
         raise InvalidManifest(findings.found)
     if form == "yaml":
-        found = read_yaml(text, rules, findings)
+        found = read_yaml(text, findings)
         name, run, entries = found.name, found.run, found.entries
     elif form == "jsonl":
         entries = read_jsonl(text, findings)
@@ -76,13 +77,12 @@ def read_manifest(path: Path, *, rules: RulesOf) -> Manifest:
 
 def _read(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
-                raise InputMissing(f"{path} is not a regular file")
-            if found.st_size > LARGEST_TABLE:
-                raise InputMissing(f"{path} is larger than {LARGEST_TABLE >> 30} GiB")
-            return file.read()
+        found = path.stat()  # before it is opened: a pipe without a writer would wait for ever
+        if not stat.S_ISREG(found.st_mode):
+            raise InputMissing(f"{path} is not a regular file")
+        if found.st_size > LARGEST_TABLE:
+            raise InputMissing(f"{path} is larger than {LARGEST_TABLE >> 30} GiB")
+        return path.read_bytes()
     except FileNotFoundError:
         raise InputMissing(f"{path}: no such file") from None
     except OSError as error:
@@ -102,9 +102,9 @@ def _decode(data: bytes, form: str, findings: Findings) -> str | None:
         hint = 'save it as UTF-8 (in Excel: "CSV UTF-8")'
         findings.error("encoding", Place(line=line), f"byte {data[error.start]:#04x} is not UTF-8", hint)
         return None
-    if form == "yaml" and (bad := re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f]", text)):
-        line = text[: bad.start()].count("\n") + 1
-        findings.error("nul", Place(line=line), f"the control character {bad[0]!r}", "remove it")
+    if form == "yaml" and (bad := NOT_IN_YAML.search(text)):
+        line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
+        findings.error("nul", Place(line=line, column=column), f"the control character {bad[0]!r}", "remove it")
         return None
     return text
 

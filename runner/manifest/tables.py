@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
-from runner.manifest.entries import DEFAULT_MODEL, Entry, RulesOf
+from runner.manifest.entries import DEFAULT_MODEL, Entry, RulesOf, split_urls
 from runner.model import InputRules
 
 DELIMITERS: Final = (",", ";", "\t", "|")
@@ -33,10 +34,11 @@ def read_table(text: str, *, is_tsv: bool, rules_of: RulesOf, findings: Findings
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
-        columns = _columns(header, rules_of, findings)
-        if columns is None:
+        if not any(cell.strip() for cell in header):
+            hint = "the first row names the columns: id, prompt, image_urls"
+            findings.error("empty", Place(), "an empty table", hint)
             return []
-        return list(_rows(reader, header, columns, rules_of, findings, skipped))
+        return list(_rows(reader, header, rules_of, findings, skipped))
     except csv.Error as error:
         hint = 'a quote that is never closed? look for a lone " near this line'
         findings.error("csv-syntax", Place(line=reader.line_num + skipped), str(error), hint)
@@ -74,18 +76,21 @@ def _delimiter(text: str) -> str:
     return max(DELIMITERS, key=score)
 
 
-def _columns(header: Sequence[str], rules_of: RulesOf, findings: Findings) -> dict[int, str] | None:
-    """Which column is which field; every other column is the user's own."""
-    if not any(cell.strip() for cell in header):
-        findings.error("empty", Place(), "an empty table", "the first row names the columns: id, prompt, image_urls")
-        return None
-    rules = rules_of(DEFAULT_MODEL)
+def _check_names(header: Sequence[str], fields: Iterable[str], findings: Findings) -> None:
+    """No two columns for one field, and no two of the user's own under one name: one of them would be lost."""
+    first: dict[str, int] = {}
+    for index, cell in enumerate(header):
+        name = key if (key := _key(cell)) in fields else cell.strip()
+        if name and first.setdefault(name, index) != index:
+            hint = f"the first is {_cell(first[name], 1)}: rename one of them"
+            findings.error("duplicate-column", Place(cell=_cell(index, 1)), f"two columns are named {name!r}", hint)
+
+
+def _columns(header: Sequence[str], rules: InputRules | None, findings: Findings) -> dict[int, str]:
+    """Which column is which field of a model; every other column is the user's own."""
     fields = ["id", "model", *(rules.fields if rules else ("prompt", "image_urls"))]
+    _check_names(header, fields, findings)
     plain = [_key(cell) for cell in header]
-    for name, count in ((n, plain.count(n)) for n in dict.fromkeys(plain)):
-        if name and count > 1:
-            place = Place(line=1, cell=_cell(len(plain) - 1 - plain[::-1].index(name), 1))
-            findings.error("duplicate-column", place, f"two columns are named {name!r}", "rename one of them")
     columns = {plain.index(field): field for field in fields if field in plain}
     for field, others in SYNONYMS.items():
         if field in fields and field not in columns.values():
@@ -93,20 +98,20 @@ def _columns(header: Sequence[str], rules_of: RulesOf, findings: Findings) -> di
             if match is not None and match not in columns:
                 columns[match] = field
     for field in ("prompt", "image_urls"):
-        if field in fields and field not in columns.values():
+        if rules and field in fields and field not in columns.values():
             findings.error("missing-column", Place(), f"no column {field!r}", did_you_mean(field, header))
     return columns
 
 
-def _rows(
-    reader: Any,
-    header: Sequence[str],
-    columns: Mapping[int, str],
-    rules_of: RulesOf,
-    findings: Findings,
-    skipped: int,
-) -> Iterator[Entry]:
-    cache: dict[str, InputRules | None] = {}
+def _rows(reader: Any, header: Sequence[str], rules_of: RulesOf, findings: Findings, skipped: int) -> Iterator[Entry]:
+    @cache
+    def reading(model: str) -> tuple[InputRules | None, Mapping[int, str]]:
+        rules = rules_of(model)
+        return rules, _columns(header, rules, findings)
+
+    named = next((index for index, cell in enumerate(header) if _key(cell) == "model"), None)
+    if named is None:
+        reading(DEFAULT_MODEL)
     ends, number = reader.line_num, 1
     for cells in reader:
         start, ends, number = ends + 1 + skipped, reader.line_num, number + 1
@@ -117,10 +122,9 @@ def _rows(
             message = f"the row has {len(cells)} cells, the header has {len(header)} (spreadsheet row {number})"
             findings.error("ragged-row", Place(line=start), message, hint)
             continue
-        model = next((cells[i].strip() for i, f in columns.items() if f == "model"), "") or DEFAULT_MODEL
-        if model not in cache:
-            cache[model] = rules_of(model)
-        yield _entry(cells, header, columns, cache[model], Place(line=start, cell=_cell(0, number)), number, findings)
+        model = cells[named].strip() if named is not None else ""
+        rules, columns = reading(model or DEFAULT_MODEL)
+        yield _entry(cells, header, columns, rules, Place(line=start, cell=_cell(0, number)), number, findings)
 
 
 def _entry(
@@ -159,12 +163,6 @@ def _value(text: str, schema: Mapping[str, Any]) -> Any:
             return text.lower() in ("true", "yes", "1")
         case _:
             return text
-
-
-def split_urls(text: str) -> list[str]:
-    """Several URLs in one cell: by `|`, by white space, or by a comma before the next scheme (as WooCommerce does)."""
-    parts = re.split(r"\s*\|\s*|\s+|,\s*(?=https?://)", text.strip())
-    return [part.rstrip(",") for part in parts if part.strip(", ")]
 
 
 def _key(name: str) -> str:

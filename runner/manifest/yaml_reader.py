@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
-from runner.manifest.entries import Entry, RulesOf
+from runner.manifest.entries import Entry
 from runner.manifest.yaml_core import Document, TooLarge, is_quoted, parse
 
 KEYS: Final = ("version", "name", "model", "defaults", "jobs", "run")
@@ -28,7 +28,7 @@ class YamlManifest:
     entries: list[Entry] = field(default_factory=list)
 
 
-def read_yaml(text: str, rules_of: RulesOf, findings: Findings) -> YamlManifest:
+def read_yaml(text: str, findings: Findings) -> YamlManifest:
     """Everything the file says; what is wrong goes to `findings`."""
     found = YamlManifest()
     document = parse(text, findings)
@@ -39,13 +39,13 @@ def read_yaml(text: str, rules_of: RulesOf, findings: Findings) -> YamlManifest:
         findings.error("manifest", Place(), "a manifest is a mapping", hint)
         return found
     try:
-        _read(document, found, rules_of, findings)
+        _read(document, found, findings)
     except TooLarge:
         findings.error("yaml-bomb", Place(), "refused: it unfolds to more than anybody writes")
     return found
 
 
-def _read(document: Document, found: YamlManifest, rules_of: RulesOf, findings: Findings) -> None:
+def _read(document: Document, found: YamlManifest, findings: Findings) -> None:
     nodes: dict[str, yaml.Node] = {}
     for key, key_node, value in document.items(document.root or yaml.MappingNode("", []), "the manifest", findings):
         if key in LATER:
@@ -66,7 +66,7 @@ def _read(document: Document, found: YamlManifest, rules_of: RulesOf, findings: 
     base = _Defaults(document, nodes, findings)
     for index, node in enumerate(_jobs(document, nodes.get("jobs"), findings)):
         if isinstance(node, yaml.MappingNode):
-            found.entries.append(_entry(document, node, index, base, rules_of, findings))
+            found.entries.append(_entry(document, node, index, base, findings))
         else:
             hint = "write  - id: …  with its fields below"
             findings.error("job", document.place(node), f"jobs[{index}] is not a mapping", hint)
@@ -80,6 +80,7 @@ class _Defaults:
         self.places: dict[str, Place] = {}
         if (model := nodes.get("model")) is not None:
             self.fields["model"] = document.value(model, findings)
+            self.places["model"] = document.place(model)
         node = nodes.get("defaults")
         if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
             return
@@ -92,11 +93,11 @@ class _Defaults:
             else:
                 self.fields[key] = document.value(value, findings)
                 _note_places(document, key, key_node, value, self.places)
+            if key == "prompt":
+                _check_comment(document, value, findings)
 
 
-def _entry(
-    document: Document, node: yaml.MappingNode, index: int, base: _Defaults, rules_of: RulesOf, findings: Findings
-) -> Entry:
+def _entry(document: Document, node: yaml.MappingNode, index: int, base: _Defaults, findings: Findings) -> Entry:
     place = document.place(node)
     entry = Entry(fields=dict(base.fields), place=place, source=f"{findings.file}:{place.line}")
     places = dict(base.places)
@@ -111,12 +112,6 @@ def _entry(
         if key == "prompt":
             _check_comment(document, value, findings)
     entry.places = places
-    model = str(entry.fields.get("model") or "")
-    rules = rules_of(model) if model else rules_of("google/nano-banana/edit")
-    if rules is not None:
-        for key, value in entry.fields.items():
-            if isinstance(value, str) and rules.fields.get(key, {}).get("type") == "array":
-                entry.fields[key] = [value]  # one URL is a list of one
     return entry
 
 
@@ -140,7 +135,7 @@ def _jobs(document: Document, node: yaml.Node | None, findings: Findings) -> lis
 def _check_version(document: Document, node: yaml.Node | None, findings: Findings) -> None:
     if node is None:
         findings.error("version", Place(), "the format's version is missing", "begin with  version: 1")
-    elif document.value(node, findings) != 1:
+    elif (version := document.value(node, findings)) != 1 or version is True:
         findings.error("version", document.place(node), "only version 1 is known", "write  version: 1")
 
 
@@ -156,13 +151,12 @@ def _name(document: Document, node: yaml.Node | None, findings: Findings) -> str
 
 def _check_comment(document: Document, node: yaml.Node, findings: Findings) -> None:
     """A ` #` in an unquoted prompt begins a comment: what follows would be left out silently."""
-    if not isinstance(node, yaml.ScalarNode) or is_quoted(node):
+    if not isinstance(node, yaml.ScalarNode) or is_quoted(node) or not node.value:
         return
     mark = node.end_mark
-    rest = document.line(node.start_mark.line)[node.start_mark.column :]
-    if node.start_mark.line == mark.line and (cut := re.search(r"\s#", rest)):
-        column = node.start_mark.column + cut.start() + 2
-        line = document.line(mark.line)
+    line = document.line(mark.line)
+    if cut := re.match(r"\s+(?=#)", line[mark.column :]):
+        column = mark.column + cut.end() + 1
         place = Place(line=mark.line + 1, column=column, text=line, width=len(line) - column + 1)
         message = f"everything after ' #' is a YAML comment: the prompt sent will be {node.value!r}"
         findings.warn("prompt-comment", place, message, "quote the prompt to keep the #, or drop the comment")

@@ -10,19 +10,18 @@ from typing import Final
 
 LONGEST: Final = 120
 """Bytes of a stem in UTF-8: file systems allow 255 for the whole name."""
-RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+RESERVED: Final = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?", re.IGNORECASE)
 """Names that Windows keeps for devices."""
 
 
 def stem_for(job_id: str) -> str:
     """The id as a file name without extension.
 
-    Letters and digits of any script, `.`, `_` and `-` stay; anything else becomes `-`, and then a short hash of the id
-    is added, so that two ids never share a name.
+    Letters and digits of any script, `_`, and inside the name `.` and `-` stay; anything else becomes `-` or goes, and
+    then a short hash of the id is added, so that two ids never share a name.
     """
     name = unicodedata.normalize("NFC", job_id)
-    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).strip(". ")
-    safe = safe.lstrip("-") if safe != name else safe
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).lstrip(".-").rstrip(".")
     if safe == name and safe and not RESERVED.fullmatch(safe) and len(safe.encode()) <= LONGEST:
         return safe
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -150,6 +150,12 @@ def test_the_delimiter_is_found(read, delimiter):
     assert [i["prompt"] for i in inputs(read(text))] == ["a, b; c | d", "plain"]
 
 
+def test_the_delimiter_is_that_of_the_first_rows(read):
+    """However the rest of a long table is written."""
+    rows = "".join(f"mug-{n};a, b, c;{URL}?{n}\n" for n in range(40))
+    assert len(read(f"id;prompt;image_urls\n{rows}").jobs) == 40
+
+
 def test_a_declared_delimiter_is_honoured(read):
     """Excel's first line, which Excel does not show: its cells are counted without it, lines with it."""
     text = f"sep=|\nid|prompt|image_urls|num_images\nmug|a,b;c|{URL}|2\n"

@@ -293,6 +293,25 @@ def test_a_missing_file_is_named(tmp_path):
         read_manifest(tmp_path / "none.yaml", rules=rules_of)
 
 
+def test_a_file_that_cannot_be_looked_at_is_named(tmp_path):
+    with pytest.raises(InputMissing, match=r"\.yaml: File name too long"):
+        read_manifest(tmp_path / f"{'m' * 300}.yaml", rules=rules_of)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "error", "said"),
+    [
+        ("m.csv", (2 << 30) + 1, InputMissing, "is larger than 2 GiB"),
+        ("m.yaml", (64 << 20) + 1, InvalidManifest, "a YAML manifest of more than 64 MB\n        = use CSV or JSONL"),
+    ],
+)
+def test_a_giant_is_refused_before_it_is_parsed(tmp_path, name, size, error, said):
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(size)
+    with pytest.raises(error, match=said):
+        read_manifest(tmp_path / name, rules=rules_of)
+
+
 def test_a_folder_or_a_pipe_is_no_manifest(tmp_path):
     """A pipe that nobody writes to is not waited for."""
     (tmp_path / "folder.yaml").mkdir()
@@ -370,6 +389,12 @@ def test_a_character_that_nobody_sees_is_named_with_its_place(found, character):
 )
 def test_a_syntax_error_has_its_place_and_a_remedy(found, text, line, column, message, hint):
     assert found(text) == [("yaml-syntax", line, column, message, hint)]
+
+
+def test_a_character_that_is_none_is_refused(found):
+    ((code, line, _, message, _),) = found(job('"a\uffffb"', "prompt"))
+    assert (code, line) == ("yaml-syntax", 1)
+    assert message.startswith("not YAML: unacceptable character #xffff")
 
 
 @pytest.mark.parametrize("tag", ["!foo", "!!python/object:os.system", "!!binary", "!!int", "!!float", "!!set", "!"])
