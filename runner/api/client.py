@@ -14,6 +14,7 @@ received is garbage.
 
 from __future__ import annotations
 
+import errno
 import io
 import re
 import ssl
@@ -215,6 +216,9 @@ class RunComfy:
         if isinstance(error, TimeoutError):
             return Failure(kind=FailureKind.TRANSIENT, code="timeout", message=f"{host} did not answer in time")
         number = getattr(error, "errno", None)
+        if number in (errno.EMFILE, errno.ENFILE):
+            message = "this machine has no file descriptor to spare; `ulimit -n` raises the limit"
+            return Failure(kind=FailureKind.TRANSIENT, code="short_of", message=message)
         detail = type(error).__name__ + (f", errno {number}" if number is not None else "")
         return Failure(kind=FailureKind.TRANSIENT, code="network", message=f"connection to {host} failed ({detail})")
 

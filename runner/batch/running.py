@@ -12,6 +12,7 @@ from typing import Any, Final
 from runner.api.client import is_loopback
 from runner.api.wire import ApiError
 from runner.batch.control import Control
+from runner.batch.descriptors import fit, open_files_limit
 from runner.batch.execution import Execution, Outcome
 from runner.batch.log import logging_to
 from runner.batch.options import Options, api_base, settled
@@ -53,7 +54,10 @@ async def run(
     has_limit = options.max_cost is not None  # the manifest's own limit limits, and consents to nothing
     control = control or Control()
     manifest = load(Path(manifest_path), allow_loopback=options.simulate or is_loopback(api_base(options)))
-    options = settled(options, manifest.run)
+    wanted = settled(options, manifest.run)
+    options = fit(wanted, open_files_limit())
+    if options.concurrency != wanted.concurrency:
+        control.note(f"at most {counted(options.concurrency or 1, 'request')} in flight: see `ulimit -n`")
     token = token_of(options)
     directory = directory_of(manifest, options)
     refuse_network_mount(directory)

@@ -17,7 +17,7 @@ import aiohttp
 from yarl import URL
 
 from runner.errors import StorageFailed
-from runner.media.files import DISK_ERRORS, PIECE, digest_and_sync, new_part, settle, storage_failed
+from runner.media.files import PASSING, PIECE, digest_and_sync, new_part, settle, storage_failed
 from runner.media.guard import AddressRefused, HostPolicy, socket_factory
 from runner.media.sniff import EXTENSIONS, Broken, Found, inspect
 from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, shown, without_query
@@ -129,16 +129,19 @@ class Downloader:
     async def _fetch(self, spec: FetchSpec) -> Artifact:
         self.check_place()
         final = self._directory / spec.stem
-        part = new_part(final.parent, self._run_id)
+        part: Path | None = None
         try:
+            part = new_part(final.parent, self._run_id)
             size = await self._stream(spec, part)
             return await asyncio.get_running_loop().run_in_executor(self._decoders, self._finish, spec, part, size)
         except OSError as error:
-            if error.errno in DISK_ERRORS:
-                raise storage_failed(final.parent, error) from error
-            raise
+            if error.errno in PASSING:
+                message = f"{shown(spec.url)}: {error.strerror} on this machine"
+                raise _Failed(FailureKind.TRANSIENT, "short_of", message) from error
+            raise storage_failed(final.parent, error) from error
         finally:
-            part.unlink(missing_ok=True)
+            if part is not None:
+                part.unlink(missing_ok=True)
 
     async def _stream(self, spec: FetchSpec, part: Path) -> int:
         """The body into the part file; its size."""
@@ -185,7 +188,9 @@ class Downloader:
                 size += len(piece)
                 if size > spec.max_bytes:
                     raise _too_large(spec)
-                await file.write(piece)
+                rest = memoryview(piece)
+                while rest:  # a disk that is almost full takes a part, and refuses the next
+                    rest = rest[await file.write(rest) :]
                 if (now := time.monotonic()) - since > patience.window_s:
                     if size - seen < patience.least_bytes:
                         raise _Failed(FailureKind.TRANSIENT, "too_slow", f"{shown(spec.url)} only drips")

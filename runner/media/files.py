@@ -14,29 +14,24 @@ from runner.errors import StorageFailed
 from runner.model import Artifact, Failure, FailureKind
 
 PART: Final = ".part-"
-DISK_ERRORS: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EACCES})
+PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EINTR})
+"""Errors of a machine that is short of something for a moment; any other means that the disk needs a person."""
 PIECE: Final = 1 << 20
 
 
 def new_part(folder: Path, run_id: str) -> Path:
     """An empty part file under a name that nobody can have planted: made, not opened."""
     path = folder / f"{PART}{run_id}-{secrets.token_hex(8)}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise storage_failed(folder, error) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
     return path
 
 
 def settle(part: Path, final: Path) -> None:
     """Give a synced part file its final name, durably: rename, then sync the folder. Replaces a planted link itself."""
-    try:
-        part.chmod(0o644)
-        part.replace(final)
-        sync_folder(final.parent)
-    except OSError as error:
-        raise storage_failed(final, error) from error
+    part.chmod(0o644)
+    part.replace(final)
+    sync_folder(final.parent)
 
 
 def sync_folder(folder: Path) -> None:

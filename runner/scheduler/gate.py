@@ -121,6 +121,11 @@ class SubmitGate:
         """A POST did not leave."""
         self._set_brake(pacing.after_unsent(self.brake, self._clock.now()))
 
+    def narrow(self) -> None:
+        """This machine cannot have so many requests in flight."""
+        self.pacing = pacing.throttled(self.pacing, self._clock.now(), 0.0)
+        self.notify()
+
     def close(self, hold: Hold) -> None:
         """Hold the run. The first reason stays, but an immediate one overrides one that is not."""
         if self.hold is None or (hold.is_immediate and not self.hold.is_immediate):

@@ -191,12 +191,15 @@ class Scheduler:
         try:
             await self._drive(job)
         except StorageFailed as error:
-            hold = Hold(because="storage", exit_code=error.exit_code, message=error.message, is_immediate=True)
-            self.gate.close(hold)
+            self._hold_for(error)
         except Exception:
             # A bug of ours in one job: the others go on. What it was doing is in the state, an open intent as a doubt.
             self.crashes += 1
             log.exception("job crashed", extra={"job_id": job.job_id})
+
+    def _hold_for(self, error: StorageFailed) -> None:
+        hold = Hold(because="storage", exit_code=error.exit_code, message=error.message, is_immediate=True)
+        self.gate.close(hold)
 
     async def _drive(self, job: Job) -> None:
         current: Job | None = job
@@ -245,8 +248,14 @@ class Scheduler:
             return None
         task = asyncio.create_task(self._submit(job, price), name=f"submit:{job.job_id}")
         self._submits.add(task)
-        task.add_done_callback(self._submits.discard)
+        task.add_done_callback(self._submitted)
         return await asyncio.shield(task)
+
+    def _submitted(self, task: asyncio.Task[Job | None]) -> None:
+        """Its failure reaches the run also where the job's own task is gone."""
+        self._submits.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), StorageFailed):
+            self._hold_for(error)
 
     async def _submit(self, job: Job, price: Money | None) -> Job | None:
         """The paid section: intent, POST, outcome, each on the disk before the next."""
@@ -293,6 +302,8 @@ class Scheduler:
                     self.gate.close(Hold(because="wrong_model", exit_code=ExitCode.CONFIGURATION, message=message))
             case SubmitLost():
                 self.gate.doubted()
+            case SubmitNotSent(failure=failure) if failure.code == "short_of":
+                self.gate.narrow()
             case SubmitNotSent(failure=failure):
                 self.gate.unsent()
                 if failure.code == "tls":  # never weakened: a person looks

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
-from pathlib import Path
 
 import pytest
-from support.own_disk import tiny_disk
+from support.old_state import state_of_version_1
 
 from runner.batch.driving import settle_open_intents
 from runner.errors import CannotCreate, StorageFailed
@@ -23,7 +19,6 @@ from runner.store.store import Reader, Store
 
 NOW = 1_700_000_000.25
 INTENDED = SubmitIntended(at=NOW, payload_sha256="p" * 64, reserved=None)
-SCHEMA_1 = Path(__file__).parents[1] / "support" / "state_v1.sql"
 SAVED = Saved(job_id="mug", attempt=1, request_id="r-1")
 
 
@@ -36,72 +31,6 @@ def accepted(request_id="r-1"):
 
 
 # ---------------------------------------------------------------------------------------------------- the full disk
-
-ON_A_FULL_DISK = """
-import asyncio, json, os, sys
-from pathlib import Path
-from runner.batch.driving import settle_open_intents
-from runner.errors import StorageFailed
-from runner.model import JobSpec, JobState, SubmitAccepted, SubmitIntended
-from runner.store.store import Store
-
-def intended():
-    return SubmitIntended(at=1.0, payload_sha256="p", reserved=None)
-
-async def tried(store, job, event):
-    try:
-        return (await store.record(job, event)).state
-    except StorageFailed as error:
-        return error.message
-
-async def main(with_ballast, in_flight):
-    directory = Path("disk")
-    said = {}
-    with Store(directory) as store:
-        store.put_specs(JobSpec(job_id=f"job-{n}", model="m", inputs={}, fingerprint="f") for n in range(in_flight + 1))
-        paid = [await store.record(store.job(f"job-{n}"), intended()) for n in range(in_flight)]
-        if not with_ballast:
-            (directory / "state.ballast").unlink()
-        filler = open(directory / "filler", "wb", buffering=0)
-        try:
-            while filler.write(b"x" * 4096):
-                pass
-        except OSError:
-            filler.close()
-        said["intent"] = await tried(store, store.job(f"job-{in_flight}"), intended())
-        answers = [SubmitAccepted(at=2.0, request_id=f"r-{n}", look_at=3.0) for n in range(in_flight)]
-        said["answers"] = await asyncio.gather(*(tried(store, job, a) for job, a in zip(paid, answers)))
-        said["next intent"] = await tried(store, store.job(f"job-{in_flight}"), intended())
-    said["left"] = sorted(path.name for path in directory.iterdir())
-    (directory / "filler").unlink()
-    with Store(directory) as store:
-        settle_open_intents(store, 9.0)
-        said["found"] = [(str(job.state), job.request_id) for job in store.jobs()]
-    said["cleared"] = sorted(path.name for path in directory.iterdir())
-    print(json.dumps(said))
-
-asyncio.run(main(sys.argv[1] == "True", int(sys.argv[2])))
-"""
-
-
-@pytest.mark.parametrize("with_ballast", [True, False])
-def test_no_request_id_is_lost_on_a_full_disk(tmp_path, with_ballast):
-    """The ballast makes room for the answers in flight; without it the journal keeps them. No intent goes out."""
-    (tmp_path / "disk").mkdir()
-    command = tiny_disk(sys.executable, "-c", ON_A_FULL_DISK, str(with_ballast), "6")
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert "disk is full" in said["intent"]
-    assert "disk is full" in said["next intent"]
-    if with_ballast:
-        assert said["answers"] == ["submitted"] * 6
-        assert "state.rescue" not in said["left"]
-    else:
-        assert all("disk is full" in answer for answer in said["answers"])
-        assert "state.rescue" in said["left"]
-    assert said["found"] == [*(["submitted", f"r-{n}"] for n in range(6)), ["pending", None]]
-    assert said["cleared"] == ["state.db"]
 
 
 def test_what_was_saved_is_attached_once(tmp_path):
@@ -226,22 +155,6 @@ def test_a_network_mount_is_refused_with_the_remedy(tmp_path, monkeypatch):
 
 
 # -------------------------------------------------------------------------------------------------------- the schema
-
-
-def state_of_version_1(directory: Path) -> bytes:
-    """A state with the schema of the first version; its file."""
-    with Store(directory) as store:
-        store.put_specs([spec("mug"), spec("lamp")])
-        store.record_now(store.record_now(store.job("mug"), INTENDED), accepted())
-    run = "INSERT INTO runs (run_id, name, manifest, started_at) VALUES ('1', 'n', 'm', 1.0);"
-    meta = "INSERT INTO meta VALUES ('api_base', 'b'), ('account', 'a'), ('is_simulated', '0');"
-    copies = [f"INSERT INTO {t} SELECT * FROM new.{t};" for t in ("jobs", "attempts", "events")]
-    with closing(sqlite3.connect(directory / "old.db")) as connection:
-        connection.executescript(f"{SCHEMA_1.read_text()} PRAGMA user_version = 1; {meta} {run}")
-        connection.execute("ATTACH ? AS new", (str(directory / "state.db"),))
-        connection.executescript(" ".join(copies))
-    (directory / "old.db").replace(directory / "state.db")
-    return (directory / "state.db").read_bytes()
 
 
 def schema(path):

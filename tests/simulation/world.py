@@ -301,9 +301,10 @@ class World:
             done = loop.run_until_complete(main(self.disk.directory))
             loop.run_until_complete(asyncio.sleep(1.0))  # the last words on the wires
             loop.close()
-            return done
         except Death:
             return None
+        else:
+            return done
         finally:
             self._is_alive = False
             for name, clock in clocks.items():

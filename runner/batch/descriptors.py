@@ -1,0 +1,34 @@
+"""How many requests and downloads the machine's limit of open files allows."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from dataclasses import replace
+from typing import Final
+
+from runner.batch.options import Options
+
+OWN: Final = 24
+"""Files, pipes and log of the run itself, with some to spare."""
+EACH: Final = 2
+"""A request: its POST or its poll, and a connection that is kept. A download: its connection and its file."""
+
+
+def fit(options: Options, limit: int) -> Options:
+    """The options with as much concurrency as `limit` open files allow, and at least 1; they are settled."""
+    most = max(1, (limit - OWN) // (2 * EACH))
+    return replace(
+        options,
+        concurrency=min(options.concurrency or 1, most),
+        download_concurrency=min(options.download_concurrency or 1, most),
+    )
+
+
+def open_files_limit() -> int:
+    """How many files this process may open, after asking for as many as it may ask for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems promise more than they keep
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
