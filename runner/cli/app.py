@@ -104,12 +104,11 @@ def _run() -> int:
     except BatchError as error:
         _say(error.message)
         return error.exit_code
-    except BrokenPipeError:  # somebody closed our stdout, `| head`: nothing is wrong
-        _silence_stdout()
-        return ExitCode.DONE
     except OSError as error:
-        _say(f"{error.filename or 'stdout'}: {error.strerror or error}")
         _silence_stdout()
+        if isinstance(error, BrokenPipeError):  # somebody closed our stdout, `| head`: nothing is wrong
+            return ExitCode.DONE
+        _say(f"{error.filename or 'stdout'}: {error.strerror or error}")
         return ExitCode.IO_ERROR
     except Exception:  # noqa: BLE001 the last net: what nobody foresaw has an exit code too
         _say(f"{traceback.format_exc()}\nThis is a bug in runcomfy-batch {__version__}. Nothing paid is lost.")

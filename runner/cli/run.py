@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import sys
 import time
 from pathlib import Path
@@ -120,10 +122,11 @@ def _confirm(plan: Plan) -> bool:
 def _tell(outcome: Outcome) -> None:
     """The summary on stdout; a closed stdout has no say in the exit code."""
     if outcome.hold is not None:
-        click.echo(outcome.hold.message, err=True)
+        with contextlib.suppress(OSError):
+            click.echo(outcome.hold.message, err=True)
     try:
         click.echo(render_summary(outcome.summary, outcome.directory, outcome.exit_code))
         sys.stdout.flush()
     except OSError as error:
-        if not isinstance(error, BrokenPipeError):
+        if error.errno not in (errno.EPIPE, errno.EIO):  # the reader left, the terminal hung up
             raise StorageFailed(f"stdout: {error.strerror}") from error

@@ -9,15 +9,16 @@ import logging
 import random
 import time
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 from PIL import Image
-from simulation.world import World
+from simulation.world import EPOCH, World
 
 import runner
 from runner.batch import Control
 from runner.errors import BatchError
 from runner.model import canonical
-from runner.simulator import Simulator, SimulatorSettings
+from runner.simulator import Simulator, SimulatorSettings, misbehave, server
 from runner.simulator import files as simulator_files
 from runner.simulator.settings import FaultRule
 
@@ -52,6 +53,8 @@ class Night:
     def __init__(self, tmp_path, monkeypatch, jobs=3, **settings):
         monkeypatch.setattr(simulator_files, "edit", lambda inputs, variant, seed: painted(inputs, variant))
         monkeypatch.setattr(logging, "raiseExceptions", False)
+        for module in (server, simulator_files, misbehave):  # the service's clock is its own, and right
+            monkeypatch.setattr(module, "time", right_clock())
         self.world = World(7, tmp_path)
         self.out = self.world.disk.directory
         self.manifest = tmp_path / "jobs.jsonl"
@@ -97,6 +100,15 @@ class Night:
     def log(self):
         """The lines of run.log."""
         return [json.loads(line) for line in (self.out / "run.log").read_text().splitlines()]
+
+
+def right_clock():
+    """The clock of a world whose `skew` is another machine's matter."""
+
+    def now():
+        return asyncio.get_running_loop().time()
+
+    return SimpleNamespace(time=lambda: EPOCH + now(), monotonic=now, perf_counter=now)
 
 
 def painted(inputs, variant):
