@@ -33,7 +33,7 @@ async def scheduling(
     """A scheduler, ready to run; `options` are settled. Its downloads end with the context."""
     settings = Settings(
         max_in_flight=options.concurrency or 1,
-        policies=Policies(job_deadline_s=seconds(options.job_timeout, "job_timeout") or 1800.0),
+        policies=Policies(job_deadline_s=seconds(options.job_timeout) or 1800.0),
         drain_s=20.0 if options.on_interrupt == "drain" else 0.0,
     )
     async with Downloader(

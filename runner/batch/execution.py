@@ -79,7 +79,7 @@ class Execution:
 
     def _time_limit(self, started_at: float) -> dict[str, Any]:
         """`--max-duration` counts from the first of the runs that were killed: a restart does not buy time."""
-        duration = seconds(self._options.max_duration, "max_duration")
+        duration = seconds(self._options.max_duration)
         if not duration:
             return {}
         limit = str(self._options.max_duration)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from os import environ
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any, Final, Literal
 
 from runner.api.client import DEFAULT_BASE, is_loopback
 from runner.api.token import Token, find_token
-from runner.errors import ManifestInvalid, UsageProblem
+from runner.errors import UsageProblem
 from runner.media import HostPolicy
 from runner.media.guard import DEFAULT_HOSTS
 from runner.model import Money, money
@@ -55,13 +54,9 @@ class Options:
         """`max_cost_usd` as money; raises `UsageProblem`."""
         if self.max_cost_usd is None:
             return None
-        try:
-            amount = money(str(self.max_cost_usd).strip().lstrip("$"))
-        except ValueError:
-            raise UsageProblem(f"--max-cost: not an amount of USD: {self.max_cost_usd!r}") from None
-        if amount < 0:
-            raise UsageProblem("--max-cost must not be negative")
-        return amount
+        if (expected := _amount(self.max_cost_usd)) is not None:
+            raise UsageProblem(f"--max-cost: expected {expected}, got {self.max_cost_usd!r}")
+        return money(str(self.max_cost_usd).strip().lstrip("$"))
 
 
 DEFAULTS: Final = {
@@ -71,16 +66,50 @@ DEFAULTS: Final = {
     "on_interrupt": "drain",
     "in_doubt": "hold",
 }
-FROM_MANIFEST: Final = {
-    *("concurrency", "max_cost_usd", "download_concurrency", "job_timeout", "on_interrupt", "until", "max_duration"),
+Check = Callable[[Any], str | None]
+"""What was expected in a value's place; `None` where the value is good."""
+
+
+def _count(value: Any) -> str | None:
+    is_good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return None if is_good else "a whole number from 1"
+
+
+def _amount(value: Any) -> str | None:
+    try:
+        return None if money(str(value).strip().lstrip("$")) >= 0 else "an amount of USD, not below 0"
+    except ValueError:
+        return "an amount of USD, such as 12.50"
+
+
+def _duration(value: Any) -> str | None:
+    return "a duration such as 8h, 90m or 45s" if parse_duration(value) is None else None
+
+
+def _time_of_day(value: Any) -> str | None:
+    is_good = re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", str(value)) is not None
+    return None if is_good else "a time of day such as 07:30"
+
+
+def _one_of(*words: str) -> Check:
+    return lambda value: None if value in words else f"one of {', '.join(words)}"
+
+
+FROM_MANIFEST: Final[Mapping[str, Check]] = {
+    "concurrency": _count,
+    "max_cost_usd": _amount,
+    "download_concurrency": _count,
+    "job_timeout": _duration,
+    "on_interrupt": _one_of("drain", "detach", "cancel"),
+    "until": _time_of_day,
+    "max_duration": _duration,
 }
 """The settings that a manifest's `run:` may hold: none that spends or weakens by itself."""
-CHOICES: Final = {"on_interrupt": ("drain", "detach", "cancel"), "in_doubt": ("hold", "resubmit")}
+CHECKS: Final = {**FROM_MANIFEST, "limit": _count, "sample": _count, "in_doubt": _one_of("hold", "resubmit")}
 
 
 def settled(options: Options, run: Mapping[str, Any]) -> Options:
-    """The options with the manifest's `run:` and the defaults filled in, checked; an error names the place."""
-    _check_run(run)
+    """The options with the manifest's `run:` and the defaults filled in, and checked; `run` was, by the reader."""
     filled: dict[str, Any] = {}
     for field in fields(options):
         if getattr(options, field.name) is None:
@@ -92,44 +121,32 @@ def settled(options: Options, run: Mapping[str, Any]) -> Options:
     return done
 
 
-def _check_run(run: Mapping[str, Any]) -> None:
-    for key in run:
-        if key not in FROM_MANIFEST:
-            near = difflib.get_close_matches(key, FROM_MANIFEST, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "known settings: " + ", ".join(sorted(FROM_MANIFEST))
-            raise ManifestInvalid(f"run.{key}: unknown setting; {hint}\nNothing was submitted.")
-
-
 def _check(options: Options) -> None:
-    for name in ("concurrency", "download_concurrency", "limit", "sample"):
+    for name, check in CHECKS.items():
         value = getattr(options, name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise UsageProblem(f"{name}: expected a whole number from 1, got {value!r}")
-    for name, words in CHOICES.items():
-        if getattr(options, name) not in words:
-            raise UsageProblem(f"{name}: expected one of {', '.join(words)}, got {getattr(options, name)!r}")
+        if value is not None and (expected := check(value)) is not None:
+            flag = "max-cost" if name == "max_cost_usd" else name.replace("_", "-")
+            raise UsageProblem(f"--{flag}: expected {expected}, got {value!r}")
     if options.in_doubt == "resubmit" and options.max_cost is None:
         raise UsageProblem("--in-doubt resubmit may pay a second time for what was taken: it needs --max-cost USD")
     if options.limit is not None and options.sample is not None:
         raise UsageProblem("--limit and --sample both choose jobs: give one of them")
-    seconds(options.job_timeout, "job_timeout")
-    seconds(options.max_duration, "max_duration")
-    if options.until is not None and not re.fullmatch(r"([01]?\d|2[0-3]):[0-5]\d", str(options.until)):
-        raise UsageProblem(f"--until: expected a time of day such as 07:30, got {options.until!r}")
 
 
-def seconds(value: str | float | None, name: str) -> float | None:
-    """A duration in seconds from `8h`, `1h30m`, `90m`, `45s` or a number of seconds; raises `UsageProblem`."""
-    if value is None:
-        return None
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
-        return float(value)
+def seconds(value: str | float | None) -> float | None:
+    """A checked duration in seconds; `None` where there is none."""
+    return None if value is None else parse_duration(value)
+
+
+def parse_duration(value: Any) -> float | None:
+    """Seconds from `8h`, `1h30m`, `90m`, `45s` or a number of seconds; `None` for anything else."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return float(value) if value > 0 else None
     match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", str(value).strip())
-    if match and any(match.groups()):
-        hours, minutes, rest = (float(part or 0) for part in match.groups())
-        if total := hours * 3600 + minutes * 60 + rest:
-            return total
-    raise UsageProblem(f"{name.replace('_', '-')}: expected a duration such as 8h, 90m or 45s, got {value!r}")
+    if match is None:
+        return None
+    hours, minutes, rest = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + rest or None
 
 
 # ------------------------------------------------------------------------------------------------------------ whereto

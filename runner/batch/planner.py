@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.api.client import RunComfy, is_loopback
 from runner.api.wire import ApiError
-from runner.batch.options import Options, api_base, hosts_of, settled, token_for
+from runner.batch.options import FROM_MANIFEST, Options, api_base, hosts_of, settled, token_for
 from runner.catalog import ModelCard, bundled, parse_card, rules_for
 from runner.errors import (
     AccountRefused,
@@ -95,7 +95,7 @@ def load(path: Path, *, cards: Mapping[str, ModelCard] | None = None, allow_loop
             made[model] = rules_for(card, allow_loopback=allow_loopback) if card else None
         return made[model]
 
-    manifest = read_manifest(path, rules=rules)
+    manifest = read_manifest(path, rules=rules, settings=FROM_MANIFEST)
     counted = ((spec.job_id, _outputs_of(spec)) for spec in manifest.jobs)
     for one, other in collisions(counted):
         raise ManifestInvalid(

@@ -16,7 +16,7 @@ from runner.manifest.entries import RulesOf, specs
 from runner.manifest.jsonl import read_jsonl
 from runner.manifest.tables import read_table
 from runner.manifest.yaml_core import LARGEST
-from runner.manifest.yaml_reader import read_yaml
+from runner.manifest.yaml_reader import Settings, read_yaml
 from runner.model import JobSpec
 
 FORMATS: Final = {
@@ -45,8 +45,8 @@ class Manifest:
     warnings: tuple[Diagnostic, ...] = ()
 
 
-def read_manifest(path: Path, *, rules: RulesOf) -> Manifest:
-    """The manifest in a file, every job checked by its model's rules.
+def read_manifest(path: Path, *, rules: RulesOf, settings: Settings | None = None) -> Manifest:
+    """The manifest in a file, every job checked by its model's rules, and every setting by its own.
 
     Raises `InvalidManifest` with every error at once, `InputMissing` where there is no such file, and `UsageProblem`
     for a format that is not known.
@@ -63,7 +63,7 @@ def read_manifest(path: Path, *, rules: RulesOf) -> Manifest:
     if text is None:
         raise InvalidManifest(findings.found)
     if form == "yaml":
-        found = read_yaml(text, findings)
+        found = read_yaml(text, settings or {}, findings)
         name, run, entries = found.name, found.run, found.entries
     elif form == "jsonl":
         entries = read_jsonl(text, findings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.entries import Entry
 from runner.manifest.yaml_core import Document, TooLarge, is_quoted, parse
 
+Settings = Mapping[str, Callable[[Any], str | None]]
+"""The settings that `run:` may hold, each with its check: what was expected in a value's place, or `None`."""
 KEYS: Final = ("version", "name", "model", "defaults", "jobs", "run")
 LATER: Final = ("sources", "matrix", "overrides", "output")
 """Keys of the format that this version does not read: an error, since leaving them out would send something else."""
@@ -28,7 +30,7 @@ class YamlManifest:
     entries: list[Entry] = field(default_factory=list)
 
 
-def read_yaml(text: str, findings: Findings) -> YamlManifest:
+def read_yaml(text: str, settings: Settings, findings: Findings) -> YamlManifest:
     """Everything the file says; what is wrong goes to `findings`."""
     found = YamlManifest()
     document = parse(text, findings)
@@ -39,13 +41,13 @@ def read_yaml(text: str, findings: Findings) -> YamlManifest:
         findings.error("manifest", Place(), "a manifest is a mapping", hint)
         return found
     try:
-        _read(document, found, findings)
+        _read(document, found, settings, findings)
     except TooLarge:
         findings.error("yaml-bomb", Place(), "refused: it unfolds to more than anybody writes")
     return found
 
 
-def _read(document: Document, found: YamlManifest, findings: Findings) -> None:
+def _read(document: Document, found: YamlManifest, settings: Settings, findings: Findings) -> None:
     nodes: dict[str, yaml.Node] = {}
     for key, key_node, value in document.items(document.root or yaml.MappingNode("", []), "the manifest", findings):
         if key in LATER:
@@ -58,11 +60,7 @@ def _read(document: Document, found: YamlManifest, findings: Findings) -> None:
     _check_version(document, nodes.get("version"), findings)
     found.name = _name(document, nodes.get("name"), findings)
     if "run" in nodes:
-        run = document.value(nodes["run"], findings)
-        if isinstance(run, dict):
-            found.run = run
-        else:
-            findings.error("run", document.place(nodes["run"]), "run: expected a mapping of settings")
+        found.run = _run(document, nodes["run"], settings, findings)
     base = _Defaults(document, nodes, findings)
     for index, node in enumerate(_jobs(document, nodes.get("jobs"), findings)):
         if isinstance(node, yaml.MappingNode):
@@ -70,6 +68,22 @@ def _read(document: Document, found: YamlManifest, findings: Findings) -> None:
         else:
             hint = "write  - id: …  with its fields below"
             findings.error("job", document.place(node), f"jobs[{index}] is not a mapping", hint)
+
+
+def _run(document: Document, node: yaml.Node, settings: Settings, findings: Findings) -> Mapping[str, Any]:
+    if not isinstance(node, yaml.MappingNode):
+        findings.error("run", document.place(node), "run: expected a mapping of settings")
+        return {}
+    run = {}
+    for key, key_node, value_node in document.items(node, "run", findings):
+        if key not in settings:
+            message = f"unknown setting {key!r} in run"
+            findings.error("unknown-key", document.place(key_node), message, did_you_mean(key, settings))
+            continue
+        run[key] = document.value(value_node, findings)
+        if (expected := settings[key](run[key])) is not None:
+            findings.error("run", document.place(value_node), f"run.{key}: expected {expected}, got {run[key]!r}")
+    return run
 
 
 class _Defaults:

@@ -12,6 +12,7 @@ import yaml
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from runner.batch.options import FROM_MANIFEST
 from runner.catalog import bundled, parse_card, rules_for
 from runner.manifest import InvalidManifest, as_json, read_manifest
 from runner.manifest.entries import DEFAULT_MODEL
@@ -46,7 +47,7 @@ def read(tmp_path_factory):
         path = folder / f"m.{ending}"
         path.write_bytes(data)
         try:
-            return read_manifest(path, rules=rules_of)
+            return read_manifest(path, rules=rules_of, settings=FROM_MANIFEST)
         except InvalidManifest as error:
             assert_is_told(error)
         return None

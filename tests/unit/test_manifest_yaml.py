@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from runner.batch.options import FROM_MANIFEST
 from runner.catalog import bundled, rules_for
 from runner.errors import ExitCode, InputMissing, UsageProblem
 from runner.manifest import InvalidManifest, as_json, manifest_schema, read_manifest, render, template
@@ -27,7 +28,7 @@ def read(tmp_path):
     def read(text, name="m.yaml"):
         path = tmp_path / name
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_manifest(path, rules=rules_of)
+        return read_manifest(path, rules=rules_of, settings=FROM_MANIFEST)
 
     return read
 
@@ -422,7 +423,7 @@ MERGES = "version: 1\nx-0: &a0 {k: 1}\n" + "".join(
         LAUGHS + "jobs: [{id: a, prompt: p, image_urls: *a11}]\n",
         LAUGHS + "jobs: [{id: *a11}]\n",
         LAUGHS + f"defaults: {{prompt: *a11}}\njobs: [{JOB[2:]}]\n",
-        LAUGHS + f"run: *a11\njobs: [{JOB[2:]}]\n",
+        LAUGHS + f"run: {{concurrency: *a11}}\njobs: [{JOB[2:]}]\n",
         MERGES + "jobs: [{<<: *a11, id: a}]\n",
         MERGES + f"defaults: {{<<: *a11}}\njobs: [{JOB[2:]}]\n",
         "version: 1\njobs: [&me {<<: *me, id: a}]\n",
@@ -873,3 +874,26 @@ def test_the_schema_for_editors_agrees_with_the_reader(read):
     assert validator.is_valid(good)
     for wrong in ({"version": 2}, {"nmae": "a"}, {"name": "My Mugs"}, {"jobs": []}, {"jobs": [{"promt": "p"}]}):
         assert not validator.is_valid(good | wrong)
+
+
+@pytest.mark.parametrize(
+    ("run", "said"),
+    [
+        ("{concurency: 3}", ":2:7: error[unknown-key]: unknown setting 'concurency' in run"),
+        ("{concurency: 3}", "did you mean 'concurrency'?"),
+        ("{yes: true}", "unknown setting 'yes' in run"),
+        ("{concurrency: 0}", ":2:20: error[run]: run.concurrency: expected a whole number from 1, got 0"),
+        ("{until: noon}", "run.until: expected a time of day such as 07:30, got 'noon'"),
+        ("{max_cost_usd: lots}", "run.max_cost_usd: expected an amount of USD, such as 12.50, got 'lots'"),
+        ("{max_cost_usd: -1}", "run.max_cost_usd: expected an amount of USD, not below 0, got -1"),
+        ("{job_timeout: soon}", "run.job_timeout: expected a duration such as 8h, 90m or 45s, got 'soon'"),
+        ("{on_interrupt: panic}", "run.on_interrupt: expected one of drain, detach, cancel, got 'panic'"),
+        ("[concurrency]", "run: expected a mapping of settings"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_with_its_place(read, run, said):
+    """By `check` already, together with every other error."""
+    with pytest.raises(InvalidManifest) as caught:
+        read(f"version: 1\nrun: {run}\njobs: [{{id: mug, prompt: 7}}]\n")
+    assert said in caught.value.message
+    assert "image_urls" in caught.value.message
