@@ -132,6 +132,23 @@ async def test_a_connection_closed_between_two_submits_costs_nothing():
     assert (replies, server.posts) == ([Accepted("abc-1")] * 3, 3)
 
 
+async def test_a_client_that_keeps_paid_connections_would_be_caught(monkeypatch):
+    """The same server makes a doubt of what it never read."""
+    kept = []
+    connector = aiohttp.TCPConnector
+
+    def keeping(*arguments, force_close=False, **more):
+        kept.append(force_close)
+        return connector(*arguments, **more)
+
+    monkeypatch.setattr(aiohttp, "TCPConnector", keeping)
+    act = answer(http(body=TAKEN, headers="Connection: keep-alive\r\n"), then="rst")
+    async with raw_server(act) as server, client(server.base) as api:
+        replies = [await api.submit(MODEL, PAYLOAD, nothing) for _ in range(3)]
+    assert True in kept, "the mutant never acted"
+    assert replies != [Accepted("abc-1")] * 3
+
+
 async def test_submits_at_once_each_have_a_fuse_of_their_own():
     """One whose commit fails does not touch the others."""
 
@@ -262,7 +279,7 @@ async def test_without_a_free_descriptor_nothing_was_sent():
                     stack.enter_context(Path(os.devnull).open())
             reply = await api.submit(MODEL, PAYLOAD, nothing)
         assert isinstance(reply, NotSent)
-        assert f"errno {errno.EMFILE}" in reply.failure.message
+        assert (reply.failure.kind, reply.failure.code) == (K.TRANSIENT, "short_of")
         assert await api.submit(MODEL, PAYLOAD, nothing) == Accepted("abc-1")
         assert server.posts == 1
 

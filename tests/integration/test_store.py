@@ -640,15 +640,22 @@ def ends(process):
     process.stdout.close()
 
 
-def test_of_ten_processes_one_wins(tmp_path):
-    """The others are told who did; whoever ends frees the directory for the next."""
-    processes = [python(HOLD, tmp_path) for _ in range(10)]
-    for process in processes:
+def race(script, *arguments, processes=20):
+    """Let so many processes loose at once; what each said."""
+    started = [python(script, *arguments) for _ in range(processes)]
+    for process in started:
         assert process.stdout.readline() == "ready\n"
-    for process in processes:
+    for process in started:
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = {process: process.stdout.readline() for process in processes}
+    return {process: process.stdout.readline() for process in started}
+
+
+@pytest.mark.parametrize("_", range(5))
+def test_of_twenty_processes_one_wins(tmp_path, _):
+    """The others are told who did; whoever ends frees the directory for the next."""
+    said = race(HOLD, tmp_path)
+    processes = list(said)
     winners = [process for process in processes if said[process] == "won\n"]
     assert len(winners) == 1
     holder = f"{tmp_path} is in use by process {winners[0].pid} on {socket.gethostname()}, since 20"
@@ -659,6 +666,28 @@ def test_of_ten_processes_one_wins(tmp_path):
     assert not is_locked(tmp_path)
     with RunLock(tmp_path):
         assert is_locked(tmp_path)
+
+
+A_MUTANT = HOLD.replace(
+    "with RunLock(pathlib.Path(sys.argv[1])):",
+    """if True:
+        import fcntl
+        database = open(sys.argv[1] + "/state.db", "r+b")
+        try:
+            fcntl.lockf(database, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunDirectoryLocked from None
+        open(sys.argv[1] + "/state.db", "rb").close()  # as SQLite does, and everybody else\n""",
+)
+
+
+def test_a_lock_on_the_database_would_be_caught(tmp_path):
+    """A POSIX lock goes with the first descriptor of the file that is closed: the race sees several owners."""
+    Store(tmp_path).close()
+    said = race(A_MUTANT, tmp_path)
+    assert list(said.values()).count("won\n") > 1
+    for process in said:
+        ends(process)
 
 
 def test_a_killed_process_holds_nothing(tmp_path):

@@ -140,7 +140,7 @@ def a_doubt_is_released_by_itself():
 
 @mutant
 def commits_are_not_synced():
-    open_for_writing = store._open_for_writing
+    open_for_writing = store.open_for_writing
 
     def careless(path):
         connection = open_for_writing(path)
@@ -148,7 +148,7 @@ def commits_are_not_synced():
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
-    store._open_for_writing = careless
+    store.open_for_writing = careless
 
 
 @mutant

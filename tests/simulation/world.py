@@ -21,6 +21,7 @@ from collections import Counter
 from pathlib import Path
 
 EPOCH = 1_800_000_000.0
+DAY_S = 86_400.0
 REAL = {"fsync": os.fsync, "replace": os.replace}
 
 
@@ -38,11 +39,14 @@ class _Leap(selectors.SelectSelector):
     def __init__(self):
         super().__init__()
         self.now = 0.0
+        self.latest = 0.0
 
     def select(self, timeout=None):
         if timeout is None:
             raise Deadlock("every task waits for another")
         self.now += max(0.0, timeout)
+        if self.now > self.latest:
+            raise Deadlock("a day went by, and it has not come to an end")
         return []
 
 
@@ -52,6 +56,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self, world):
         self._leap = _Leap()
         self._leap.now = world.now
+        self._leap.latest = world.now + DAY_S
         super().__init__(self._leap)
         self._world = world
         self._servers = {}

@@ -1,0 +1,26 @@
+"""Three thousand jobs over real sockets, a twentieth of the calls broken in every way."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.timeout(400)
+def test_a_long_run_stays_flat_and_pays_once():
+    """Memory and open files do not grow, each job is taken at most once, and every kind of fault struck."""
+    soak = [sys.executable, str(Path(__file__).with_name("soak.py")), "3000"]
+    seen = json.loads(subprocess.run(soak, capture_output=True, text=True, timeout=380, check=True).stdout)
+    assert seen["most_posts_taken_per_job"] == 1, seen
+    assert sum(seen["counts"].values()) == 3000, seen
+    assert set(seen["counts"]) <= {"done", "failed", "rejected", "in_doubt", "output_lost"}, seen
+    assert seen["counts"]["done"] > 2600, seen
+    assert seen["peak_in_flight"] <= 96, seen
+    assert seen["leaks"] == 0, seen
+    assert seen["kinds_struck"] == seen["kinds"], seen
+    assert seen["memory_mb_second_half"] < 1.1 * seen["memory_mb_first_half"], seen
+    assert seen["open_files_most"] < 2 * 96 + 64, seen
