@@ -57,7 +57,7 @@ def test_an_invalid_manifest_is_65_and_sends_nothing(tmp_path):
         (("rnu", "x"), "Did you mean"),
         (("run", "jobs.jsonl", "--concurency", "3"), "--concurrency"),
         (("run", "jobs.jsonl", "--simulate", "--concurrency", "0"), "concurrency"),
-        (("run", "jobs.jsonl", "--simulate", "--max-cost", "lots"), "not an amount"),
+        (("run", "jobs.jsonl", "--simulate", "--max-cost", "lots"), "an amount of USD"),
         (("run", "jobs.jsonl", "--simulate", "--until", "25:00"), "time of day"),
         (("run", "jobs.jsonl", "--simulate", "--max-duration", "soon"), "8h, 90m or 45s"),
         (("run", "jobs.jsonl", "--simulate", "--limit", "1", "--sample", "1"), "one of them"),
