@@ -45,7 +45,7 @@ async def scheduling(
             downloader=downloader,
             clock=LoopClock(),
             dice=random.random,
-            budget=budget_of(options.max_cost, store.jobs()),
+            budget=budget_of(options.max_cost, store.bills()),
             price_of=pricer(prices),
             settings=settings,
             on_change=on_change,

@@ -151,7 +151,7 @@ class Execution:
         async with scheduling(
             self._store, self._service, self._plan.directory, self._options, self._plan.prices, self._tallier.moved
         ) as scheduler:
-            self._tallier.begin(self._store.jobs(with_gone=False), scheduler.gate)
+            self._tallier.begin(self._store.counts(with_gone=False), self._store.bills(), scheduler.gate)
             watching = self._watch(scheduler)
             try:
                 with self._control.over(scheduler):

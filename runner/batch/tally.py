@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from runner.model import AttemptState, Job, JobState, Money
+from runner.model import Attempt, AttemptState, Job, JobState, Money
 from runner.progress import Progress, Tally
 from runner.scheduler.gate import SubmitGate
 
@@ -27,12 +27,11 @@ class Tallier:
         self._unknown_costs = 0
         self._gate: SubmitGate | None = None
 
-    def begin(self, jobs: Iterable[Job], gate: SubmitGate) -> None:
-        """Count what there is."""
+    def begin(self, states: Mapping[JobState, int], attempts: Iterable[tuple[Attempt, int]], gate: SubmitGate) -> None:
+        """What there is: jobs by state, and attempts with the number of those that are alike."""
         self._gate = gate
-        for job in jobs:
-            self._states[job.state] += 1
-            self._unknown_costs += _unknown_costs(job)
+        self._states.update(states)
+        self._unknown_costs = sum(count for attempt, count in attempts if _has_unknown_cost(attempt))
         self._show()
 
     def moved(self, before: Job | None, after: Job) -> None:
@@ -53,7 +52,7 @@ class Tallier:
     def _tell(self, job: Job) -> None:
         fields = {"job_id": job.job_id, "state": str(job.state), "request_id": job.request_id}
         if job.failure is not None:
-            fields |= {"error": job.failure.code, "message_": job.failure.message}
+            fields |= {"error": job.failure.code, "reason": job.failure.message}
         log.info("job moved", extra=fields)
         is_bad = job.state in (*BAD, JobState.IN_DOUBT, JobState.HELD)
         if is_bad and job.failure is not None and self._progress is not None:
@@ -79,5 +78,9 @@ class Tallier:
 
 
 def _unknown_costs(job: Job) -> int:
-    """Attempts that ended and whose cost the service has not named."""
-    return sum(1 for a in job.attempts if a.state is AttemptState.FINISHED and a.cost is None)
+    return sum(map(_has_unknown_cost, job.attempts))
+
+
+def _has_unknown_cost(attempt: Attempt) -> bool:
+    """Whether it ended and the service has not named its cost."""
+    return attempt.state is AttemptState.FINISHED and attempt.cost is None

@@ -62,6 +62,8 @@ def _is_private(host: str) -> bool:
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    if not host[-1:].isdigit() and ":" not in host:  # most are names, and an exception is slow
+        return None
     try:
         return ipaddress.ip_address(host)
     except ValueError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from runner.model import Attempt, AttemptState, Job, Money
+from runner.model import Attempt, AttemptState, Money
 
 ZERO = Money(0)
 
@@ -66,12 +66,15 @@ def settle(budget: Budget, before: Iterable[Attempt], after: Iterable[Attempt]) 
     return replace(budget, spent=Money(budget.spent + spent), reserved=Money(budget.reserved + reserved))
 
 
-def budget_of(limit: Money | None, jobs: Iterable[Job]) -> Budget:
-    """The budget of a run directory as its attempts left it: earlier nights count against the same limit."""
-    budget = Budget(limit=limit)
-    for job in jobs:
-        budget = settle(budget, (), job.attempts)
-    return budget
+def budget_of(limit: Money | None, attempts: Iterable[tuple[Attempt, int]]) -> Budget:
+    """The budget of a run directory as its attempts left it: earlier nights count against the same limit.
+
+    Each attempt comes with the number of those that are alike in state, price and cost.
+    """
+    counted = tuple(attempts)
+    spent = sum(spent_on(attempt) * count for attempt, count in counted)
+    reserved = sum(reserved_for(attempt) * count for attempt, count in counted)
+    return Budget(limit=limit, spent=Money(spent), reserved=Money(reserved))
 
 
 def spent_on(attempt: Attempt) -> Money:

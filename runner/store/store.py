@@ -11,7 +11,18 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from runner.errors import InputMissing, StateMismatch, StorageFailed
-from runner.model import Event, Job, JobSpec, JobState, Run, StatusSeen, SubmitAccepted, SubmitIntended
+from runner.model import (
+    Attempt,
+    AttemptState,
+    Event,
+    Job,
+    JobSpec,
+    JobState,
+    Run,
+    StatusSeen,
+    SubmitAccepted,
+    SubmitIntended,
+)
 from runner.rules.lifecycle import advance
 from runner.store.database import FILE, check_version, connect, corrupt, create, open_for_writing, version_of
 from runner.store.rescue import Rescue, Saved
@@ -88,10 +99,20 @@ class Reader:
                 return
             position = rows[-1][1]
 
-    def counts(self) -> dict[JobState, int]:
+    def counts(self, *, with_gone: bool = True) -> dict[JobState, int]:
         """How many jobs are in each state that occurs."""
-        rows = self._rows("SELECT state, count(*) FROM jobs GROUP BY state")
+        where = "" if with_gone else " WHERE is_gone = 0"
+        rows = self._rows(f"SELECT state, count(*) FROM jobs{where} GROUP BY state")  # noqa: S608
         return {JobState(state): count for state, count in rows}
+
+    def bills(self) -> list[tuple[Attempt, int]]:
+        """Every attempt as far as money goes, with the number of those that are alike in state, price and cost."""
+        rows = self._rows("SELECT state, reserved, cost, count(*) FROM attempts GROUP BY 1, 2, 3")
+        plain: dict[str, Any] = {"number": 1, "payload_sha256": "", "intended_at": 0.0}
+        return [
+            (Attempt(state=AttemptState(state), reserved=reserved, cost=cost, **plain), count)
+            for state, reserved, cost, count in rows
+        ]
 
     def gone(self) -> set[str]:
         """The ids of the jobs that the manifest does not name any more."""

@@ -54,7 +54,7 @@ def test_release_frees_what_was_set_aside():
 def test_an_attempt_counts_as_its_state_says(state, cost, spent, reserved):
     """What is open or in doubt is set aside; what may have been paid is spent; what was refused is free."""
     job = Job(spec=JobSpec(job_id="a", model="m", inputs={}, fingerprint=""), attempts=(attempt(state, cost=cost),))
-    assert budget_of(Money(1_000_000), [job]) == Budget(
+    assert budget_of(Money(1_000_000), [(attempt, 1) for attempt in job.attempts]) == Budget(
         limit=Money(1_000_000), spent=Money(spent), reserved=Money(reserved)
     )
 
@@ -65,7 +65,7 @@ def test_an_unknown_price_that_was_spent_counts_nothing_known():
         spec=JobSpec(job_id="a", model="m", inputs={}, fingerprint=""),
         attempts=(attempt(AttemptState.FINISHED, reserved=None), attempt(AttemptState.INTENT, reserved=None)),
     )
-    assert budget_of(None, [job]) == Budget()
+    assert budget_of(None, [(attempt, 1) for attempt in job.attempts]) == Budget()
 
 
 def test_settling_moves_the_money_with_the_attempt():
