@@ -12,7 +12,7 @@ from support.old_state import state_of_version_1
 from runner.batch.driving import settle_open_intents
 from runner.errors import CannotCreate, StorageFailed
 from runner.model import AttemptState, JobSpec, JobState, Run, SubmitAccepted, SubmitIntended
-from runner.store import mounts
+from runner.store import database, lock, mounts
 from runner.store.mounts import file_system_of, refuse_network_mount
 from runner.store.rescue import JOURNAL_BYTES, Rescue, Saved
 from runner.store.store import Reader, Store
@@ -232,3 +232,57 @@ def test_the_folder_of_a_run_may_be_unreadable_above(tmp_path):
         assert os.access(run, os.W_OK)
     finally:
         (tmp_path / "closed").chmod(0o700)
+
+
+# ---------------------------------------------------------------------------------------------------------- the rest
+
+
+def test_a_disk_without_a_write_ahead_log_is_refused(tmp_path, monkeypatch):
+    """SQLite says so itself, where it has no shared memory."""
+    connect = database.connect
+
+    def without_shared_memory(path, mode):
+        connect(path, mode).close()
+        return sqlite3.connect(f"file:{path}?mode={mode}&vfs=unix-dotfile", uri=True, isolation_level=None)
+
+    monkeypatch.setattr(database, "connect", without_shared_memory)
+    with pytest.raises(CannotCreate, match="cannot hold a write-ahead log; use a local disk"):
+        Store(tmp_path)
+
+
+def test_after_an_error_of_the_disk_nothing_more_is_written(tmp_path):
+    """A sync that failed may have lost what was before it: the next run looks at what is really there."""
+    with Store(tmp_path) as store:
+        store.put_specs([spec("mug"), spec("lamp")])
+        store._writer._connection.execute("DROP TABLE events")
+        with pytest.raises(StorageFailed, match="no such table: events"):
+            store.record_now(store.job("mug"), INTENDED)
+        with pytest.raises(StorageFailed, match="no such table: events"):
+            store.end_run(Run(run_id="1", name="n", manifest="m", api_base="b", is_simulated=False, started_at=NOW))
+        assert store.job("mug").state is JobState.PENDING
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_lock_file_that_was_taken_away_locks_nobody_out(tmp_path, monkeypatch, another):
+    """Between its opening and its locking: the file that has the name is what counts."""
+    take, times = lock._lock, []
+
+    def late(descriptor):
+        if not times:
+            (tmp_path / "run.lock").unlink()
+            if another:
+                (tmp_path / "run.lock").touch()
+        times.append(descriptor)
+        return take(descriptor)
+
+    monkeypatch.setattr(lock, "_lock", late)
+    with lock.RunLock(tmp_path):
+        assert len(times) == 2
+        assert lock.is_locked(tmp_path)
+
+
+def test_a_place_that_holds_no_lock_is_named(tmp_path):
+    """As one that holds no state."""
+    (tmp_path / "file").touch()
+    with pytest.raises(CannotCreate, match="cannot create"), lock.RunLock(tmp_path / "file"):
+        pass

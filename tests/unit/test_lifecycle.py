@@ -272,6 +272,7 @@ TIRED = replace(in_state(S.RESULT_KNOWN), tries=4)
         (advance(in_state(S.RESULT_KNOWN), BY_TYPE[CollectFailed]), NOW, Wait(NOW + 3)),
         (advance(in_state(S.RESULT_KNOWN), BY_TYPE[CollectFailed]), NOW + 3, ReadResult()),
         (replace(TIRED, failure=BROKEN), NOW, GiveUp(BROKEN)),
+        (replace(TIRED, failure=BROKEN, tries=3), NOW, Collect()),
         (replace(TIRED, failure=FAILURE), NOW, Collect()),
         (replace(TIRED, failure=FAILURE, tries=12), NOW, Leave(FAILURE)),
         (in_state(S.HELD), NOW, Finish()),
