@@ -57,6 +57,9 @@ def everything(progress):
         progress.close()
 
 
+END = "<the end>"
+
+
 @contextmanager
 def terminal(columns=100):
     """A terminal of that width: the stream to write to, and how to read what came out."""
@@ -65,12 +68,13 @@ def terminal(columns=100):
     stream = os.fdopen(theirs, "w", encoding="utf-8")
 
     def read():
+        """Up to a mark that is set behind it: a terminal hands on what it was given piece by piece, and later."""
+        stream.write(END)
         stream.flush()
-        os.set_blocking(ours, False)
-        try:
-            return os.read(ours, 1 << 20).decode()
-        except BlockingIOError:
-            return ""
+        text = ""
+        while not text.endswith(END):
+            text += os.read(ours, 1 << 20).decode()
+        return text.removesuffix(END)
 
     try:
         yield stream, read
