@@ -64,7 +64,7 @@ def run(manifest: Path, *, quiet: bool, verbose: bool, as_json: bool, **choices:
     if as_json:
         print_json(outcome.summary.as_dict())
     else:
-        _tell(outcome)
+        _tell(outcome, outcome.exit_code)
     return int(outcome.exit_code)
 
 
@@ -80,9 +80,10 @@ def demo(out: Path, concurrency: int) -> int:
 
     with sample("catalogue.yaml") as manifest:
         outcome = run_async(_run(manifest, options_of(out=out, concurrency=concurrency, simulate=True), mode="auto"))
-    _tell(outcome)
-    if outcome.exit_code > ExitCode.SOME_FAILED:
-        return int(outcome.exit_code)
+    exit_code = ExitCode.DONE if outcome.exit_code <= ExitCode.SOME_FAILED else outcome.exit_code
+    _tell(outcome, exit_code)
+    if exit_code is not ExitCode.DONE:
+        return int(exit_code)
     click.echo("Two jobs failed on purpose: the report shows how that looks. Now try: runcomfy-batch init")
     return ExitCode.DONE
 
@@ -119,13 +120,13 @@ def _confirm(plan: Plan) -> bool:
         return click.confirm("Proceed?", err=True)
 
 
-def _tell(outcome: Outcome) -> None:
+def _tell(outcome: Outcome, exit_code: ExitCode) -> None:
     """The summary on stdout; a closed stdout has no say in the exit code."""
     if outcome.hold is not None:
         with contextlib.suppress(OSError):
             click.echo(outcome.hold.message, err=True)
     try:
-        click.echo(render_summary(outcome.summary, outcome.directory, outcome.exit_code))
+        click.echo(render_summary(outcome.summary, outcome.directory, exit_code))
         sys.stdout.flush()
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.EIO):  # the reader left, the terminal hung up

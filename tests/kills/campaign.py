@@ -1,6 +1,6 @@
 """SIGKILL, a thousand times, at random moments and at every named point of the paid path.
 
-    python tests/kills/campaign.py 1000          # 10000 by hand
+    python tests/kills/campaign.py --kills 1000          # 10000 by hand
 
 Each kill strikes a real process that talks real HTTP to a simulator in a process of its own, which the kill cannot
 touch; its journal is the ledger. After each kill every promise is checked; then the same command goes on. The runs are
@@ -283,7 +283,7 @@ def work(kills, seed, shares):
 
 def campaign(kills, workers=4):
     """All kills, over several workers side by side; the sums."""
-    command = [sys.executable, __file__, str(-(-kills // workers)), "--shares", str(workers), "--seed"]
+    command = [sys.executable, __file__, "--kills", str(-(-kills // workers)), "--shares", str(workers), "--seed"]
     processes = [subprocess.Popen([*command, str(seed)], stdout=subprocess.PIPE, text=True) for seed in range(workers)]
     total = {"killed": Counter(), "batches": 0, "faults": Counter(), "doubts": Counter(), "times": Counter()}
     total["violations"] = []
@@ -306,7 +306,7 @@ def _doubt(total):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kills", type=int, nargs="?", default=1000)
+    parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--shares", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)

@@ -17,7 +17,7 @@ KILLS = 1000
 @pytest.mark.timeout(700)
 def test_no_kill_breaks_a_promise():
     """Every named point was struck often, every fault came up, and a kill leaves no more in doubt than it must."""
-    command = [sys.executable, Path(__file__).with_name("campaign.py"), str(KILLS)]
+    command = [sys.executable, Path(__file__).with_name("campaign.py"), "--kills", str(KILLS)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=690, check=False)
     assert done.stdout, done.stderr
     total = json.loads(done.stdout)
