@@ -18,7 +18,7 @@ from yarl import URL
 
 from runner.errors import StorageFailed
 from runner.media.files import PASSING, PIECE, digest_and_sync, new_part, settle, storage_failed
-from runner.media.guard import AddressRefused, HostPolicy, socket_factory
+from runner.media.guard import AddressRefused, HostPolicy, is_address_refusal, socket_factory
 from runner.media.sniff import EXTENSIONS, Broken, Found, inspect
 from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, shown, without_query
 from runner.model import Artifact, Failure, FailureKind
@@ -159,7 +159,7 @@ class Downloader:
         except aiohttp.ClientPayloadError:
             raise _Failed(FailureKind.OUTPUT, "truncated", f"{shown(spec.url)} ended too early") from None
         except aiohttp.ClientError as error:
-            if isinstance(error.__cause__, AddressRefused) or "is no public address" in str(error):
+            if is_address_refusal(error):
                 message = f"{shown(spec.url)} leads to an address that is not public"
                 raise _Failed(FailureKind.POLICY, "address_refused", message, again=False) from None
             raise _Failed(FailureKind.TRANSIENT, "network", f"{shown(spec.url)}: {type(error).__name__}") from None

@@ -1,8 +1,8 @@
-"""Which addresses a download may reach.
+"""Which addresses a download, or a look at an input, may reach.
 
-Two walls. The URL's text: https, the service's own hosts, the usual port. And every socket's real address, looked at
-when the connection is made: that one sees through names that resolve to this network, rebinding, and odd spellings of
-an address, which no reading of the text can.
+Two walls. The URL's text: https, the service's own hosts, the usual port; inputs may live on any host and port. And
+every socket's real address, looked at when the connection is made: that one sees through names that resolve to this
+network, rebinding, and odd spellings of an address, which no reading of the text can.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 ASSIGNED_V6: Final = ipaddress.IPv6Network("2000::/3")
 """What the internet hands out. Python holds more for public: `::10.0.0.1`, `fec0::/10`, `64:ff9b:1::/48`."""
+REFUSED: Final = "is no public address"
 DEFAULT_HOSTS: Final = frozenset({".runcomfy.net", ".runcomfy.com"})
 
 
@@ -27,6 +28,8 @@ class HostPolicy:
     trusted: frozenset[str] = DEFAULT_HOSTS
     allow_loopback: bool = False
     """This machine as well, over http too: the API base is a local one."""
+    allow_any_host: bool = False
+    """Every public host, over https on any port: inputs live anywhere."""
 
     def refusal(self, url: str) -> str | None:
         """Why the URL must not be fetched, or `None`."""
@@ -37,10 +40,14 @@ class HostPolicy:
             host, port = (parts.hostname or "").rstrip("."), parts.port
         except ValueError:
             return "it is no proper URL"
-        if parts.username is not None or parts.password is not None or not host.isascii():
+        if parts.username is not None or parts.password is not None:
+            return "it hides its host"
+        if not host.isascii() and not self.allow_any_host:  # of any host, only its address counts
             return "it hides its host"
         if self.allow_loopback and parts.scheme in ("http", "https") and _is_loopback_name(host):
             return None
+        if self.allow_any_host:
+            return None if parts.scheme == "https" and host else "only https is fetched"
         if parts.scheme != "https" or port not in (None, 443):
             return "only https on its usual port is fetched"
         return None if self._is_trusted(host) else f"the host {host[:100]!r} is not trusted; --trust-host allows it"
@@ -55,13 +62,18 @@ class AddressRefused(OSError):
     """The name led to an address that must not be reached."""
 
 
+def is_address_refusal(error: BaseException) -> bool:
+    """Whether that is why a connection failed; aiohttp wraps it, and melts the errors of several addresses into one."""
+    return isinstance(error, AddressRefused) or isinstance(error.__cause__, AddressRefused) or REFUSED in str(error)
+
+
 def socket_factory(policy: HostPolicy) -> Callable[[Any], socket.socket]:
     """A factory for aiohttp's connector that makes sockets for public addresses only."""
 
     def make(info: Any) -> socket.socket:
         family, kind, protocol, _, address = info
         if not is_allowed(address[0], policy):
-            raise AddressRefused(f"{address[0]} is no public address")
+            raise AddressRefused(f"{address[0]} {REFUSED}")
         made = socket.socket(family=family, type=kind, proto=protocol)
         made.setblocking(False)
         return made

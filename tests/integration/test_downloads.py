@@ -437,6 +437,28 @@ def test_this_machine_is_trusted_only_where_the_api_is_local(url):
 
 
 @pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("https://shop.example/a.png?sig=1", None),
+        ("https://shop.example:8443/a.png", None),
+        ("https://bücher.example/a.png", None),
+        ("https://10.0.0.1/a.png", None),  # the second wall's
+        ("http://shop.example/a.png", "only https"),
+        ("http://127.0.0.1/a.png", "only https"),
+        ("ftp://shop.example/a.png", "only https"),
+        ("https:///a.png", "only https"),
+        ("https://user:word@shop.example/a.png", "hides its host"),
+        ("https://shop.example\\@evil.com/a.png", "no proper URL"),
+        ("https://shop.example:99999/a.png", "no proper URL"),
+    ],
+)
+def test_inputs_may_live_on_any_host(url, reason):
+    """On any port too, but only over https, and by their own name."""
+    refusal = HostPolicy(allow_any_host=True).refusal(url)
+    assert refusal is None if reason is None else reason in (refusal or "")
+
+
+@pytest.mark.parametrize(
     ("address", "is_public"),
     [
         ("8.8.8.8", True),
