@@ -1,7 +1,11 @@
-"""What a file really is, whatever its URL or header says: by its first bytes, and for images by decoding all of it."""
+"""What a file really is, whatever its URL or header says: by its first bytes, and for images by decoding all of it.
+
+Outputs are decoded whole (`inspect`). Of inputs only the beginning is at hand: `format_of` and `size_of` read that.
+"""
 
 from __future__ import annotations
 
+import io
 import mmap
 import warnings
 from dataclasses import dataclass
@@ -24,6 +28,33 @@ EXTENSIONS: Final = {
     "mov": "mov",
     "webm": "webm",
 }
+MARKS: Final = (
+    (b"BM", "bmp"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "jxl"),
+    (b"\xff\x0a", "jxl"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "jp2"),
+    (b"\0\0\1\0", "ico"),
+    (b"8BPS", "psd"),
+    (b"%PDF-", "pdf"),
+    (b"PK\3\4", "zip"),
+    (b"ID3", "mp3"),
+    (b"OggS", "ogg"),
+    (b"fLaC", "flac"),
+)
+"""Beginnings of what people put where an image, a video or a sound is wanted."""
+BRANDS: Final = {
+    **dict.fromkeys((b"avif", b"avis"), "avif"),
+    **dict.fromkeys((b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "heic"),
+    **dict.fromkeys((b"M4A ", b"M4B "), "m4a"),
+}
+"""The ISO container (`ftyp`) holds many things besides MP4."""
+RIFFS: Final = {b"WAVE": "wav", b"AVI ": "avi"}
+HEADERS: Final = {"png": "PNG", "jpeg": "JPEG", "gif": "GIF", "bmp": "BMP", "tiff": "TIFF"}
+"""Formats whose size Pillow reads from the beginning alone, and its names for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,3 +128,55 @@ def _decode(path: Path, kind: str, max_pixels: int) -> Found | Broken:
     except Exception as error:  # noqa: BLE001 decoders raise anything over broken bytes; each means: not whole
         return Broken("corrupt", f"it does not decode: {type(error).__name__}")
     return Found(kind, width, height)  # by its signature: the decoder has a name of its own for JPEGs of several views
+
+
+# ------------------------------------------------------------------------------------------------------ the beginning
+
+
+def format_of(head: bytes) -> str | None:
+    """The format of a file that begins like this, as `png`, `mp4`, `pdf`; `None` for what is not known."""
+    if head[4:8] == b"ftyp" and head[8:12] in BRANDS:
+        return BRANDS[head[8:12]]
+    if head[:4] == b"RIFF" and head[8:12] in RIFFS:
+        return RIFFS[head[8:12]]
+    for mark, name in MARKS:
+        if head.startswith(mark):
+            return name
+    if head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE0 == 0xE0:  # the sync word of MPEG audio
+        return "aac" if head[1] & 0x06 == 0 else "mp3"
+    if head.startswith(b"\x1aE\xdf\xa3") and b"matroska" in head[:64]:
+        return "mkv"
+    if b"<svg" in head[:1024] and head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"<svg", b"<?xml", b"<!--")):
+        return "svg"
+    return _kind(head)
+
+
+def size_of(head: bytes, kind: str) -> tuple[int, int] | None:
+    """Width and height in pixels, where the beginning of the file tells them. Nothing is decoded."""
+    if kind == "webp":
+        return _webp_size(head)
+    if kind not in HEADERS:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of files that end too early: this one does
+            with Image.open(io.BytesIO(head), formats=(HEADERS[kind],)) as image:
+                return image.size
+    except Exception:  # noqa: BLE001 decoders raise anything over broken bytes; each means: it does not tell
+        return None
+
+
+def _webp_size(head: bytes) -> tuple[int, int] | None:
+    """Read by hand, by RFC 9649: Pillow wants the whole file."""
+    if len(head) < 30:
+        return None
+    match head[12:16]:
+        case b"VP8X":
+            return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+        case b"VP8L" if head[20] == 0x2F:
+            bits = int.from_bytes(head[21:25], "little")
+            return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+        case b"VP8 " if head[23:26] == b"\x9d\x01\x2a":
+            return int.from_bytes(head[26:28], "little") & 0x3FFF, int.from_bytes(head[28:30], "little") & 0x3FFF
+        case _:
+            return None
