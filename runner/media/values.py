@@ -51,12 +51,13 @@ FetchOutcome = Fetched | FetchFailed
 
 
 def shown(url: str) -> str:
-    """The URL for a person: host and path, without the query, which may be a key."""
+    """The URL for a person: host and path, without the query, which may be a key, or what steers a terminal."""
     try:
         parts = urlsplit(url)
-        return f"{parts.hostname or ''}{parts.path}"[:200] or "an empty URL"
+        place = f"{parts.hostname or ''}{parts.path}"[:200] or "an empty URL"
     except ValueError:
         return "an unreadable URL"
+    return place if place.isprintable() else "".join(c if c.isprintable() else "?" for c in place)
 
 
 def without_query(url: str) -> str:

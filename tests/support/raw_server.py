@@ -143,10 +143,10 @@ class RawServer:
 
 
 @contextlib.asynccontextmanager
-async def raw_server(act: Act) -> AsyncIterator[RawServer]:
-    """Serve on a free port of the loopback; what an act raises comes out at the end."""
+async def raw_server(act: Act, host: str = "127.0.0.1") -> AsyncIterator[RawServer]:
+    """Serve on a free port of the loopback, or of another host; what an act raises comes out at the end."""
     loop = asyncio.get_running_loop()
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = socket.create_server((host, 0))
     listener.setblocking(False)
     server = RawServer(port=listener.getsockname()[1])
 
