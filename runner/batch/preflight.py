@@ -65,7 +65,7 @@ async def preflight(
 
     `urls` pairs a URL with what its field wants, and is read only as fast as servers answer. `ends_at` is when the run
     would end, in seconds since the epoch as `now`; `None` where nobody knows. `data:` URIs are passed over: they have
-    nobody to be asked of. Raises only what `on_result` raises; safe to cancel.
+    nobody to be asked of. Raises only what `urls` and `on_result` raise; safe to cancel.
     """
     count = 0
 

@@ -17,6 +17,7 @@ import pytest
 from support.raw_server import answer, hang_up, http, raw_server
 from support.sites import BMP, GIF, HEIC, JPEG, LARGE, MP3, MP4, PNG, WEBP, always, only_get, site, sized, stored
 
+from runner.__about__ import __version__
 from runner.media.asking import Patience
 from runner.media.guard import HostPolicy
 from runner.media.looks import LOOKED_AT, Bad, Good
@@ -638,7 +639,7 @@ async def test_the_request_carries_nothing_of_ours(monkeypatch, tmp_path):
     names = {"host", "accept", "accept-encoding", "user-agent"}
     assert [set(each) for each in headers] == [names, names | {"range"}] * 2
     assert {each["accept-encoding"] for each in headers} == {"identity"}
-    assert {each["user-agent"] for each in headers} == {"runcomfy-batch/0.1.0 (preflight)"}
+    assert {each["user-agent"] for each in headers} == {f"runcomfy-batch/{__version__} (preflight)"}
     assert headers[1]["range"] == "bytes=0-65535"
 
 
