@@ -177,6 +177,15 @@ class InputProblem:
     hint: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredFile:
+    """What is known of an input file without sending it; `None` is unknown. Width and height in pixels."""
+
+    bytes: int | None = None
+    width: int | None = None
+    height: int | None = None
+
+
 class InputRules(Protocol):
     """What one model accepts: the manifest reader asks, the catalog answers."""
 
@@ -188,8 +197,15 @@ class InputRules(Protocol):
     def fields(self) -> Mapping[str, Mapping[str, Any]]:
         """Each input field's JSON Schema, by name: enough to read a spreadsheet's text cell as a number or a list."""
 
+    @property
+    def url_fields(self) -> tuple[str, ...]:
+        """The fields that hold the URL, or the URLs, of media that the service fetches."""
+
     def problems(self, inputs: Mapping[str, Any]) -> list[InputProblem]:
         """Every way in which the inputs break the schema; empty when they may be sent. Never raises."""
+
+    def file_problems(self, field: str, measured: MeasuredFile) -> list[InputProblem]:
+        """Which of the field's limits on a file this one breaks, as far as it was measured. Never raises."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
 from runner.model import Price, money
+
+NAMES: Final = {"float": "number", "int": "integer", "bool": "boolean"}
+"""The service's names of types, in the words of JSON Schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
-    """What is known of a model; the schemas are JSON Schemas of one job's inputs and output."""
+    """What is known of a model; the schemas are JSON Schemas of one job's inputs and output.
+
+    The input schema keeps the service's own `validations`: `rules_for` knows what to do with them.
+    """
 
     model_id: str
     display_name: str
     input_schema: Mapping[str, Any]
     output_schema: Mapping[str, Any]
     price: Price
+    categories: tuple[str, ...] = ()
     is_bundled: bool = False
+    """Whether the input schema is the one that ships with the package."""
+    pulled_at: float | None = None
+    """When the service said so, where the card was read from a file."""
 
 
 @cache
@@ -44,39 +54,60 @@ def bundled(model_id: str) -> ModelCard | None:
 
 def parse_card(model_id: str, document: Mapping[str, Any]) -> ModelCard:
     """The answer of `GET /models/{id}`. A bundled schema is kept; the price is always the live one."""
+    card = as_it_came(model_id, document)
     known = bundled(model_id)
-    schema = known.input_schema if known else _first_schema(document)
+    return card if known is None else replace(card, input_schema=known.input_schema, is_bundled=True)
+
+
+def as_it_came(model_id: str, document: Mapping[str, Any]) -> ModelCard:
+    """The service's own card, whatever is bundled."""
+    known = bundled(model_id)
+    categories = document.get("categories")
     return ModelCard(
         model_id=model_id,
         display_name=str(document.get("display_name") or model_id),
-        input_schema=schema,
+        input_schema=_input_schema(document),
         output_schema=known.output_schema if known else {},
         price=_price(document),
-        is_bundled=known is not None,
+        categories=tuple(str(name) for name in categories) if isinstance(categories, list) else (),
     )
 
 
-def _first_schema(document: Mapping[str, Any]) -> Mapping[str, Any]:
+def _input_schema(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The input schema, in standard words; `required_inputs` says what is required where the schema does not."""
+    try:
+        schema: dict[str, Any] = _plain(_first_schema(document))
+    except RecursionError:  # a tower of brackets judges nothing
+        return {}
+    fields = schema.get("properties")
+    named = schema.get("required_inputs", document.get("required_inputs"))
+    if not schema.get("required") and isinstance(named, list) and isinstance(fields, Mapping):
+        schema["required"] = list(dict.fromkeys(name for name in named if isinstance(name, str) and name in fields))
+    return schema
+
+
+def _first_schema(document: Mapping[str, Any]) -> dict[str, Any]:
     """The input schema under the names it has been seen under; an empty one accepts everything."""
     for key in ("input_schema", "schema", "inputs", "parameters"):
         value = document.get(key)
         if isinstance(value, dict):
             inner = value.get("input_schema") or value.get("input")
-            found = inner if isinstance(inner, dict) and "properties" not in value else value
-            return dict(_plain(found))
+            return inner if isinstance(inner, dict) and "properties" not in value else value
     return {}
 
 
 def _plain(schema: Any) -> Any:
-    """The schema in standard words: `float` is `number`, and the service's own `validations` list is left out."""
+    """The schema with its types in standard words: `float` is `number`."""
     if isinstance(schema, list):
         return [_plain(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    plain = {key: _plain(value) for key, value in schema.items() if key != "validations" or isinstance(value, dict)}
-    names = {"float": "number", "int": "integer", "bool": "boolean"}
-    if isinstance(plain.get("type"), str):
-        plain["type"] = names.get(plain["type"], plain["type"])
+    plain = {key: _plain(value) for key, value in schema.items()}
+    match plain.get("type"):
+        case str(name):
+            plain["type"] = NAMES.get(name, name)
+        case list(names):
+            plain["type"] = [NAMES.get(name, name) if isinstance(name, str) else name for name in names]
     return plain
 
 

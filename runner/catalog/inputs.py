@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jsonschema_rs
 
 from runner.catalog.cards import ModelCard
+from runner.catalog.fields import Schema, holds_urls, judged, readable, without_validations
 from runner.catalog.urls import url_problem
-from runner.model import InputProblem, InputRules
+from runner.catalog.validations import file_problems
+from runner.model import InputProblem, InputRules, MeasuredFile
 
 SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
 
@@ -28,39 +30,44 @@ class _Rules:
         self.model = card.model_id
         properties = card.input_schema.get("properties")
         named = properties.items() if isinstance(properties, Mapping) else ()
-        self.fields: Mapping[str, Mapping[str, Any]] = {n: schema for n, schema in named if isinstance(schema, Mapping)}
+        self._declared = {name: schema for name, schema in named if isinstance(schema, Mapping)}
+        self.fields: Mapping[str, Schema] = {name: readable(schema) for name, schema in self._declared.items()}
+        self.url_fields = tuple(name for name, schema in self._declared.items() if holds_urls(name, schema))
         self._allow_loopback = allow_loopback
         self._validator = _validator(card.input_schema)
-        self._url_fields = [name for name, schema in self.fields.items() if _holds_urls(name, schema)]
+        self._is_valid = self._validator.is_valid
 
     def problems(self, inputs: Mapping[str, Any]) -> list[InputProblem]:
         """Every way in which the inputs break the schema or name what the service cannot fetch."""
-        document = dict(inputs)
+        document = inputs if isinstance(inputs, dict) else dict(inputs)
         found: list[InputProblem] = []
         try:
-            if not self._validator.is_valid(document):
+            if not self._is_valid(document):
                 for error in self._validator.iter_errors(document):
                     found += self._explain(error)
         except ValueError as error:  # 255 levels deep, or half a surrogate pair
             found.append(InputProblem(path=(), code="invalid", message=f"the job is not JSON: {error}"))
-        for name in self._url_fields:
-            found += self._url_problems(name, document.get(name))
+        for name in self.url_fields:
+            if name in document:
+                self._add_url_problems(name, document[name], found)
         return found
 
-    def _url_problems(self, name: str, value: Any) -> Iterator[InputProblem]:
-        values = enumerate(value) if isinstance(value, list) else [(None, value)]
-        for index, url in values:
+    def file_problems(self, field: str, measured: MeasuredFile) -> list[InputProblem]:
+        """Which of the field's limits on a file this one breaks, as far as it was measured."""
+        return file_problems(field, self._declared.get(field, {}), measured)
+
+    def _add_url_problems(self, name: str, value: Any, found: list[InputProblem]) -> None:
+        for index, url in enumerate(value if isinstance(value, list) else (value,)):
             if isinstance(url, str) and (problem := url_problem(url, allow_loopback=self._allow_loopback)):
                 code, message, hint = problem
-                path = (name,) if index is None else (name, index)
-                yield InputProblem(path=path, code=code, message=message, hint=hint)
+                path = (name, index) if isinstance(value, list) else (name,)
+                found.append(InputProblem(path=path, code=code, message=message, hint=hint))
 
     def _explain(self, error: Any) -> list[InputProblem]:
         """One schema error in a person's words."""
         path = tuple(error.instance_path)
         kind = type(error.kind).__name__.rsplit("_", 1)[-1]
-        name = str(path[0]) if path else ""
-        schema = self.fields.get(name, {})
+        schema = self._schema_at(path)
         value = error.instance
         match kind:
             case "AdditionalProperties":
@@ -81,6 +88,14 @@ class _Rules:
             case _:
                 return [InputProblem(path=path, code="invalid", message=f"{_named(path)}: {error.message}")]
 
+    def _schema_at(self, path: tuple[str | int, ...]) -> Schema:
+        """The schema of a field, or of an item of it."""
+        schema = self.fields.get(str(path[0]), {}) if path else {}
+        for part in path[1:]:
+            inner = schema.get("items") if isinstance(part, int) else None
+            schema = readable(inner) if isinstance(inner, Mapping) else {}
+        return schema
+
     def _unknown(self, key: str) -> InputProblem:
         near = difflib.get_close_matches(key, self.fields, 1, 0.6)
         hint = f"did you mean {near[0]!r}?" if near else f"{self.model} knows: {', '.join(self.fields)}"
@@ -90,20 +105,23 @@ class _Rules:
 def _validator(schema: Mapping[str, Any]) -> Any:
     """The schema, compiled. One that is broken, or that refers to another host, judges nothing: the service will."""
     try:
-        return jsonschema_rs.validator_for(dict(schema), retriever=_never_fetched)
+        return jsonschema_rs.validator_for(_judged(schema), retriever=_never_fetched)
     except ValueError:
         return jsonschema_rs.validator_for({})
 
 
+def _judged(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema without what is no JSON Schema, its fields as a validator is to judge them."""
+    found: dict[str, Any] = without_validations(schema)
+    if isinstance(properties := found.get("properties"), dict):
+        found["properties"] = {
+            name: judged(field) if isinstance(field, dict) else field for name, field in properties.items()
+        }
+    return found
+
+
 def _never_fetched(uri: str) -> Any:
     raise ValueError(f"a schema is not fetched: {uri}")
-
-
-def _holds_urls(name: str, schema: Mapping[str, Any]) -> bool:
-    """Whether a field's text is a URL that the service fetches."""
-    inner = schema.get("items", schema) if schema.get("type") == "array" else schema
-    is_uri = isinstance(inner, Mapping) and str(inner.get("format", "")).endswith("uri")
-    return is_uri or bool(re.fullmatch(r"(image|video|mask|reference_image)(_url|_uri)?s?", name))
 
 
 def _named(path: tuple[str | int, ...]) -> str:

@@ -8,14 +8,28 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from typing import Final
 from urllib.parse import urlsplit
 
 Problem = tuple[str, str, str]
 """Code, message, remedy."""
 
+PLAIN: Final = re.compile(
+    r"https://(?:[A-Za-z0-9-]+\.)+(?!(?i:local|internal|lan|arpa|localhost)(?![A-Za-z]))[A-Za-z]+"
+    r"(?:[/?#][!-\[\]-~]*)?",
+    re.ASCII,
+)
+"""Proves most URLs good at a glance: a dotted public name, no port, no user, nothing but visible ASCII. What it does
+not match may be good all the same."""
+_is_plain: Final = PLAIN.fullmatch
+
 
 def url_problem(url: str, *, allow_loopback: bool = False) -> Problem | None:
     """What is wrong with the URL, or `None`."""
+    return None if _is_plain(url) else _judge(url, allow_loopback=allow_loopback)
+
+
+def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
     if not url.strip():
         return "url", "an empty URL", ""
     if re.search(r"\s", url):

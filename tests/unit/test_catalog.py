@@ -2,11 +2,13 @@
 
 import jsonschema_rs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.catalog import ModelCard, bundled, parse_card, rules_for
 from runner.catalog.outputs import output_urls
-from runner.catalog.urls import url_problem
-from runner.model import InputProblem, Money, Price
+from runner.catalog.urls import PLAIN, _judge, url_problem
+from runner.model import InputProblem, MeasuredFile, Money, Price
 
 MODEL = "google/nano-banana/edit"
 CARD = bundled(MODEL)
@@ -292,7 +294,7 @@ def test_a_service_on_this_machine_may_fetch_from_it():
 
 
 def test_a_live_card_is_read_at_the_door():
-    """Its own words become standard ones: `float` is `number`, and its `validations` are not JSON Schema."""
+    """Its own words become standard ones: `float` is `number`. Its `validations` stay; they are no JSON Schema."""
     card = parse_card(
         "owner/other",
         {
@@ -318,8 +320,9 @@ def test_a_live_card_is_read_at_the_door():
         display_name="Other",
         input_schema={
             "type": "object",
+            "validations": [{"rule": "x"}],
             "properties": {
-                "image": {"type": "string"},
+                "image": {"type": "string", "validations": [1]},
                 "strength": {"type": "number", "minimum": 0, "maximum": 1},
                 "steps": {"type": "integer"},
                 "type": {"type": "boolean"},
@@ -327,6 +330,7 @@ def test_a_live_card_is_read_at_the_door():
         },
         output_schema={},
         price=Price(amount=Money(39_000), unit="output", note="per picture"),
+        categories=("image",),
     )
     found = rules_for(card).problems({"image": "mug.jpg", "strength": 2, "steps": 1.5, "type": 1, "more": "allowed"})
     assert sorted((p.path, p.code) for p in found) == [
@@ -440,16 +444,266 @@ def test_urls_are_known_by_their_fields_name_where_the_schema_is_silent(name):
     assert (problem.path, problem.code) == ((name,), "url")
 
 
-@pytest.mark.parametrize("form", ["uri", "image_uri", "video_uri"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("end_image_url", "mask_image_url", "first_frame_url", "reference_images", "start_image", "videos", "audios"),
+        *("audio_url", "source_video", "mask_uri", "image_uris", "style_image_urls"),
+    ],
+)
+def test_the_names_that_models_give_their_media_are_known(name):
+    assert rules({name: {"type": "string"}}).url_fields == (name,)
+    assert rules({name: {"type": "array"}}).url_fields == (name,)
+
+
+FORMATS = ["uri", "image_uri", "image_uris", "video_uri", "video_uris", "audio_uri", "audio_uris"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
 def test_urls_are_known_by_their_format(form):
-    one, many = {"type": "string", "format": form}, {"type": "array", "items": {"type": "string", "format": form}}
-    found = rules({"source": one, "sources": many}).problems({"source": "a.jpg", "sources": [URL, "b.jpg"]})
-    assert [p.path for p in found] == [("source",), ("sources", 1)]
+    """On a text, a list's items, the list itself, and inside alternatives."""
+    model = rules(
+        {
+            "one": {"type": "string", "format": form},
+            "many": {"type": "array", "items": {"type": "string", "format": form}},
+            "bare": {"type": "array", "format": form},
+            "either": {"anyOf": [{"type": "string", "format": form}, {"type": "array", "format": form}]},
+            "maybe": {"anyOf": [{"type": "array", "format": form}, {"type": "null"}]},
+        }
+    )
+    assert model.url_fields == ("one", "many", "bare", "either", "maybe")
+    inputs = {"one": "a.jpg", "many": [URL, "b.jpg"], "bare": ["c.jpg"], "either": "d.jpg", "maybe": [URL, "e.jpg"]}
+    assert [p.path for p in model.problems(inputs)] == [("one",), ("many", 1), ("bare", 0), ("either",), ("maybe", 1)]
+    assert model.problems({"maybe": None}) == []
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_list_of_media_without_items_is_a_list_of_urls(form):
+    """A sheet's cell is read by it, and what is no text is refused."""
+    model = rules({"image": {"type": "array", "format": form, "maxItems": 2}})
+    assert model.fields["image"]["items"] == {"type": "string", "format": form.removesuffix("s")}
+    assert told(model.problems({"image": [URL, 5]})) == [
+        (("image", 1), "wrong-type", "image.1 must be of type string, got 5", "")
+    ]
+    assert model.problems({"image": [URL, URL]}) == []
 
 
 def test_other_text_is_not_taken_for_a_url():
-    model = rules({"title": {"type": "string"}, "image_size": {"type": "string"}})
-    assert model.problems({"title": "mug.jpg", "image_size": "large"}) == []
+    """Another name, another format, a choice, a number: the name alone is the last to be asked."""
+    fields = {
+        "title": {"type": "string"},
+        "image_size": {"type": "string"},
+        "audio": {"type": "string", "enum": ["on", "off"]},
+        "images": {"type": "integer"},
+        "mask": {"type": "boolean"},
+        "image": {"type": "string", "format": "byte"},
+        "image_prompt": {"type": "string"},
+        "generate_audio": {"type": "string"},
+    }
+    model = rules(fields)
+    assert model.url_fields == ()
+    values = {"title": "mug.jpg", "image_size": "large", "audio": "on", "images": 2, "mask": True, "image": "iVBO"}
+    assert model.problems(values | {"image_prompt": "a mug", "generate_audio": "yes"}) == []
+
+
+@given(st.from_regex(PLAIN, fullmatch=True))
+def test_what_is_plainly_good_is_good_by_the_long_way_too(url):
+    """The glance only saves time: it decides nothing of its own."""
+    assert _judge(url, allow_loopback=False) is None
+
+
+@given(st.text(alphabet="abAZ09.-/:@?#[]\\ é\u200b\t", max_size=30))
+def test_the_glance_never_passes_what_the_long_way_refuses(text):
+    url = f"https://{text}"
+    assert url_problem(url) == _judge(url, allow_loopback=False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "https://nas.local/a",
+            "https://NAS.LOCAL",
+            "https://x.internal?a",
+            "https://r.lan#a",
+            "https://a.localhost/",
+        ),
+        *("https://10.0.0.5/a.jpg", "https://nas/a.jpg", "https://a.example\\@evil.example/x", "https://x.home.arpa"),
+        *("https://a.example/a b", "https://a.example/a\n", "https://a.example/é", "https://a.example:8443/a"),
+        *("https://me@a.example/a", "http://a.example/a", "https://a.exampl\u017f/a", "https:///a.jpg"),
+    ],
+)
+def test_a_url_that_is_not_plain_goes_the_long_way(url):
+    assert PLAIN.fullmatch(url) is None
+
+
+@pytest.mark.parametrize("host", ["a.locale", "internal.example", "x.lanx", "local.com", "1.2.3.example", "xn--9.com"])
+def test_a_name_that_only_looks_private_is_plain(host):
+    assert PLAIN.fullmatch(f"https://{host}/a.jpg?v=2#top")
+
+
+# --------------------------------------------------------------------------------------------------------------- types
+
+
+@pytest.mark.parametrize(
+    ("field", "shown", "good", "bad"),
+    [
+        ({"type": "float"}, {"type": "number"}, 0.5, "x"),
+        ({"type": ["float", "null"]}, {"type": "number"}, None, "x"),
+        ({"anyOf": [{"type": "float", "maximum": 1}, {"type": "null"}]}, {"type": "number", "maximum": 1}, None, 2),
+        ({"type": "array", "items": {"type": "float"}}, {"type": "array", "items": {"type": "number"}}, [0.5], ["x"]),
+        (
+            {"anyOf": [{"type": "float"}, {"type": "string"}], "default": None},
+            {"anyOf": [{"type": "number"}, {"type": "string"}], "default": None},
+            None,
+            [],
+        ),
+        ({"type": "integer", "default": None}, {"type": "integer", "default": None}, None, "7"),
+        ({"enum": ["a", "b"], "default": None}, {"enum": ["a", "b"], "default": None}, None, "c"),
+        ({"oneOf": [{"type": "int"}, {"type": "null"}]}, {"type": "integer"}, 7, 7.5),
+        ({"type": ["integer", "string", "null"]}, {"type": ["integer", "string"]}, None, 7.5),
+        ({"default": None}, {"default": None}, [1, {"a": None}], ...),
+    ],
+)
+def test_a_field_is_readable_and_judged_in_whatever_dialect_it_is_written(field, shown, good, bad):
+    """`float` anywhere; one alternative beside null is that alternative; a default of null may be sent as well."""
+    model = rules({"a": field})
+    assert model.fields == {"a": shown}
+    assert model.problems({"a": good}) == []
+    assert bad is ... or [p.path[0] for p in model.problems({"a": bad})] == ["a"]
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_required_inputs_stand_in_for_what_is_required(inside):
+    """Beside the schema or in it; what it names and the schema does not know is left out."""
+    schema = {"properties": {"prompt": {"type": "string"}, "seed": {"type": "integer"}}}
+    named = {"required_inputs": ["prompt", "prompt", "nobody", 5]}
+    document = {"input_schema": {**schema, **named}} if inside else {"input_schema": schema, **named}
+    assert told(rules_for(parse_card("owner/other", document)).problems({})) == [
+        (("prompt",), "missing-field", "'prompt' is missing", "")
+    ]
+    document["input_schema"]["required"] = ["seed"]
+    assert [p.path for p in rules_for(parse_card("owner/other", document)).problems({})] == [("seed",)]
+
+
+def test_a_tower_of_brackets_for_a_schema_judges_nothing():
+    tower = {}
+    for _ in range(3000):
+        tower = {"items": tower}
+    assert rules_for(parse_card("owner/other", {"input_schema": tower})).problems({"a": 1}) == []
+
+
+def test_a_limit_of_an_item_is_told_by_the_items_own_schema():
+    model = rules({"tags": {"type": "array", "maxItems": 9, "items": {"type": "string", "maxLength": 3}}})
+    assert told(model.problems({"tags": ["abc", "abcd"]})) == [
+        (("tags", 1), "length", "tags.1 is 4 characters long, the limit is 3", "cut 1 characters")
+    ]
+
+
+# --------------------------------------------------------------------------------------------------------- validations
+
+MB = 1 << 20
+
+
+def rule(rule, value, error="The service says so."):
+    return {"validation_rule": rule, "validation_value": value, "validation_error": error}
+
+
+def breaks(entry, **measured):
+    """The codes of what a file breaks of one rule."""
+    model = rules({"image": {"type": "string", "format": "image_uri", "validations": [entry]}})
+    return [p.code for p in model.file_problems("image", MeasuredFile(**measured))]
+
+
+@pytest.mark.parametrize(
+    ("written", "value", "good", "bad", "code"),
+    [
+        ("file_size_mb<", 30, {"bytes": 30 * MB - 1}, {"bytes": 30 * MB}, "file-size"),
+        ("file_size_mb< ", 0.5, {"bytes": 1}, {"bytes": MB // 2}, "file-size"),
+        ("width_pixels>", 14, {"width": 15}, {"width": 14}, "file-width"),
+        ("width_pixels<", 6000, {"width": 5999}, {"width": 6000}, "file-width"),
+        ("height_pixels>", 14, {"height": 15}, {"height": 14}, "file-height"),
+        (" height_pixels < ", "6000", {"height": 5999}, {"height": 6000}, "file-height"),
+        ("width/height>", 0.4, {"width": 41, "height": 100}, {"width": 40, "height": 100}, "file-ratio"),
+        ("width/height<", 2.5, {"width": 249, "height": 100}, {"width": 250, "height": 100}, "file-ratio"),
+    ],
+)
+def test_a_validation_is_judged_strictly_as_written(written, value, good, bad, code):
+    """At the bound itself it fails; what was not measured is not judged."""
+    assert (breaks(rule(written, value), **good), breaks(rule(written, value), **bad)) == ([], [code])
+    assert breaks(rule(written, value)) == []
+
+
+@pytest.mark.parametrize("measured", [{"width": 9}, {"height": 9}, {"width": 9, "height": 0}])
+def test_a_ratio_needs_both_sides(measured):
+    assert breaks(rule("width/height>", 100), **measured) == []
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(rule(name, 1) for name in ("duration_s<", "width_pixels<=", "width_pixels", "<", "", "WIDTH_PIXELS<", 5)),
+        *(rule("width_pixels<", value) for value in (None, True, "", "lots", "nan", float("inf"), [1], {}, 10**400)),
+        *({"validation_rule": "width_pixels<"}, {"validation_value": 1}, {}, [], None, "width_pixels<1", 7),
+    ],
+)
+def test_a_validation_that_is_not_understood_is_left_to_the_service(entry):
+    """It judges; a limit that was guessed wrong would stop a job that it takes."""
+    assert breaks(entry, bytes=10**12, width=10**6, height=10**6) == []
+
+
+@pytest.mark.parametrize("validations", [None, "width_pixels<1", 5, {"validation_rule": "width_pixels<"}])
+def test_validations_that_are_no_list_are_left_to_the_service(validations):
+    model = rules({"image": {"type": "string", "validations": validations}})
+    assert model.file_problems("image", MeasuredFile(width=10**6)) == []
+
+
+def test_what_a_file_breaks_is_told_in_the_services_words_with_what_was_measured():
+    """All at once, each with a remedy; without a sentence of the service's there is one of ours."""
+    entries = [
+        rule("file_size_mb<", 30, "File size must be less than 30 MB."),
+        rule("width_pixels>", 300, "Too\nnarrow\x1b[2J"),
+        rule("height_pixels>", 300, None),
+        rule("width/height<", 2.5, "Aspect ratio must be below 2.5."),
+    ]
+    model = rules({"image": {"type": "array", "format": "image_uris", "validations": entries}})
+    measured = MeasuredFile(bytes=int(41.5 * MB), width=1280, height=300)
+    assert told(model.file_problems("image", measured)) == [
+        (
+            ("image",),
+            "file-size",
+            "File size must be less than 30 MB (this one: 41.5 MB)",
+            "save it smaller: fewer pixels or a lower quality",
+        ),
+        (
+            ("image",),
+            "file-height",
+            "image wants height above 300 pixels (this one: 300 pixels)",
+            "scale it up, or choose a larger one",
+        ),
+        (
+            ("image",),
+            "file-ratio",
+            "Aspect ratio must be below 2.5 (this one: 4.27)",
+            "it is too wide: crop its sides",
+        ),
+    ]
+    (narrow,) = model.file_problems("image", MeasuredFile(width=9))
+    assert narrow.message == "Too narrow [2J (this one: 9 pixels)"
+
+
+def test_validations_are_found_on_the_items_and_in_alternatives():
+    """Each once."""
+    small = rule("width_pixels<", 10)
+    deep = {"anyOf": [{"type": "array", "items": {"type": "string", "validations": [small]}}, {"type": "null"}]}
+    for field in (deep, {**deep, "validations": [small]}, {"type": "array", "items": {"validations": [small]}}):
+        assert len(rules({"image": field}).file_problems("image", MeasuredFile(width=10))) == 1
+
+
+def test_a_field_without_validations_takes_any_file():
+    assert RULES.url_fields == ("image_urls",)
+    for field in ("image_urls", "prompt", "nobody"):
+        assert RULES.file_problems(field, MeasuredFile(bytes=1 << 40, width=1, height=10**6)) == []
 
 
 # -------------------------------------------------------------------------------------------------------------- outputs
