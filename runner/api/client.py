@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import SimpleNamespace, TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import aiohttp
 
@@ -30,6 +30,7 @@ from runner.__about__ import __version__
 from runner.api.token import Token
 from runner.api.wire import (
     ApiError,
+    Listing,
     NotSent,
     Reply,
     Result,
@@ -38,6 +39,7 @@ from runner.api.wire import (
     classify_submit,
     clean,
     parse_document,
+    parse_listing,
     parse_result,
     parse_status,
 )
@@ -183,6 +185,14 @@ class RunComfy:
     async def card(self, model: str) -> Mapping[str, Any]:
         """A model's card as the service sends it; raises `ApiError`. Free, so it serves as a probe too."""
         return parse_document(await self._call("GET", f"/models/{_path(model)}"))
+
+    async def models(
+        self, *, search: str = "", category: str = "", limit: int = 50, offset: int = 0, include_schema: bool = False
+    ) -> Listing:
+        """One page of the models that the service has; raises `ApiError`."""
+        asked = {"search": search, "category": category, "include_schema": "true" if include_schema else ""}
+        query = {key: value for key, value in asked.items() if value} | {"limit": limit, "offset": offset}
+        return parse_listing(await self._call("GET", f"/models?{urlencode(query)}"))
 
     async def _call(self, method: str, path: str) -> Reply:
         try:

@@ -84,6 +84,14 @@ class Result:
     """The model that ran, where the service says so."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """One page of the catalog: the models' documents as they came, and how many there are in all."""
+
+    models: tuple[Mapping[str, Any], ...]
+    total: int
+
+
 class ApiError(Exception):
     """A free call did not work. `failure` says why; `is_missing`: the service does not know the request."""
 
@@ -188,6 +196,18 @@ def parse_result(reply: Reply) -> Result:
 def parse_document(reply: Reply) -> Mapping[str, Any]:
     """Any other JSON object, such as a card; raises `ApiError`."""
     return _read_document(reply)
+
+
+def parse_listing(reply: Reply) -> Listing:
+    """The reply to `/models`; raises `ApiError` for anything else. An entry without an id is left out."""
+    document = _read_document(reply)
+    entries = document.get("models")
+    if not isinstance(entries, list):
+        raise ApiError(Failure(kind=FailureKind.TRANSIENT, code="no_models", message="the answer lists no models"))
+    models = tuple(entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("model_id"), str))
+    count = document.get("total")
+    total = count if isinstance(count, int) and not isinstance(count, bool) else 0
+    return Listing(models=models, total=max(total, len(models)))
 
 
 def _read_document(reply: Reply) -> dict[str, Any]:

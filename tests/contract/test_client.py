@@ -733,6 +733,7 @@ FREE = {
     "result": ("GET", "/v1/requests/r-1/result?include_cost=true", lambda api: api.result("r-1")),
     "cancel": ("POST", "/v1/requests/r-1/cancel", lambda api: api.cancel("r-1")),
     "card": ("GET", "/v1/models/google/nano-banana/edit", lambda api: api.card(MODEL)),
+    "models": ("GET", "/v1/models?limit=50&offset=0", lambda api: api.models()),
 }
 
 
@@ -760,7 +761,7 @@ def assert_keeps_the_secret(error):
 async def test_a_free_call_sends_what_is_documented(name):
     """Method, path and token; no body."""
     method, path, ask = FREE[name]
-    async with raw_server(answer(http(body=b'{"status": "completed"}'))) as server:
+    async with raw_server(answer(http(body=b'{"status": "completed", "models": []}'))) as server:
         async with client(server.base) as api:
             await ask(api)
         (request,) = server.requests
@@ -882,6 +883,26 @@ async def test_a_cancellation_answers_with_its_outcome(body, word):
     """The service's own word."""
     async with raw_server(answer(http(body=json.dumps(body)))) as server, client(server.base) as api:
         assert await api.cancel("r-1") == word
+
+
+@pytest.mark.parametrize(
+    ("asked", "query"),
+    [
+        ({}, "limit=50&offset=0"),
+        ({"search": "nano banana&limit=9#", "limit": 3}, "search=nano+banana%26limit%3D9%23&limit=3&offset=0"),
+        ({"category": "image-to-image", "offset": 100}, "category=image-to-image&limit=50&offset=100"),
+        ({"search": "更", "include_schema": True}, "search=%E6%9B%B4&include_schema=true&limit=50&offset=0"),
+    ],
+)
+async def test_a_page_of_the_catalog_is_asked_for_in_the_services_words(asked, query):
+    """What is not asked for is not in the query; a text cannot leave its place in it."""
+    body = {"models": [{"model_id": "owner/other", "base_price_usd": 0.1}], "total": 12}
+    async with raw_server(answer(http(body=json.dumps(body)))) as server:
+        async with client(server.base) as api:
+            page = await api.models(**asked)
+        (request,) = server.requests
+    assert (list(page.models), page.total) == (body["models"], 12)
+    assert request.line == f"GET /v1/models?{query} HTTP/1.1"
 
 
 async def test_an_id_or_a_model_cannot_leave_its_place_in_the_path():

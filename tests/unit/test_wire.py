@@ -15,6 +15,7 @@ from runner.api.wire import (
     clean,
     error_message,
     parse_document,
+    parse_listing,
     parse_result,
     parse_status,
 )
@@ -221,3 +222,28 @@ def test_messages_are_one_clean_line():
     assert len(clean("x" * 9999)) == 500
     assert error_message({"detail": [{"loc": ["body", "a"], "msg": "m"}, "s"], "message": "t"}) == "t; a: m; s"
     assert error_message({"detail": [{"x": 1}]}) == "{'x': 1}"
+
+
+@pytest.mark.parametrize(
+    ("document", "ids", "total"),
+    [
+        ({"models": [{"model_id": "a/b"}, {"model_id": "c"}], "total": 7}, ["a/b", "c"], 7),
+        ({"models": [], "total": 0}, [], 0),
+        ({"models": [{"model_id": "a"}]}, ["a"], 1),
+        ({"models": [{"model_id": "a"}], "total": True}, ["a"], 1),
+        ({"models": [{"model_id": "a"}], "total": "9"}, ["a"], 1),
+        ({"models": [{"model_id": "a"}], "total": -3}, ["a"], 1),
+        ({"models": [None, "a", [], {}, {"model_id": 5}, {"model_id": "b"}], "total": 6}, ["b"], 6),
+    ],
+)
+def test_a_page_of_the_catalog_is_read(document, ids, total):
+    """An entry without an id is nothing that could be used."""
+    page = parse_listing(reply(200, document))
+    assert ([model["model_id"] for model in page.models], page.total) == (ids, total)
+
+
+@pytest.mark.parametrize("document", [{}, {"models": None}, {"models": {"a": 1}}, {"data": []}])
+def test_an_answer_without_a_list_is_no_page(document):
+    with pytest.raises(ApiError) as caught:
+        parse_listing(reply(200, document))
+    assert (caught.value.failure.kind, caught.value.failure.code) == (K.TRANSIENT, "no_models")
