@@ -54,13 +54,12 @@ def token_of(options: Options) -> Token:
 
 def draw_inputs(directory: Path, jobs: Iterable[Job]) -> None:
     """Keep the photos that a simulated run's input URLs stand for, so that its report can show before and after."""
-    from runner.simulator import draw_photo
+    from runner.simulator import draw_photo, images_of
 
     folder = directory / "inputs"
     folder.mkdir(exist_ok=True)
     for job in jobs:
-        urls = job.spec.inputs.get("image_urls", ())
-        for url in urls[:1]:
+        for url in list(images_of(job.spec.model, job.spec.inputs).values())[:1]:
             path = folder / f"{sha256(url.encode()).hexdigest()[:16]}.jpg"
             if not path.exists() and not url.startswith("data:"):
                 path.write_bytes(draw_photo(url))

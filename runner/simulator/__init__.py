@@ -7,7 +7,16 @@ from typing import Any
 
 from runner.simulator.settings import FaultRule, SimulatorSettings, read_faults
 
-__all__ = ["FaultRule", "Simulator", "SimulatorSettings", "draw_photo", "read_faults", "serve"]
+__all__ = [
+    "FaultRule",
+    "Simulator",
+    "SimulatorSettings",
+    "draw_photo",
+    "images_of",
+    "play_cards",
+    "read_faults",
+    "serve",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,4 +28,12 @@ def __getattr__(name: str) -> Any:
         from runner.simulator.photos import draw_photo
 
         return draw_photo
+    if name == "images_of":
+        from runner.simulator.offers import images_of
+
+        return images_of
+    if name == "play_cards":
+        from runner.simulator.offers import play_cards
+
+        return play_cards
     raise AttributeError(f"module 'runner.simulator' has no attribute {name!r}")

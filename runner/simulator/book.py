@@ -19,6 +19,7 @@ from typing import Any, TextIO
 from uuid import uuid4
 
 from runner.model import Money, canonical
+from runner.simulator.offers import images_of
 
 
 @dataclass(slots=True)
@@ -40,10 +41,9 @@ class Request:
     @property
     def error(self) -> tuple[str, str] | None:
         """Why it fails at the end: code and message."""
-        urls = self.inputs.get("image_urls") or ()
-        for n, url in enumerate(urls):
-            if "unreachable" in str(url).rsplit("/", 1)[-1]:
-                return "input_unreachable", f"could not download image_urls[{n}]: HTTP 404"
+        for place, url in images_of(self.model, self.inputs).items():
+            if "unreachable" in url.rsplit("/", 1)[-1]:
+                return "input_unreachable", f"could not download {place}: HTTP 404"
         if "forbidden-brand" in str(self.inputs.get("prompt", "")):
             return "content_policy", "the prompt asks for something that the model's policy does not allow"
         return ("internal", "the model stopped unexpectedly") if self.fault == "fail" else None

@@ -19,6 +19,9 @@ from runner.simulator.photos import COLORS, Color, Photo, backdrop, compose, pho
 from runner.simulator.scenes import SCENES, plain
 
 LONG_SIDE = 1024
+LONG_SIDES = {"0.5k": 512, "2k": 2048}
+ANIMATED_SIDE = 512
+FRAMES_A_SECOND = 4
 PURE: dict[str, Color] = {"white": (255, 255, 255), "black": (14, 14, 16)}
 
 
@@ -36,16 +39,69 @@ class Wishes:
 
 
 def edit(inputs: Mapping[str, Any], variant: int, seed: int) -> bytes:
-    """The `variant`-th output (from 0) for a job's inputs, as the bytes of an image file."""
-    prompt = str(inputs.get("prompt", ""))
-    urls = [str(url) for url in inputs.get("image_urls") or [inputs.get("image_url", "")]]
-    dice = random.Random(hashlib.sha256(f"{seed}|{prompt}|{urls}|{variant}".encode()).digest())  # noqa: S311 pixels
-    wishes = read(prompt)
+    """The `variant`-th output (from 0) for a job's inputs, as the bytes of an image file.
+
+    What the inputs hold says what is done: a `prompt` is followed, at some `strength`; a `scale` enlarges; a
+    `duration` sets the picture in motion. `image_urls` are the pictures, whatever the model calls them.
+    """
+    form = str(inputs.get("output_format", "png"))
+    if "duration" in inputs:
+        return _animation(inputs, variant, seed, form)
+    return _encode(_picture(inputs, variant, seed), form)
+
+
+def _picture(inputs: Mapping[str, Any], variant: int, seed: int) -> Image.Image:
+    urls = [str(url) for url in inputs.get("image_urls") or [""]]
     photo = _photo(urls[0])
-    size = _target(photo.product.size, str(inputs.get("aspect_ratio", "auto")))
+    if not (prompt := str(inputs.get("prompt", ""))):
+        return _enlarged(_untouched(photo), float(inputs.get("scale", 1)))
+    own = f"|{inputs['seed']}" if "seed" in inputs else ""
+    dice = random.Random(hashlib.sha256(f"{seed}|{prompt}|{urls}|{variant}{own}".encode()).digest())  # noqa: S311 pixels
+    wishes = read(prompt)
+    long_side = LONG_SIDES.get(str(inputs.get("resolution")), LONG_SIDE)
+    size = _target(photo.product.size, str(inputs.get("aspect_ratio", "auto")), long_side)
     image = _stage(photo, urls[1:], wishes, size, variant, dice)
     image = _grade(image, wishes, variant, dice)
-    return _encode(image, str(inputs.get("output_format", "png")))
+    strength = float(inputs.get("strength", 1))
+    return image if strength >= 1 else Image.blend(_untouched(photo).resize(size), image, strength)
+
+
+def _untouched(photo: Photo) -> Image.Image:
+    """The photo as it came."""
+    return compose(photo, backdrop(photo.product.size, *photo.backdrop))
+
+
+def _enlarged(image: Image.Image, scale: float) -> Image.Image:
+    """Larger, and as sharp as it was."""
+    if scale == 1:
+        return image
+    size = (round(image.width * scale), round(image.height * scale))
+    return image.resize(size, Image.Resampling.LANCZOS).filter(ImageFilter.UnsharpMask(2, 60))
+
+
+def _animation(inputs: Mapping[str, Any], variant: int, seed: int, form: str) -> bytes:
+    """Closer to the picture, and on to the last one; back to the first where there is none."""
+    urls = inputs.get("image_urls") or [""]
+    image = _picture({**inputs, "image_urls": urls[:1]}, variant, seed)
+    first = ImageOps.contain(image, (ANIMATED_SIDE, ANIMATED_SIDE))
+    last = _untouched(_photo(str(urls[1]))).resize(first.size) if len(urls) > 1 else first
+    count = int(inputs["duration"]) * FRAMES_A_SECOND
+    closest = float(inputs.get("zoom", 1))
+    frames = []
+    for n in range(count):
+        t = n / max(count - 1, 1)
+        zoom = 1 + (closest - 1) * (t if last is not first else 1 - abs(2 * t - 1))
+        frames.append(_zoomed(Image.blend(first, last, t), zoom))
+    out = io.BytesIO()
+    more = {"save_all": True, "append_images": frames[1:], "duration": 1000 // FRAMES_A_SECOND, "loop": 0}
+    frames[0].save(out, form.upper(), **more)
+    return out.getvalue()
+
+
+def _zoomed(image: Image.Image, zoom: float) -> Image.Image:
+    width, height = image.width / zoom, image.height / zoom
+    left, top = (image.width - width) / 2, (image.height - height) / 2
+    return image.resize(image.size, Image.Resampling.BICUBIC, box=(left, top, left + width, top + height))
 
 
 def read(prompt: str) -> Wishes:
@@ -96,13 +152,14 @@ def _background(text: str) -> Color | None:
 # ------------------------------------------------------------------------------------------------------------- stage
 
 
-def _target(size: tuple[int, int], ratio: str) -> tuple[int, int]:
-    """The size of the output: that of the photo for `auto`, else the ratio on the same long side."""
-    if match := re.fullmatch(r"(\d+):(\d+)", ratio):
-        wide, tall = int(match[1]), int(match[2])
-        unit = LONG_SIDE / max(wide, tall)
-        return round(wide * unit), round(tall * unit)
-    return size
+def _target(size: tuple[int, int], ratio: str, long_side: int) -> tuple[int, int]:
+    """The size of the output: that of the photo for `auto`, else the ratio on the long side."""
+    match = re.fullmatch(r"(\d+):(\d+)", ratio)
+    if match is None and long_side == LONG_SIDE:
+        return size
+    wide, tall = (int(match[1]), int(match[2])) if match else size
+    unit = long_side / max(wide, tall)
+    return round(wide * unit), round(tall * unit)
 
 
 def _stage(

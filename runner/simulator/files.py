@@ -18,10 +18,11 @@ from runner.simulator.book import Book, Request
 from runner.simulator.edits import edit
 from runner.simulator.faults import Faults
 from runner.simulator.misbehave import PAGE, misbehave
+from runner.simulator.offers import meant_by
 from runner.simulator.photos import draw_photo
 from runner.simulator.settings import FaultRule
 
-EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp"}
+EXTENSIONS = {"jpeg": "jpg", "png": "png", "webp": "webp", "gif": "gif"}
 LIFETIME_S = 3600.0
 CACHED_BYTES = 96 << 20
 
@@ -49,7 +50,7 @@ class Files:
     def url(self, request: Request, n: int, *, is_expired: bool = False) -> str:
         """A fresh URL of the `n`-th output, from 1."""
         expires = int(time.time() + (-1 if is_expired else LIFETIME_S))
-        extension = EXTENSIONS.get(str(request.inputs.get("output_format", "png")), "png")
+        extension = EXTENSIONS.get(_form(request), "png")
         path = f"/files/{request.request_id}/{n}.{extension}"
         return f"{self.base}{path}?expires={expires}&sig={self._sign(path, expires)}"
 
@@ -67,10 +68,9 @@ class Files:
         if request is None or request.state(time.time()) != "completed":
             return web.Response(status=404)
         data = await self._render(request, int(http.match_info["name"].split(".")[0]) - 1)
-        form = str(request.inputs.get("output_format", "png"))
         if rule := self._faults.draw("file"):
             return await self._spoil(http, rule, data)
-        return web.Response(body=data, content_type=f"image/{form}")
+        return web.Response(body=data, content_type=f"image/{_form(request)}")
 
     async def _sample(self, http: web.Request) -> web.Response:
         """A drawn product photo, for whoever wants an input URL."""
@@ -81,12 +81,13 @@ class Files:
         key = (request.request_id, variant)
         if key not in self._cache:
             loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(self._pool, edit, request.inputs, variant, self._seed)
+            meant = meant_by(request.model, request.inputs)
+            data = await loop.run_in_executor(self._pool, edit, meant, variant, self._seed)
             self._cache[key] = data
             self._cached += len(data)
             while self._cached > CACHED_BYTES:
                 self._cached -= len(self._cache.popitem(last=False)[1])
-        return self._cache.get(key) or edit(request.inputs, variant, self._seed)
+        return self._cache.get(key) or edit(meant_by(request.model, request.inputs), variant, self._seed)
 
     async def _spoil(self, http: web.Request, rule: FaultRule, data: bytes) -> web.StreamResponse:
         """The file as a bad day would serve it."""
@@ -120,6 +121,10 @@ class Files:
         if not expires.isdecimal() or int(expires) < time.time():
             return False
         return hmac.compare_digest(http.query.get("sig", "").encode(), self._sign(http.path, int(expires)).encode())
+
+
+def _form(request: Request) -> str:
+    return str(meant_by(request.model, request.inputs).get("output_format", "png"))
 
 
 async def _write(http: web.Request, data: bytes, *, length: int | None) -> web.Response:

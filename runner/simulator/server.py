@@ -13,16 +13,15 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
-from runner.catalog import ModelCard, bundled, rules_for
 from runner.errors import ConfigurationInvalid
-from runner.model import InputRules, Money, in_usd, money
+from runner.model import Money, in_usd, money
 from runner.simulator.book import Book, Request
 from runner.simulator.faults import Faults
 from runner.simulator.files import Files
 from runner.simulator.misbehave import error, misbehave
+from runner.simulator.offers import offers
 from runner.simulator.settings import FaultRule, SimulatorSettings
 
-MODEL: Final = "google/nano-banana/edit"
 LARGEST_BODY: Final = 64 << 20
 SYNONYMS: Final = {
     "in_queue": "pending",
@@ -42,11 +41,7 @@ class Simulator:
         self.book = Book(settings.slots, settings.latency_s, settings.seed, settings.journal)
         self.faults = Faults(settings.faults, settings.seed)
         self._files = Files(self.book, self.faults, settings.seed)
-        self._price = money(settings.price_usd)
-        card = bundled(MODEL)
-        assert card is not None  # noqa: S101 it ships with the package
-        self._card: ModelCard = card
-        self._rules: InputRules = rules_for(card, allow_loopback=True)
+        self._offers = offers(settings.price_usd)
         self._runners: list[web.AppRunner] = []
 
     @property
@@ -113,19 +108,20 @@ class Simulator:
         if (refusal := self._refuse_stranger(http)) is not None:
             return refusal
         model = http.match_info["model"]
-        if model != self._card.model_id:
+        offer = self._offers.get(model)
+        if offer is None:
             return error(400, 400001, f"no such model: {model}")
         try:
             inputs = json.loads(body)
             json.dumps(inputs, ensure_ascii=False).encode()  # half a surrogate pair is JSON, and no text
         except (ValueError, RecursionError):
             return error(422, 422001, "the body is not JSON")
-        problems = self._rules.problems(inputs) if isinstance(inputs, dict) else []
+        problems = offer.problems(inputs) if isinstance(inputs, dict) else []
         if problems or not isinstance(inputs, dict):
             detail = [{"loc": ["body", *problem.path], "msg": problem.message} for problem in problems]
             document = {"error_code": 422001, "error_message": "the body does not fit the schema", "detail": detail}
             return web.json_response(document, status=422)
-        price = Money(self._price * int(inputs.get("num_images") or 1))
+        price = offer.cost(inputs)
         if not self._can_pay(price):
             return error(400, 400002, "InsufficientResources: the balance does not cover this request")
         fault = self.faults.draw("job")
@@ -191,14 +187,22 @@ class Simulator:
         return web.json_response({"request_id": request.request_id, "status": status, "outcome": outcome})
 
     def _get_card(self, http: web.Request) -> web.Response:
-        if http.match_info["model"] != self._card.model_id:
+        offer = self._offers.get(http.match_info["model"])
+        if offer is None:
             return error(404, 404001, "ResourceNotFound: no such model")
-        return web.json_response(self._card_document())
+        return web.json_response(offer.document)
 
     def _models(self, http: web.Request) -> web.Response:
-        wanted = http.query.get("search", "").lower()
-        found = [self._card_document()] if wanted in self._card.model_id else []
-        return web.json_response({"models": found, "total": len(found)})
+        """A page of the catalog; schemas only where they are asked for, since they are long."""
+        limit, offset = http.query.get("limit", "50"), http.query.get("offset", "0")
+        if not (limit.isdecimal() and offset.isdecimal()):
+            return error(422, 422001, "limit and offset are whole numbers")
+        search, category = (http.query.get(name, "").lower() for name in ("search", "category"))
+        found = [offer.document for offer in self._offers.values() if offer.is_found(search, category)]
+        page = found[int(offset) : int(offset) + int(limit)]
+        if http.query.get("include_schema") != "true":
+            page = [{key: value for key, value in entry.items() if key != "input_schema"} for entry in page]
+        return web.json_response({"models": page, "total": len(found)})
 
     def _balance(self, _: web.Request) -> web.Response:
         total = money(self.settings.balance_usd or "1000")
@@ -209,17 +213,6 @@ class Simulator:
         return web.json_response(self.ledger)
 
     # ---------------------------------------------------------------------------------------------------- helpers
-
-    def _card_document(self) -> dict[str, Any]:
-        return {
-            "model_id": self._card.model_id,
-            "display_name": self._card.display_name,
-            "categories": ["image-to-image"],
-            "input_schema": self._card.input_schema,
-            "base_price_usd": float(in_usd(self._price)),
-            "price_unit": "output",
-            "pricing_note": "play money: this is the simulator",
-        }
 
     def _refuse_stranger(self, http: web.Request) -> web.Response | None:
         """The refusal of a call without a good token; a missing one is an account error, which comes as HTTP 400."""

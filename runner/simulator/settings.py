@@ -55,6 +55,10 @@ PROCESSED: Final = frozenset(
 """Kinds that take the job before they misbehave, unless the rule says otherwise."""
 
 
+PRICE_USD: Final = "0.039"
+"""What an edit of the bundled model costs in play money."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRule:
     """One way to misbehave: on which call, how, and how often."""
@@ -96,7 +100,8 @@ class SimulatorSettings:
     """Where accepted requests are remembered, so that a restarted simulator still knows them."""
     token: str | None = None
     """If set, only this token is accepted; else any."""
-    price_usd: str = "0.039"
+    price_usd: str = PRICE_USD
+    """Of an output of the bundled model; the others cost what their cards say."""
     balance_usd: str | None = None
     """If set, accepted jobs are charged against it, and submits are refused once it is used up."""
 

@@ -18,8 +18,10 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 from support.processes import command, simulator
 
+from runner.catalog import parse_card
 from runner.errors import ConfigurationInvalid, InputMissing
-from runner.simulator import FaultRule, Simulator, SimulatorSettings, read_faults
+from runner.model import Money, Price
+from runner.simulator import FaultRule, Simulator, SimulatorSettings, images_of, play_cards, read_faults
 from runner.simulator.settings import CALL_KINDS, FILE_KINDS, JOB_KINDS
 
 MODEL = "/models/google/nano-banana/edit"
@@ -206,12 +208,71 @@ async def test_a_card_tells_schema_and_price():
         }
 
 
-@pytest.mark.parametrize(("query", "total"), [("", 1), ("?search=Banana", 1), ("?search=flux", 0)])
-async def test_the_catalog_is_searched(query, total):
-    """`{models, total}`."""
+UPSCALE, RESTYLE, TURNTABLE = "atelier/clear-upscale", "atelier/restyle/image-to-image", "atelier/turntable"
+EVERY = ["google/nano-banana/edit", UPSCALE, RESTYLE, TURNTABLE]
+
+
+@pytest.mark.parametrize(
+    ("query", "found", "total"),
+    [
+        ("", EVERY, 4),
+        ("?search=Banana", EVERY[:1], 1),
+        ("?search=flux", [], 0),
+        ("?search=ATELIER", EVERY[1:], 3),
+        ("?search=restyle&category=image-to-image", [RESTYLE], 1),
+        ("?category=Image-To-Image", EVERY[:3], 3),
+        ("?category=image", [], 0),
+        ("?limit=2", EVERY[:2], 4),
+        ("?limit=2&offset=3", EVERY[3:], 4),
+        ("?limit=0", [], 4),
+        ("?offset=9", [], 4),
+    ],
+)
+async def test_the_catalog_is_searched_and_paged(query, found, total):
+    """`{models, total}`; the total is of what was found, not of the page."""
     async with service() as running:
         status, document = await call("GET", f"{running.api_base}/models{query}")
-        assert (status, document["total"], len(document["models"])) == (200, total, total)
+        assert (status, document["total"]) == (200, total)
+        assert [model["model_id"] for model in document["models"]] == found
+
+
+@pytest.mark.parametrize(("query", "has_schema"), [("", False), ("?include_schema=true", True)])
+async def test_a_listed_model_has_its_price_and_on_request_its_schema(query, has_schema):
+    """As its own card has them."""
+    async with service() as running:
+        _, document = await call("GET", f"{running.api_base}/models{query}")
+        for entry in document["models"]:
+            _, card = await call("GET", f"{running.api_base}/models/{entry['model_id']}")
+            wanted = card if has_schema else {key: value for key, value in card.items() if key != "input_schema"}
+            assert entry == wanted
+
+
+@pytest.mark.parametrize("query", ["limit=many", "limit=-1", "offset=1.5", "limit="])
+async def test_a_page_that_makes_no_sense_is_refused(query):
+    """422001."""
+    async with service() as running:
+        status, document = await call("GET", f"{running.api_base}/models?{query}")
+        assert (status, document["error_code"]) == (422, 422001)
+
+
+async def test_the_cards_speak_the_services_dialect():
+    """What a client must get on with: `float`, lists of media without items, validations, a default of null."""
+    async with service() as running:
+        cards = {model: (await call("GET", f"{running.api_base}/models/{model}"))[1] for model in EVERY[1:]}
+    fields = {model: card["input_schema"]["properties"] for model, card in cards.items()}
+    assert fields[UPSCALE]["scale"]["type"] == "float"
+    assert {key: fields[RESTYLE]["image"][key] for key in ("type", "format")} == {
+        "type": "array",
+        "format": "image_uris",
+    }
+    assert "items" not in fields[RESTYLE]["image"]
+    assert len(fields[RESTYLE]["image"]["validations"]) == 5
+    assert (fields[RESTYLE]["seed"]["type"], fields[RESTYLE]["seed"]["default"]) == ("integer", None)
+    assert (cards[RESTYLE]["required_inputs"], "required" in cards[RESTYLE]["input_schema"]) == (
+        ["prompt", "image"],
+        False,
+    )
+    assert [card["price_unit"] for card in cards.values()] == ["output", "output", "second"]
 
 
 async def test_the_balance_goes_down_with_what_is_charged():
@@ -568,6 +629,163 @@ async def test_equal_requests_give_equal_bytes_and_a_seed_gives_others():
             assert pair[0] == pair[1]
             found.append(pair[0][0].tobytes())
     assert found[0] == found[1] != found[2]
+
+
+# --------------------------------------------------------------------------------------------------- other models
+
+VASE = "https://photos.example.com/vase-blue.jpg"
+
+
+async def made(running, model, inputs):
+    """The answer of another model's result, and its only output as a picture."""
+    status, document = await call("POST", f"{running.api_base}/models/{model}", inputs)
+    assert status == 200, document
+    _, result = await call("GET", document["result_url"] + "?include_cost=true")
+    status, headers, data = await fetch("GET", result["output"]["image"], headers={})
+    assert (status, result["model_id"]) == (200, model)
+    picture = Image.open(io.BytesIO(data))
+    assert headers["Content-Type"] == f"image/{picture.format.lower()}"
+    return result, picture
+
+
+def difference(one, other):
+    """How far two pictures are apart, on a small scale."""
+    small = [picture.convert("RGB").resize((256, 192)) for picture in (one, other)]
+    return sum(ImageStat.Stat(ImageChops.difference(*small)).mean)
+
+
+async def test_an_upscaler_enlarges_the_picture_and_changes_nothing_else():
+    """By twice where it is not told; JPEG where it is not told."""
+    async with service() as running:
+        _, _, sample = await fetch("GET", f"{running.files_base}/samples/mug-red.jpg", headers={})
+        photo = Image.open(io.BytesIO(sample))
+        for more, size in (({}, (2048, 1536)), ({"scale": 1.5}, (1536, 1152)), ({"scale": 1}, (1024, 768))):
+            result, picture = await made(running, UPSCALE, {"image_url": MUG, **more})
+            assert (picture.format, picture.size, result["cost"]) == ("JPEG", size, 0.02)
+            assert difference(picture, photo) < 6
+
+
+async def test_a_restyler_reads_its_pictures_from_image_and_follows_the_prompt():
+    """Size by `resolution`, how far by `strength`, which picture by `seed`."""
+    asked = {"prompt": "Pink background, in a fine drizzle.", "image": [MUG]}
+    async with service() as running:
+        _, full = await made(running, RESTYLE, asked)
+        _, same = await made(running, RESTYLE, {**asked, "seed": None, "strength": 1})
+        _, half = await made(running, RESTYLE, {**asked, "strength": 0.5})
+        _, none = await made(running, RESTYLE, {**asked, "strength": 0})
+        _, seeded = await made(running, RESTYLE, {**asked, "seed": 7})
+        _, two = await made(running, RESTYLE, {**asked, "image": [MUG, VASE]})
+        sizes = [(await made(running, RESTYLE, {**asked, "resolution": r}))[1].size for r in ("0.5k", "1k", "2k")]
+    assert (full.format, full.size, sizes) == ("PNG", (1024, 768), [(512, 384), (1024, 768), (2048, 1536)])
+    assert full.tobytes() == same.tobytes() != seeded.tobytes()
+    assert difference(full, none) > difference(half, none) > 10
+    assert difference(full, two) > 5
+
+
+@pytest.mark.parametrize(("form", "kind"), [(None, "WEBP"), ("webp", "WEBP"), ("gif", "GIF")])
+async def test_a_turntable_is_paid_by_the_second_of_its_animation(form, kind):
+    """Two seconds where it is not told; it ends on the last image, or where it began."""
+    more = {} if form is None else {"output_format": form}
+    async with service() as running:
+        for asked, seconds, ends_elsewhere in (
+            ({}, 2, False),
+            ({"duration": 3, "zoom": None}, 3, False),
+            ({"end_image_url": VASE, "prompt": "White background."}, 2, True),
+        ):
+            result, picture = await made(running, TURNTABLE, {"image_url": MUG, **asked, **more})
+            assert (picture.format, picture.size) == (kind, (512, 384))
+            assert result["cost"] == pytest.approx(0.05 * seconds)
+            first = picture.copy()
+            picture.seek(picture.n_frames - 1)
+            assert (difference(first, picture) > 20) == ends_elsewhere
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "field"),
+    [
+        (UPSCALE, {}, ["image_url"]),
+        (UPSCALE, {"image_url": MUG, "scale": 9}, ["scale"]),
+        (UPSCALE, {"image_url": MUG, "scale": "2"}, ["scale"]),
+        (UPSCALE, {"image_url": [MUG]}, ["image_url"]),
+        (UPSCALE, {"image_url": "mug.jpg"}, ["image_url"]),
+        (UPSCALE, {"image_url": MUG, "prompt": "x"}, ["prompt"]),
+        (RESTYLE, {"prompt": "x"}, ["image"]),
+        (RESTYLE, {"image": [MUG]}, ["prompt"]),
+        (RESTYLE, {"prompt": "x", "image": [MUG, 5]}, ["image", 1]),
+        (RESTYLE, {"prompt": "x", "image": [MUG, "ftp://x.example.com/a"]}, ["image", 1]),
+        (RESTYLE, {"prompt": "x", "image": [MUG] * 5}, ["image"]),
+        (RESTYLE, {"prompt": "x", "image": [MUG], "resolution": "4k"}, ["resolution"]),
+        (RESTYLE, {"prompt": "x", "image": [MUG], "seed": 1.5}, ["seed"]),
+        (TURNTABLE, {"image_url": MUG, "duration": 9}, ["duration"]),
+        (TURNTABLE, {"image_url": MUG, "end_image_url": "https://10.0.0.1/a.jpg"}, ["end_image_url"]),
+        (TURNTABLE, {"image_url": MUG, "zoom": 3}, ["zoom"]),
+    ],
+)
+async def test_each_model_is_judged_by_its_own_schema(model, inputs, field):
+    """422001 with the field; nothing is accepted."""
+    async with service() as running:
+        status, document = await call("POST", f"{running.api_base}/models/{model}", inputs)
+        assert (status, document["error_code"]) == (422, 422001)
+        assert ["body", *field] in [problem["loc"] for problem in document["detail"]]
+        assert running.ledger["accepted"] == 0
+
+
+def embedded(width, height, color="red"):
+    """A picture inside its URI."""
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), color).save(out, "PNG")
+    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((14, 14), "Width must be more than 14 pixels (this one: 14 pixels)"),
+        ((100, 40), "Width/height must be less than 2.5 (this one: 2.5)"),
+        ((15, 15), None),
+    ],
+)
+async def test_a_picture_inside_its_uri_must_keep_to_the_validations(size, said):
+    """It is at hand, so it is measured; what is no picture is left to the model."""
+    async with service() as running:
+        body = {"prompt": "x", "image": [MUG, embedded(*size), "data:image/png;base64,AAAA"]}
+        status, document = await call("POST", f"{running.api_base}/models/{RESTYLE}", body)
+        assert status == (422 if said else 200)
+        assert said is None or said in [problem["msg"] for problem in document["detail"]]
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "place"),
+    [
+        (UPSCALE, {"image_url": "https://x.example.com/unreachable.jpg"}, "image_url"),
+        (RESTYLE, {"prompt": "x", "image": [MUG, "https://x.example.com/unreachable.jpg"]}, "image[1]"),
+        (TURNTABLE, {"image_url": MUG, "end_image_url": "https://x.example.com/unreachable.jpg"}, "end_image_url"),
+    ],
+)
+async def test_an_input_that_cannot_be_fetched_is_named_by_its_field(model, inputs, place):
+    """Whatever the model calls it; nothing is charged."""
+    async with service() as running:
+        _, document = await call("POST", f"{running.api_base}/models/{model}", inputs)
+        _, result = await call("GET", document["result_url"] + "?include_cost=true")
+        assert (result["status"], result["cost"]) == ("failed", 0)
+        assert result["error"]["message"] == f"could not download {place}: HTTP 404"
+
+
+async def test_the_cards_are_known_without_a_simulator_running():
+    """Prices and schemas are those that it serves."""
+    async with service() as running:
+        for model, card in play_cards().items():
+            _, document = await call("GET", f"{running.api_base}/models/{model}")
+            assert card == parse_card(model, document)
+    assert list(play_cards()) == EVERY
+    assert play_cards("1")["google/nano-banana/edit"].price == Price(
+        amount=Money(1_000_000), note="play money: this is the simulator"
+    )
+    assert images_of(TURNTABLE, {"end_image_url": VASE, "image_url": MUG, "prompt": MUG}) == {
+        "image_url": MUG,
+        "end_image_url": VASE,
+    }
+    assert images_of("no/such/model", {"image_url": MUG}) == {}
 
 
 # ---------------------------------------------------------------------------------------------------------- files
