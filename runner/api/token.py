@@ -62,7 +62,7 @@ def find_token(env: Mapping[str, str], home: Path, now: float) -> Token:
     places = "\n".join(looked)
     raise TokenMissing(
         f"no RunComfy token. Looked at:\n{places}\n"
-        "Set RUNCOMFY_TOKEN, or log in with the runcomfy command line; to try without one: --simulate"
+        "Set RUNCOMFY_TOKEN, or log in with the runcomfy command line; to try without one: `run` with --simulate"
     )
 
 

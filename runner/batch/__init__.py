@@ -9,6 +9,7 @@ async def main():
 asyncio.run(main())
 """
 
+from runner.batch.cards import Catalog, Pulled, Shown, card, models, pull
 from runner.batch.control import Control
 from runner.batch.execution import Outcome
 from runner.batch.options import Options
@@ -17,16 +18,22 @@ from runner.batch.running import run, stream
 from runner.batch.state import Status, cancel, doubts, repair, report, settle_doubts, status, verify
 
 __all__ = [
+    "Catalog",
     "Control",
     "Options",
     "Outcome",
     "Plan",
+    "Pulled",
+    "Shown",
     "Status",
     "cancel",
+    "card",
     "doubts",
     "load",
     "manifest_schema",
+    "models",
     "plan",
+    "pull",
     "repair",
     "report",
     "run",

@@ -52,25 +52,26 @@ def read_card(path: Path, model_id: str | None = None) -> ModelCard:
 
     Raises `InputMissing`, and `ConfigurationInvalid` where it is no pulled card, or not that of `model_id`.
     """
-    document = read_document(path)
+    document = read_document(path, model_id)
     found = document["model_id"]
     if model_id is not None and found != model_id:
         raise _unusable(path, f"it is the card of {found!r}, not of {model_id!r}", model_id)
     return replace(as_it_came(found, document), pulled_at=_instant(path, document))
 
 
-def read_document(path: Path) -> dict[str, Any]:
+def read_document(path: Path, model_id: str | None = None) -> dict[str, Any]:
     """The file as it stands, checked to be a pulled card; raises what `read_card` raises."""
+    asked = model_id or "MODEL"
     try:
         document = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise InputMissing(f"{path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise _unusable(path, f"it is not JSON: {error}") from error
+        raise _unusable(path, f"it is not JSON: {error}", asked) from error
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        raise _unusable(path, f'it is no card that `models pull` wrote: it lacks `"schema": "{SCHEMA}"`')
+        raise _unusable(path, f'it is no card that `models pull` wrote: it lacks `"schema": "{SCHEMA}"`', asked)
     if not isinstance(document.get("model_id"), str) or not document["model_id"]:
-        raise _unusable(path, "it does not say of which model it is: `model_id` is missing")
+        raise _unusable(path, "it does not say of which model it is: `model_id` is missing", asked)
     return document
 
 
@@ -122,6 +123,6 @@ def _iso(instant: float) -> str:
     return datetime.fromtimestamp(instant, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _unusable(path: Path, why: str, model_id: str = "MODEL") -> ConfigurationInvalid:
+def _unusable(path: Path, why: str, model_id: str) -> ConfigurationInvalid:
     remedy = f"`runcomfy-batch models pull {model_id} --to {path.parent} --force` writes it anew"
     return ConfigurationInvalid(f"{path} cannot be used as a model's card: {why}. {remedy}.")

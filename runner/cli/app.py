@@ -16,6 +16,7 @@ from runner.cli.completion import completion
 from runner.cli.init import init
 from runner.cli.inspect import report, status, verify
 from runner.cli.mend import cancel, doubts
+from runner.cli.models import models
 from runner.cli.plan import plan
 from runner.cli.run import demo, run
 from runner.cli.simulate import simulate
@@ -54,14 +55,22 @@ def app() -> None:
     """
 
 
-for command in (
-    run, plan, check, status, report, doubts, cancel, verify, simulate, demo, init, schema, completion
-):  # fmt: skip
-    app.add_command(command)
+def _name_variables(command: click.Command, *words: str) -> None:
+    """Give each option its environment variable, by the names of its commands and its own."""
     for option in command.params:
         if flags := [flag for flag in option.opts if flag.startswith("--")]:
-            words = (command.name or "", flags[0].removeprefix("--"))
-            option.envvar = "RUNCOMFY_BATCH_" + "_".join(words).upper().replace("-", "_")
+            name = "_".join((*words, flags[0].removeprefix("--")))
+            option.envvar = f"RUNCOMFY_BATCH_{name}".upper().replace("-", "_")
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            _name_variables(inner, *words, name)
+
+
+for command in (
+    run, plan, check, status, report, doubts, cancel, verify, models, simulate, demo, init, schema, completion
+):  # fmt: skip
+    app.add_command(command)
+    _name_variables(command, command.name or "")
 
 
 def main() -> None:

@@ -1013,6 +1013,17 @@ async def test_a_job_goes_from_submit_to_result():
         assert simulator.ledger["charged_usd"] == 0.079
 
 
+async def test_the_catalog_is_searched_and_paged():
+    """Models with their price; their schema where it is asked for."""
+    async with simulated() as (_, api):
+        page = await api.models(limit=2, offset=1)
+        found = await api.models(search="nano", include_schema=True)
+        assert ([model["model_id"].split("/")[0] for model in page.models], page.total) == (["atelier"] * 2, 4)
+        assert "input_schema" not in page.models[0]
+        assert (found.models, found.total) == ((await api.card(MODEL),), 1)
+        assert (await api.models(category="no such")).models == ()
+
+
 async def test_a_queued_job_is_cancelled():
     """And its status says so, with its place until then."""
     async with simulated(latency_s=600.0, slots=1) as (_, api):
