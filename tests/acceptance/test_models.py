@@ -256,6 +256,15 @@ def test_a_pulled_card_is_shown_from_its_file_with_its_day(tmp_path, service):
     assert (missing.returncode, missing.stderr) == (66, "no.model.json: No such file or directory\n")
 
 
+def test_a_card_without_inputs_says_who_judges(tmp_path):
+    """Nothing is made up; what the service wrote moves no cursor."""
+    head = {"schema": "runcomfy-batch.card/1", "model_id": "owner/other", "pulled_at": "2026-11-22T04:05:06Z"}
+    (tmp_path / "x.model.json").write_text(json.dumps(head | {"display_name": "Red \x1b[31m\nOther"}))
+    done = command("models", "show", "x.model.json", cwd=tmp_path)
+    assert done.stdout.endswith("\n\nThe card lists no inputs: the service judges what it is sent.\n")
+    assert re.search(r"^name +Red \[31m Other$", done.stdout, re.MULTILINE)
+
+
 def test_a_place_that_cannot_be_written_is_73(tmp_path, service):
     """With its name."""
     (tmp_path / "file").write_text("")

@@ -10,7 +10,7 @@ from support.raw_server import answer, answer_each, http, raw_server
 
 from runner.batch import Options, card, models, pull
 from runner.catalog import bundled, cards_beside
-from runner.errors import InputMissing, ServiceUnavailable
+from runner.errors import ConfigurationInvalid, InputMissing, ServiceUnavailable
 from runner.model import Money, Price
 
 NANO = "google/nano-banana/edit"
@@ -129,3 +129,16 @@ async def test_a_model_is_unknown_also_by_the_code_of_a_bad_request(body):
         with pytest.raises(InputMissing, match=r"does not know the model 'owner/other'; `runcomfy-batch models list`"):
             await card("owner/other", options(server))
         assert len(server.requests) == 2
+
+
+async def test_a_service_that_cannot_be_verified_is_a_matter_of_configuration():
+    """Not of time."""
+
+    async def act(connection):
+        await connection.read_some()
+        await connection.send(http(400, "The plain HTTP request was sent to HTTPS port"))
+
+    async with raw_server(act) as server:
+        away = Options(base_url=server.base.replace("http:", "https:"), token="play-money")
+        with pytest.raises(ConfigurationInvalid, match="no verified TLS connection"):
+            await models(away)

@@ -700,6 +700,14 @@ def test_validations_are_found_on_the_items_and_in_alternatives():
         assert len(rules({"image": field}).file_problems("image", MeasuredFile(width=10))) == 1
 
 
+def test_alternatives_within_alternatives_are_looked_into_only_so_far():
+    """A card cannot make the reader dig for ever."""
+    field = {"type": "string", "format": "image_uri"}
+    for depth in range(6):
+        assert (rules({"source": field}).url_fields == ("source",)) == (depth <= 4)
+        field = {"anyOf": [field, {"type": "integer"}]}
+
+
 def test_a_field_without_validations_takes_any_file():
     assert RULES.url_fields == ("image_urls",)
     for field in ("image_urls", "prompt", "nobody"):
