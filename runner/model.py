@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
-from typing import Any, NewType, Protocol
+from typing import Any, Final, NewType, Protocol
 
 # ---------------------------------------------------------------------------------------------------------- money
 
@@ -155,11 +155,29 @@ class JobSpec:
     """The source's own columns, carried through to the reports."""
     source: str = ""
     """Where it stands, as `catalogue.csv:12`."""
+    variant: str = ""
+    """Which combination of a matrix it is, as `white, 1:1`; empty where there is none."""
+    paths: tuple[str, ...] = ()
+    """Where its outputs go, one path without extension each, below the run directory; empty: named after its id."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The local files that are sent inside the request: SHA-256 to absolute path. The inputs name them by their hash
+    (`local_uri`), so that a photo that moved is the same request, and one that changed is another."""
+
+
+LOCAL: Final = "local:"
+
+
+def local_uri(mime: str, sha256: str, *, is_shrunk: bool = False) -> str:
+    """How inputs name a local file, until it is sent as a `data:` URI: by what it is, never by where it lies."""
+    return f"{LOCAL}{mime};sha256={sha256}" + (";shrunk" if is_shrunk else "")
 
 
 def canonical(inputs: Mapping[str, Any]) -> bytes:
     """The inputs as the JSON bytes that are hashed and sent: sorted keys, no white space, UTF-8."""
-    return json.dumps(inputs, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(inputs).encode()
+
+
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def fingerprint(model: str, inputs: Mapping[str, Any]) -> str:
@@ -184,6 +202,33 @@ class MeasuredFile:
     bytes: int | None = None
     width: int | None = None
     height: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFile:
+    """A photo on this machine that is sent inside the request; it decoded."""
+
+    path: str
+    """Absolute."""
+    sha256: str
+    """Of the file as it lies there, also where a smaller copy is sent."""
+    mime: str
+    bytes: int
+    """As they are sent, at most."""
+    width: int | None
+    height: int | None
+    is_shrunk: bool = False
+    """Whether a smaller copy is sent."""
+
+
+class LocalFiles(Protocol):
+    """Looks at photos on this machine for the manifest reader."""
+
+    def find(self, text: str) -> Sequence[LocalFile] | InputProblem:
+        """The file at that path, or those that match a glob; or why it cannot be sent."""
+
+    def ahead(self, paths: Sequence[str]) -> Iterator[str]:
+        """The paths one by one; the next ones may be looked at meanwhile."""
 
 
 class InputRules(Protocol):
@@ -274,6 +319,10 @@ class Job:
     is_left: bool = False
     """This run does no more for the job; the next one goes on."""
     finished_at: float | None = None
+    shared_from: str | None = None
+    """The job whose request this one shares: it was paid once, for both."""
+    shared_request: str | None = None
+    """That request's id."""
 
     @property
     def job_id(self) -> str:
@@ -287,13 +336,13 @@ class Job:
 
     @property
     def request_id(self) -> str | None:
-        """The latest attempt's request id."""
-        return self.attempts[-1].request_id if self.attempts else None
+        """The latest attempt's request id; of a job that shares another's request, that one's."""
+        return self.attempts[-1].request_id if self.attempts else self.shared_request
 
     @property
     def was_taken(self) -> bool:
-        """Whether the service may ever have been paid for the job."""
-        return any(attempt.may_be_paid for attempt in self.attempts)
+        """Whether the service may ever have been paid for the job, or for one that it shares with."""
+        return self.shared_from is not None or any(attempt.may_be_paid for attempt in self.attempts)
 
     @property
     def submitted_at(self) -> float | None:
@@ -520,6 +569,34 @@ class Left(Event):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesMissing(Event):
     """A paid job's files are not on disk, and may be had: they are fetched again, free."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared(Event):
+    """Another job's request was the very same, and was paid for: this job has its outputs too, under its own names."""
+
+    job_id: str
+    request_id: str | None
+    artifacts: tuple[Artifact, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareFailed(Event):
+    """The job whose request this one shares ended badly, or is in doubt."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareMissing(Event):
+    """The files of a job that shares another's request are not on disk: they are taken from there again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputSpoilt(Event):
+    """A photo that is sent inside the request is gone or is not the one that was checked; nothing was sent."""
+
+    failure: Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

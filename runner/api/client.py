@@ -38,15 +38,17 @@ from runner.api.wire import (
     Unknown,
     classify_submit,
     clean,
+    parse_amount,
     parse_document,
     parse_listing,
     parse_result,
     parse_status,
 )
 from runner.errors import ConfigurationInvalid
-from runner.model import Failure, FailureKind, RemoteStatus
+from runner.model import Failure, FailureKind, Money, RemoteStatus
 
 DEFAULT_BASE: Final = "https://model-api.runcomfy.net/v1"
+DEFAULT_WALLET: Final = "https://api.runcomfy.net/prod/v2"
 LARGEST_REPLY: Final = 1 << 20
 """Bytes of JSON that are read; a longer answer is garbage or an attack."""
 HEADERS_READ: Final = ("Content-Type", "Date", "Location", "Retry-After")
@@ -97,8 +99,18 @@ class Fuse:
 class RunComfy:
     """The API of one account. An async context manager; its methods may be called concurrently."""
 
-    def __init__(self, base: str, token: Token, *, max_in_flight: int = 8, timeouts: Timeouts | None = None) -> None:
+    def __init__(
+        self,
+        base: str,
+        token: Token,
+        *,
+        max_in_flight: int = 8,
+        timeouts: Timeouts | None = None,
+        wallet: str | None = None,
+    ) -> None:
+        """`wallet` is the base of RunComfy's API for the account's balance, where it is not the usual one."""
         self.base = check_base(base)
+        self._wallet = wallet
         self._token = token
         self._timeouts = timeouts or Timeouts()
         self._max_in_flight = max_in_flight
@@ -194,10 +206,18 @@ class RunComfy:
         query = {key: value for key, value in asked.items() if value} | {"limit": limit, "offset": offset}
         return parse_listing(await self._call("GET", f"/models?{urlencode(query)}"))
 
-    async def _call(self, method: str, path: str) -> Reply:
+    async def balance(self) -> Money | None:
+        """What is left in the account's wallet; `None` where it is not known where to ask. Raises `ApiError`."""
+        url = wallet_url(self.base, self._wallet)
+        if url is None:
+            return None
+        document = parse_document(await self._call("GET", "", url=url))
+        return parse_amount(document.get("balance_usd"))
+
+    async def _call(self, method: str, path: str, *, url: str | None = None) -> Reply:
         try:
             async with self._free.request(
-                method, self.base + path, headers=self._headers(), allow_redirects=False
+                method, url or self.base + path, headers=self._headers(), allow_redirects=False
             ) as response:
                 return await self._read(response)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
@@ -246,6 +266,21 @@ class RunComfy:
     def _redact(self, value: str) -> str:
         """A header's value without the token."""
         return self._token.redact(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+
+
+def wallet_url(base: str, wallet: str | None) -> str | None:
+    """Where the balance is told: by RunComfy's other API for RunComfy's own base, by a local service for itself.
+
+    A third host would get the token for nothing, so nobody else is asked.
+    """
+    if wallet:
+        return f"{check_base(wallet)}/balance"
+    if base == DEFAULT_BASE:
+        return f"{DEFAULT_WALLET}/balance"
+    if is_loopback(base):
+        parts = urlsplit(base)
+        return f"{parts.scheme}://{parts.netloc}/prod/v2/balance"
+    return None
 
 
 def check_base(base: str) -> str:

@@ -187,7 +187,7 @@ def parse_result(reply: Reply) -> Result:
     return Result(
         status=status,
         output=document.get("output"),
-        cost=_cost(document.get("cost")),
+        cost=parse_amount(document.get("cost")),
         failure=failure,
         model=model if isinstance(model, str) else None,
     )
@@ -248,7 +248,8 @@ def _remote_failure(document: Mapping[str, Any]) -> Failure:
     return Failure(kind=FailureKind.REMOTE, code=name[:64], message=message)
 
 
-def _cost(value: Any) -> Money | None:
+def parse_amount(value: Any) -> Money | None:
+    """An amount of USD, not below 0; `None` for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

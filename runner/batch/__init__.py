@@ -12,8 +12,9 @@ asyncio.run(main())
 from runner.batch.cards import Catalog, Pulled, Shown, card, models, pull
 from runner.batch.control import Control
 from runner.batch.execution import Outcome
+from runner.batch.loading import load, manifest_schema
 from runner.batch.options import Options
-from runner.batch.planner import Plan, load, manifest_schema, plan
+from runner.batch.planner import Plan, plan
 from runner.batch.running import run, stream
 from runner.batch.state import Status, cancel, doubts, repair, report, settle_doubts, status, verify
 

@@ -27,7 +27,7 @@ from runner.errors import (
     TokenMissing,
     UsageProblem,
 )
-from runner.manifest.entries import DEFAULT_MODEL, LONGEST_ID, MODEL
+from runner.manifest import DEFAULT_MODEL, LONGEST_ID, MODEL
 from runner.model import FailureKind, Price, in_usd
 
 PAGE: Final = 100

@@ -17,6 +17,7 @@ from runner.batch.driving import cancel_queued, collect, scheduling, settle_open
 from runner.batch.options import Options, seconds
 from runner.batch.planner import Plan
 from runner.batch.service import Service, draw_inputs
+from runner.batch.sharing import share
 from runner.batch.tally import Tallier
 from runner.batch.watch import watch
 from runner.errors import ExitCode, StorageFailed
@@ -28,8 +29,10 @@ from runner.model import (
     Job,
     JobSpec,
     JobState,
+    Resumed,
     RetryRequested,
     Run,
+    ShareMissing,
     SpecChanged,
     counted,
 )
@@ -64,7 +67,8 @@ class Execution:
         self._store = store
         self._control = control
         self._tallier = tallier
-        self._submit_ids = {entry.job_id for entry in plan.to_submit}
+        self._submit_ids: set[str] = set()
+        self._sharing: list[str] = []
         started_at = time.time()
         stamp = datetime.fromtimestamp(started_at, UTC).strftime("%Y%m%dT%H%M%SZ")
         self._run = Run(
@@ -125,18 +129,24 @@ class Execution:
         """Bring the state up to the manifest and to what the user asked for."""
         now = self._run.started_at
         store = self._store
+        chosen = [(entry, spec) for spec, entry in self._plan.with_specs() if self._note(entry)]
         store.bind(self._service.binding, now)
         store.put_specs(self._plan.manifest.jobs)
         store.begin_run(self._run)
         sweep_parts(self._plan.directory)
         settle_open_intents(store, now)
-        specs = {spec.job_id: spec for spec in self._plan.manifest.jobs}
-        for entry in self._plan.entries:
-            if entry.change is Change.NEW or not (entry.will_submit or entry.change is Change.RESUME):
-                continue
+        for entry, spec in chosen:
             job = store.job(entry.job_id)
-            if job and (event := _choice(entry, job, specs.get(entry.job_id), now)):
+            if job and (event := _choice(entry, job, spec, now)):
                 store.record_now(job, event)
+
+    def _note(self, entry: PlanEntry) -> bool:
+        """Remember which jobs are to be driven and which wait for another's; whether the state must be told more."""
+        if entry.will_submit:
+            self._submit_ids.add(entry.job_id)
+        if entry.change is Change.SHARED or (entry.change is Change.FAILED and not entry.will_submit):
+            self._sharing.append(entry.job_id)
+        return entry.change is not Change.NEW and (entry.will_submit or entry.change in (Change.RESUME, Change.SHARED))
 
     def _work(self) -> Iterator[Job]:
         """The jobs to drive: first those that are paid already, then the chosen ones in the manifest's order."""
@@ -156,6 +166,8 @@ class Execution:
             try:
                 with self._control.over(scheduler):
                     hold = await scheduler.run(self._work())
+                for before, after in share(self._store, self._plan.directory, self._sharing):
+                    self._tallier.moved(before, after)
             finally:
                 watching.cancel()
                 self._tallier.end()
@@ -213,8 +225,16 @@ def _choice(entry: PlanEntry, job: Job, spec: JobSpec | None, now: float) -> Eve
             return SpecChanged(at=now, spec=spec)
         case Change.IN_DOUBT if entry.will_submit and job.state is JobState.IN_DOUBT:
             return DoubtReleased(at=now)
+        case Change.RESUME if job.state is JobState.DONE and job.shared_from is not None:
+            return ShareMissing(at=now)
         case Change.RESUME if job.state in (JobState.DONE, JobState.OUTPUT_LOST):
             return FilesMissing(at=now)
+        case Change.SHARED if spec is not None and job.was_taken and spec.fingerprint != job.spec.fingerprint:
+            return SpecChanged(at=now, spec=spec)
+        case Change.SHARED if job.state is JobState.HELD:
+            return Resumed(at=now)
+        case Change.SHARED if job.state is not JobState.PENDING:
+            return RetryRequested(at=now)
         case _:
             return None
 

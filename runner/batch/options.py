@@ -46,6 +46,23 @@ class Options:
     trust_hosts: tuple[str, ...] = ()
     download_concurrency: int | None = None
     job_timeout: str | float | None = None
+    dedupe: bool = True
+    """Whether a request that several jobs make is paid once and shared."""
+    allow_roots: tuple[Path, ...] = ()
+    """Folders from which photos may be sent, beside the manifest's own."""
+    shrink_inputs: bool = False
+    """Whether a photo that is too large is sent as a smaller copy."""
+    prompt: str | None = None
+    """For a table that is a manifest by itself: every row's prompt, perhaps a template."""
+    columns: tuple[tuple[str, str], ...] = ()
+    """For such a table: a field and the column it is read from, each."""
+    values: tuple[tuple[str, str], ...] = ()
+    """For such a table: a field and its value for every row, each."""
+    encoding: str | None = None
+    preset: str | None = None
+    per: str | None = None
+    approved: Path | None = None
+    """A plan that was written down: this, and nothing else, is submitted."""
     token: str | None = None
     """For the Python API only; the command line never takes it as an argument."""
 
@@ -155,6 +172,11 @@ def parse_duration(value: Any) -> float | None:
 def api_base(options: Options) -> str:
     """Flag, then environment, then RunComfy's own."""
     return options.base_url or environ.get("RUNCOMFY_MODEL_API_BASE") or DEFAULT_BASE
+
+
+def wallet_base() -> str | None:
+    """Where RunComfy's API for the balance is, if the environment says so; the official tools call it so."""
+    return environ.get("RUNCOMFY_SERVERLESS_API_BASE") or None
 
 
 def token_for(options: Options) -> Token:

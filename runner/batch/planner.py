@@ -1,19 +1,29 @@
-"""From a manifest to a plan: what a run would do, why, and the price. Sends nothing that costs."""
+"""From a manifest to a plan: what a run would do, why, and the price. Sends nothing that costs.
+
+A plan is gone through rather than held: of a million entries it keeps the counts, the price and the few that need a
+word, and works out the rest anew when somebody asks for them.
+"""
 
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from itertools import count, islice
 from pathlib import Path
-from typing import Any
+from statistics import median
+from typing import Any, Final
 
 from runner.api.client import RunComfy, is_loopback
 from runner.api.wire import ApiError
-from runner.batch.options import FROM_MANIFEST, Options, api_base, hosts_of, settled, token_for
-from runner.catalog import ModelCard, bundled, parse_card, rules_for
+from runner.batch.approval import Approved, with_approved
+from runner.batch.loading import load
+from runner.batch.options import Options, api_base, hosts_of, settled, token_for, wallet_base
+from runner.batch.sharing import twin_in
+from runner.catalog import ModelCard, bundled, card_file_name, cards_beside, differs, parse_card
 from runner.errors import (
     AccountRefused,
     ConfigurationInvalid,
@@ -22,26 +32,28 @@ from runner.errors import (
     TokenMissing,
     UsageProblem,
 )
-from runner.manifest import Manifest, read_manifest
-from runner.manifest import manifest_schema as schema_for
-from runner.manifest.entries import DEFAULT_MODEL
+from runner.manifest import Diagnostic, Manifest, Place
 from runner.media import HostPolicy, is_whole
-from runner.media.names import collisions
-from runner.model import FailureKind, InputRules, Job, JobSpec, JobState, Money, Price, money
+from runner.model import FailureKind, Job, JobSpec, JobState, Money, Price, money
 from runner.rules.planning import (
     RETRY_WORDS,
     Change,
     Choices,
     PlanEntry,
+    Twin,
     gone_entry,
     is_refused_by_us,
     plan_entry,
     price_of,
     retry_words,
 )
+from runner.rules.sampling import Sample
 from runner.store.store import Reader, has_state
 
-UNKNOWN_PRICE = Price(amount=None)
+UNKNOWN_PRICE: Final = Price(amount=None)
+CHUNK: Final = 400
+MOST_NOTABLE: Final = 50
+"""Entries of each kind that a plan keeps for whoever shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +62,31 @@ class Plan:
 
     manifest: Manifest
     directory: Path
-    entries: tuple[PlanEntry, ...]
+    counts: Mapping[Change, int]
+    """How many entries there are of each kind, in a plan's order."""
+    submits: int
+    """How many paid POSTs are to be made."""
+    price: Money | None
+    """What they cost together; `None` where one of them has no known price."""
+    images: int
+    """How many outputs they ask for."""
+    notable: tuple[PlanEntry, ...]
+    """The first entries of each kind that needs a word."""
     prices: Mapping[str, Price]
     """Each model's price, as its live card says; empty where nobody was asked."""
-    is_simulated: bool = False
+    is_simulated: bool
+    forecast: Forecast | None = None
+    """What it will take, where somebody wants to know."""
+    _entries: Callable[[], Iterator[tuple[JobSpec | None, PlanEntry]]]
 
     @property
-    def counts(self) -> dict[Change, int]:
-        """How many entries there are of each kind, in a plan's order."""
-        found = Counter(entry.change for entry in self.entries)
-        return {change: found[change] for change in Change if found[change]}
+    def entries(self) -> Iterator[PlanEntry]:
+        """Every entry, in the manifest's order, worked out anew each time."""
+        return (entry for _, entry in self._entries())
+
+    def with_specs(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
+        """Every entry with its spec; `None` for a job that the manifest does not name any more."""
+        return self._entries()
 
     @property
     def to_submit(self) -> tuple[PlanEntry, ...]:
@@ -67,53 +94,25 @@ class Plan:
         return tuple(entry for entry in self.entries if entry.will_submit)
 
     @property
-    def price(self) -> Money | None:
-        """What the submits cost together; `None` where one of them has no known price."""
-        prices = [entry.price for entry in self.to_submit]
-        known = [price for price in prices if price is not None]
-        return Money(sum(known)) if len(known) == len(prices) else None
-
-    @property
     def has_work(self) -> bool:
         """Whether a run would do anything."""
-        return any(entry.will_submit or entry.change is Change.RESUME for entry in self.entries)
+        return bool(self.submits or self.counts.get(Change.RESUME) or self.counts.get(Change.SHARED))
 
 
-# --------------------------------------------------------------------------------------------------------- manifest
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What a plan's submits will take, by what the run directory has seen; `None` where it has seen nothing."""
 
-
-def load(path: Path, *, cards: Mapping[str, ModelCard] | None = None, allow_loopback: bool = False) -> Manifest:
-    """The manifest, checked without the network against the cards that are at hand.
-
-    Raises `ManifestInvalid` with every error at once, and `InputMissing`.
-    """
-    made: dict[str, InputRules | None] = {}
-
-    def rules(model: str) -> InputRules | None:
-        if model not in made:
-            card = bundled(model) or (cards or {}).get(model)
-            made[model] = rules_for(card, allow_loopback=allow_loopback) if card else None
-        return made[model]
-
-    manifest = read_manifest(path, rules=rules, settings=FROM_MANIFEST)
-    counted = ((spec.job_id, _outputs_of(spec)) for spec in manifest.jobs)
-    for one, other in collisions(counted):
-        raise ManifestInvalid(
-            f"{path}: the files of jobs {one!r} and {other!r} would have the same name; change one id.\n"
-            "Nothing was submitted."
-        )
-    return manifest
-
-
-def manifest_schema() -> dict[str, Any]:
-    """The JSON Schema of YAML manifests, by the fields of the bundled model."""
-    card = bundled(DEFAULT_MODEL)
-    return schema_for(card.input_schema["properties"] if card else {})
-
-
-def _outputs_of(spec: JobSpec) -> int:
-    count = spec.inputs.get("num_images", 1)
-    return count if isinstance(count, int) else 1
+    seen: int
+    """How many jobs it goes by."""
+    median_s: float | None
+    """From the acceptance of a job to its end."""
+    seconds: float | None
+    bytes: int | None
+    free_bytes: int | None
+    """What is free on the disk of the run directory."""
+    balance: Money | None
+    """What is left in the wallet."""
 
 
 def directory_of(manifest: Manifest, options: Options) -> Path:
@@ -121,32 +120,197 @@ def directory_of(manifest: Manifest, options: Options) -> Path:
     return Path(options.out) if options.out is not None else Path("runs") / manifest.name
 
 
-# -------------------------------------------------------------------------------------------------------------- plan
-
-
 def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Mapping[str, Price]) -> Plan:
     """Weigh the manifest against the state, if there is one. Reads files only."""
-    known = _known_jobs(directory)
-    _check_retry_words(options.retry, known.values())
-    choices = Choices(
-        rerun_changed=options.rerun_changed,
-        resubmit_doubts=options.in_doubt == "resubmit",
-        fetchable=frozenset(_fetchable(known.values(), directory, hosts_of(options))),
-        retry=frozenset(options.retry),
-    )
-    entries = []
-    for spec in manifest.jobs:
-        price = prices.get(spec.model, UNKNOWN_PRICE)
-        entries.append(plan_entry(spec, known.pop(spec.job_id, None), price, choices))
-    entries.extend(gone_entry(job) for job in known.values())
-    chosen = _chosen(entries, options)
+    planner = _Planner(manifest, directory, options, prices)
+    counts: Counter[Change] = Counter()
+    notable: dict[Change, list[PlanEntry]] = {change: [] for change in Change}
+    submits = images = total = 0
+    is_known = True
+    for spec, entry in planner.entries():
+        counts[entry.change] += 1
+        if entry.change not in (Change.NEW, Change.DONE) and len(notable[entry.change]) < MOST_NOTABLE:
+            notable[entry.change].append(entry)
+        if entry.will_submit and spec is not None:
+            submits += 1
+            asked = spec.inputs.get("num_images", 1)
+            images += asked if isinstance(asked, int) else 1
+            is_known &= entry.price is not None
+            total += entry.price or 0
+    planner.check_only()
     return Plan(
         manifest=manifest,
         directory=directory,
-        entries=tuple(chosen),
+        counts={change: counts[change] for change in Change if counts[change]},
+        submits=submits,
+        price=Money(total) if is_known else None,
+        images=images,
+        notable=tuple(entry for entries in notable.values() for entry in entries),
         prices=prices,
         is_simulated=options.simulate,
+        _entries=planner.entries,
     )
+
+
+def forecast(made: Plan, options: Options, balance: Money | None) -> Forecast:
+    """How long the plan takes, how much room, and whether the wallet has the price."""
+    history: list[tuple[float, int]] = []
+    if has_state(made.directory):
+        with Reader(made.directory) as reader:
+            history = reader.history()
+    median_s = median(seconds for seconds, _ in history) if history else None
+    return Forecast(
+        seen=len(history),
+        median_s=median_s,
+        seconds=None if median_s is None else made.submits * median_s / (options.concurrency or 1),
+        bytes=int(made.submits * median(size for _, size in history)) if history else None,
+        free_bytes=_free_bytes(made.directory),
+        balance=balance,
+    )
+
+
+def _free_bytes(directory: Path) -> int | None:
+    there = next((folder for folder in (directory, *directory.absolute().parents) if folder.is_dir()), None)
+    try:
+        return shutil.disk_usage(there).free if there is not None else None
+    except OSError:
+        return None
+
+
+async def balance_of(api: RunComfy) -> Money | None:
+    """What is left in the wallet; `None` where nobody tells: a plan does without."""
+    try:
+        return await api.balance()
+    except ApiError:
+        return None
+
+
+class _Planner:
+    """Goes through the entries of a plan, each time the same way."""
+
+    def __init__(self, manifest: Manifest, directory: Path, options: Options, prices: Mapping[str, Price]) -> None:
+        self._manifest = manifest
+        self._directory = directory
+        self._options = options
+        self._prices = prices
+        self._hosts = hosts_of(options)
+        self._has_state = has_state(directory)
+        self._approved = Approved.read(options.approved) if options.approved is not None else None
+        self._has_match = options.only is None
+        self._sample: Sample | None = None
+        if options.retry and self._has_state:
+            with Reader(directory) as reader:
+                _check_retry_words(options.retry, reader.jobs())
+        elif options.retry:
+            _check_retry_words(options.retry, ())
+
+    def entries(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
+        """Every entry with its spec, those of jobs that are gone last."""
+        leaders: dict[str, Twin] = {}
+        choose = self._chooser()
+        if not self._has_state:
+            for spec in self._manifest.jobs:
+                yield spec, self._entry(spec, None, None, leaders, is_chosen=choose(spec))
+            return
+        with Reader(self._directory) as reader:
+            seen = 0
+            for chunk in _chunks(self._manifest.jobs, CHUNK):
+                known = reader.named([spec.job_id for spec in chunk])
+                seen += len(known)
+                for spec in chunk:
+                    yield spec, self._entry(spec, known.get(spec.job_id), reader, leaders, is_chosen=choose(spec))
+            if seen < sum(reader.counts().values()):
+                names = {spec.job_id for spec in self._manifest.jobs}
+                yield from ((None, gone_entry(job)) for job in reader.jobs() if job.job_id not in names)
+
+    def check_only(self) -> None:
+        """Raise `UsageProblem` where `--only` was for nobody."""
+        if not self._has_match:
+            hint = "a * stands for any letters, as in 'mug-*'"
+            raise UsageProblem(f"--only {self._options.only!r}: no job of that name; {hint}")
+
+    # --------------------------------------------------------------------------------------------------- one entry
+
+    def _entry(
+        self, spec: JobSpec, job: Job | None, reader: Reader | None, leaders: dict[str, Twin], *, is_chosen: bool
+    ) -> PlanEntry:
+        is_repeated = self._options.dedupe and hash(spec.fingerprint) in self._manifest.repeated
+        twin = None
+        if self._options.dedupe and (job is None or not job.was_taken or job.spec.fingerprint != spec.fingerprint):
+            twin = twin_in(reader, spec) if reader is not None else None
+            if (twin is None or not twin.is_paid) and is_repeated:
+                twin = leaders.get(spec.fingerprint, twin)
+        price = self._prices.get(spec.model, UNKNOWN_PRICE)
+        entry = plan_entry(spec, job, price, self._choices(job), twin)
+        if entry.will_submit and not is_chosen:
+            return replace(entry, will_submit=False, price=None, reason=f"{entry.reason}; not chosen")
+        if is_repeated and entry.change is not Change.SHARED:
+            leaders.setdefault(spec.fingerprint, Twin(job_id=spec.job_id, state=_state_for_twins(entry, job)))
+        return entry
+
+    def _chooser(self) -> Callable[[JobSpec], bool]:
+        """Whether `--only`, `--limit`, `--sample` and an approved plan leave an entry; asked in the manifest's order.
+
+        By the manifest alone, not by what is done: so the same command again chooses the same jobs.
+        """
+        options = self._options
+        matches = self._matches
+        if options.sample is not None and self._sample is None:
+            groups = (self._group_of(spec) for spec in self._manifest.jobs if matches(spec))
+            self._sample = Sample(options.sample, groups)
+        ranks = count()
+
+        def choose(spec: JobSpec) -> bool:
+            if not matches(spec):
+                return False
+            self._has_match = True
+            rank = next(ranks)
+            if options.limit is not None and rank >= options.limit:
+                return False
+            return self._sample is None or rank in self._sample
+
+        return choose
+
+    def _matches(self, spec: JobSpec) -> bool:
+        if self._options.only is not None and not fnmatchcase(spec.job_id, self._options.only):
+            return False
+        return self._approved is None or self._approved.holds(spec)
+
+    def _choices(self, job: Job | None) -> Choices:
+        options = self._options
+        is_fetchable = job is not None and _is_fetchable(job, self._directory, self._hosts)
+        return Choices(
+            rerun_changed=options.rerun_changed,
+            resubmit_doubts=options.in_doubt == "resubmit",
+            fetchable=frozenset({job.job_id}) if job is not None and is_fetchable else frozenset(),
+            retry=frozenset(options.retry),
+        )
+
+    def _group_of(self, spec: JobSpec) -> str:
+        """What a sample is spread over: sources, models and the combinations of a matrix."""
+        return f"{spec.source.rpartition(':')[0]}|{spec.model}|{spec.variant}"
+
+
+def _state_for_twins(entry: PlanEntry, job: Job | None) -> JobState | None:
+    """How a job stands for those that share its request: `None` where it is to be submitted."""
+    return None if entry.will_submit or job is None else job.state
+
+
+def _is_fetchable(job: Job, directory: Path, hosts: HostPolicy) -> bool:
+    """Whether a paid job's files may be had and are not here: deleted ones, and those of a host trusted now."""
+    match job.state:
+        case JobState.DONE:
+            return not all(is_whole(directory, artifact) for artifact in job.artifacts)
+        case JobState.OUTPUT_LOST:
+            return is_refused_by_us(job) and not any(map(hosts.refusal, job.outputs))
+        case _:
+            return False
+
+
+def _chunks(specs: Iterable[JobSpec], size: int) -> Iterator[list[JobSpec]]:
+    found = iter(specs)
+    while chunk := list(islice(found, size)):
+        yield chunk
 
 
 def _check_retry_words(words: Iterable[str], jobs: Iterable[Job]) -> None:
@@ -157,45 +321,13 @@ def _check_retry_words(words: Iterable[str], jobs: Iterable[Job]) -> None:
             raise UsageProblem(f"--retry {word}: no such failure; did you mean '{near[0]}'?")
 
 
-def _known_jobs(directory: Path) -> dict[str, Job]:
-    if not has_state(directory):
-        return {}
-    with Reader(directory) as reader:
-        return {job.job_id: job for job in reader.jobs()}
-
-
-def _fetchable(jobs: Iterable[Job], directory: Path, hosts: HostPolicy) -> Iterator[str]:
-    """The jobs that are paid, and whose files may be had: deleted ones, and those of a host that is trusted now."""
-    for job in jobs:
-        match job.state:
-            case JobState.DONE if not all(is_whole(directory, artifact) for artifact in job.artifacts):
-                yield job.job_id
-            case JobState.OUTPUT_LOST if is_refused_by_us(job) and not any(map(hosts.refusal, job.outputs)):
-                yield job.job_id
-
-
-def _chosen(entries: list[PlanEntry], options: Options) -> Iterable[PlanEntry]:
-    """The entries that `--only`, `--limit` and `--sample` leave; what is paid already always stays."""
-    if options.only is not None:
-        pattern = options.only
-        if not any(fnmatchcase(entry.job_id, pattern) for entry in entries):
-            raise UsageProblem(f"--only {pattern!r}: no job of that name; a * stands for any letters, as in 'mug-*'")
-        entries = [e for e in entries if not e.will_submit or fnmatchcase(e.job_id, pattern)]
-    new = [entry.job_id for entry in entries if entry.will_submit]
-    count = options.limit if options.limit is not None else options.sample
-    if count is None or count >= len(new):
-        return entries
-    # A sample is spread evenly over the manifest, so that every part of a catalogue is seen.
-    picks = set(new[:count]) if options.limit is not None else {new[i * len(new) // count] for i in range(count)}
-    return [entry for entry in entries if not entry.will_submit or entry.job_id in picks]
-
-
 async def plan(manifest_path: Path | str, options: Options | None = None, **choices: Any) -> Plan:
     """What `run` would do, why, and the price. Asks the service for prices where it finds a token; sends nothing."""
-    options = options or Options(**choices)
-    manifest = load(Path(manifest_path), allow_loopback=options.simulate or is_loopback(api_base(options)))
+    path, options = with_approved(Path(manifest_path), options or Options(**choices))
+    manifest = load(path, options, allow_loopback=options.simulate or is_loopback(api_base(options)))
     options = settled(options, manifest.run)
     prices: Mapping[str, Price] = {}
+    balance: Money | None = None
     if options.simulate:
         from runner.simulator import SimulatorSettings
 
@@ -207,11 +339,13 @@ async def plan(manifest_path: Path | str, options: Options | None = None, **choi
         except TokenMissing:
             pass
         else:
-            async with RunComfy(api_base(options), token) as api:
+            async with RunComfy(api_base(options), token, wallet=wallet_base()) as api:
                 cards = await live_cards(api, models_of(manifest))
+                balance = await balance_of(api)
             prices = {model: card.price for model, card in cards.items()}
-            manifest = with_live_rules(manifest, cards, api_base(options))
-    return make_plan(manifest, directory_of(manifest, options), options, prices)
+            manifest = with_live_rules(manifest, cards, options)
+    made = make_plan(manifest, directory_of(manifest, options), options, prices)
+    return replace(made, forecast=forecast(made, options, balance))
 
 
 # ------------------------------------------------------------------------------------------------------------- cards
@@ -244,11 +378,27 @@ def _unusable(model: str, error: ApiError, base: str) -> Exception:
     return ServiceUnavailable(f"{base} cannot be used: {failure.message}. Nothing was submitted; run again later.")
 
 
-def with_live_rules(manifest: Manifest, cards: Mapping[str, ModelCard], base: str) -> Manifest:
-    """The manifest, checked again where it uses models whose schema only the service knows."""
-    if all(bundled(model) for model in cards):
-        return manifest
-    return load(manifest.path, cards=cards, allow_loopback=is_loopback(base))
+def with_live_rules(manifest: Manifest, cards: Mapping[str, ModelCard], options: Options) -> Manifest:
+    """The manifest, checked again where it uses models whose schema only the service knows.
+
+    A pulled card that is not the live one any more is told: it is what the jobs were checked by.
+    """
+    beside = cards_beside(manifest.path.parent)
+    news: list[Diagnostic] = []
+    for model, live in cards.items():
+        if (kept := beside(model)) is not None and (changes := differs(kept, live)):
+            news.append(_card_changed(manifest.path.parent / card_file_name(model), model, changes))
+    if not all(bundled(model) or beside(model) for model in cards):
+        manifest = load(manifest.path, options, cards=cards, allow_loopback=is_loopback(api_base(options)))
+    return replace(manifest, warnings=(*manifest.warnings, *news)) if news else manifest
+
+
+def _card_changed(path: Path, model: str, changes: list[str]) -> Diagnostic:
+    message = f"the service's card of {model} has changed since it was pulled: {'; '.join(changes)}"
+    hint = f"models pull {model} --to {path.parent} --force  takes the live one"
+    return Diagnostic(
+        severity="warning", code="card-changed", file=str(path), place=Place(), message=message, hint=hint
+    )
 
 
 def pricer(prices: Mapping[str, Price]) -> Callable[[JobSpec], Money | None]:

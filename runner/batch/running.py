@@ -6,22 +6,35 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from runner.api.client import is_loopback
 from runner.api.wire import ApiError
+from runner.batch.approval import Approved, with_approved
 from runner.batch.control import Control
 from runner.batch.descriptors import fit, open_files_limit
 from runner.batch.execution import Execution, Outcome
+from runner.batch.loading import load
 from runner.batch.log import logging_to
 from runner.batch.options import Options, api_base, settled
-from runner.batch.planner import Plan, directory_of, live_cards, load, make_plan, models_of, with_live_rules
+from runner.batch.planner import (
+    Plan,
+    balance_of,
+    directory_of,
+    forecast,
+    live_cards,
+    make_plan,
+    models_of,
+    with_live_rules,
+)
 from runner.batch.service import Service, connect, token_of
 from runner.batch.tally import Tallier
 from runner.errors import CannotCreate, StateMismatch, StorageFailed, UsageProblem
+from runner.manifest import render
 from runner.media import sync_folder
-from runner.model import Job, JobState, counted
+from runner.model import Job, JobState, counted, in_usd
 from runner.progress import Progress
 from runner.store.lock import RunLock
 from runner.store.mounts import refuse_network_mount
@@ -50,10 +63,10 @@ async def run(
     `on_job` is called with each job that ends. Returns when every chosen job has ended or the run was stopped;
     raises a `BatchError` where it could not begin or the disk failed.
     """
-    options = options or Options(**choices)
+    path, options = with_approved(Path(manifest_path), options or Options(**choices))
     has_limit = options.max_cost is not None  # the manifest's own limit limits, and consents to nothing
     control = control or Control()
-    manifest = load(Path(manifest_path), allow_loopback=options.simulate or is_loopback(api_base(options)))
+    manifest = load(path, options, allow_loopback=options.simulate or is_loopback(api_base(options)))
     wanted = settled(options, manifest.run)
     options = fit(wanted, open_files_limit())
     if options.concurrency != wanted.concurrency:
@@ -67,8 +80,12 @@ async def run(
         service = await stack.enter_async_context(connect(options, token, directory))
         await _check_state(directory, service)
         cards = await live_cards(service.api, models_of(manifest))
-        manifest = with_live_rules(manifest, cards, service.api.base)
+        manifest = with_live_rules(manifest, cards, options)
+        if manifest.warnings:
+            control.note(render(manifest.warnings))
         plan = make_plan(manifest, directory, options, {model: card.price for model, card in cards.items()})
+        if confirm is not None and plan.submits:
+            plan = replace(plan, forecast=forecast(plan, options, await balance_of(service.api)))
         _consent(plan, options, confirm, has_limit=has_limit)
         store = stack.enter_context(Store(directory))
         _sync_names(directory)
@@ -136,20 +153,38 @@ async def _check_state(directory: Path, service: Service) -> None:
         ) from error
 
 
+def _check_approved(plan: Plan, path: Path) -> None:
+    """What was approved is consent, up to its price."""
+    approved = Approved.read(path)
+    if approved.price is None:
+        raise UsageProblem(
+            f"{path} was made without a price: make it anew with a token, or run the manifest with --yes."
+        )
+    if plan.price is None or plan.price > approved.price:
+        now = "unknown" if plan.price is None else f"{in_usd(plan.price)} USD"
+        raise UsageProblem(
+            f"{path} was approved for {in_usd(approved.price)} USD, and the price is {now} now. "
+            "Nothing was submitted: make the plan anew, and look at it."
+        )
+
+
 def _consent(plan: Plan, options: Options, confirm: Confirm | None, *, has_limit: bool) -> None:
     """Nobody spends by accident; raises `UsageProblem` without consent."""
-    if options.simulate or not plan.to_submit:
+    if options.simulate or not plan.submits:
         return
     if options.max_cost is not None and plan.price is None:
         raise UsageProblem(
             "--max-cost cannot be kept: the service does not state a price for every job. "
             "Use --limit N with --yes. Nothing was submitted."
         )
+    if options.approved is not None:
+        _check_approved(plan, options.approved)
+        return
     if options.yes or (has_limit and confirm is None):
         return
     if confirm is None:
         raise UsageProblem(
-            f"{counted(len(plan.to_submit), 'job')} would be paid for: give --yes, or --max-cost USD as a limit. "
+            f"{counted(plan.submits, 'job')} would be paid for: give --yes, or --max-cost USD as a limit. "
             "Nothing was submitted."
         )
     if not confirm(plan):

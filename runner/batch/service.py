@@ -11,7 +11,7 @@ from typing import Final
 
 from runner.api.client import RunComfy
 from runner.api.token import Token
-from runner.batch.options import Options, api_base, hosts_of, token_for
+from runner.batch.options import Options, api_base, hosts_of, token_for, wallet_base
 from runner.media import HostPolicy
 from runner.model import Job
 from runner.store.store import Binding
@@ -35,7 +35,7 @@ async def connect(options: Options, token: Token, directory: Path) -> AsyncItera
     concurrency = options.concurrency or 1
     if not options.simulate:
         base = api_base(options)
-        async with RunComfy(base, token, max_in_flight=concurrency) as api:
+        async with RunComfy(base, token, max_in_flight=concurrency, wallet=wallet_base()) as api:
             binding = Binding(api_base=api.base, account=token.fingerprint, is_simulated=False)
             yield Service(api=api, binding=binding, hosts=hosts_of(options))
         return

@@ -11,6 +11,8 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
+from runner.model import LOCAL
+
 Problem = tuple[str, str, str]
 """Code, message, remedy."""
 
@@ -36,6 +38,8 @@ def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
         return "url-space", f"the URL holds white space: {_short(url)}", "write a space in a URL as %20"
     if not url.isprintable():
         return "url", f"the URL holds a character that cannot be seen: {_short(url)!r}", "type the URL anew"
+    if url.startswith(LOCAL):
+        return None  # a photo that was looked at, and is sent inside the request
     if url.startswith("data:"):
         is_image = url.startswith(("data:image/", "data:video/"))
         return None if is_image else ("url", "a data: URI that is no image", "data:image/… is taken")

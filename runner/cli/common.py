@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -49,13 +49,60 @@ def _not_empty(_: click.Context, param: click.Parameter, value: str | None) -> s
     return value
 
 
+def _pairs(_: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """`FIELD=TEXT`, several times."""
+    pairs = [text.partition("=") for text in values]
+    for name, equals, _text in pairs:
+        if not name.strip() or not equals:
+            raise click.BadParameter(f"expected {param.metavar}, got {name!r}", param=param)
+    names = [name.strip() for name, _, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise click.BadParameter(f"{twice[0]} is given twice", param=param)
+    return tuple((name.strip(), text) for name, _, text in pairs)
+
+
+_READING = (
+    click.option(
+        "--prompt", callback=_not_empty, metavar="TEXT", help="For a table: every row's prompt, as a template."
+    ),
+    click.option(
+        "--col", "columns", multiple=True, callback=_pairs, metavar="FIELD=COLUMN", help="Where a field stands."
+    ),
+    click.option(
+        "--set", "values", multiple=True, callback=_pairs, metavar="FIELD=VALUE", help="The same in every row."
+    ),
+    click.option("--encoding", callback=_not_empty, metavar="NAME", help="What a table is written in, as cp932."),
+    click.option(
+        "--preset", type=click.Choice(["shopify", "woocommerce", "google-merchant"]), help="Whose export it is."
+    ),
+    click.option("--per", type=click.Choice(["product", "image"]), help="With a preset: what makes a job [product]."),
+    click.option(
+        "--allow-root",
+        "allow_roots",
+        multiple=True,
+        type=Directory(path_type=Path),
+        metavar="DIR",
+        help="Photos may lie here too, beside the manifest's own folder.",
+    ),
+    click.option("--shrink-inputs", is_flag=True, help="Send a smaller copy of a photo of more than 6 MiB."),
+)
+
+
+def reading(command: Command) -> Command:
+    """The options by which a manifest is read: most of them say of a table what a YAML file says itself."""
+    for option in reversed(_READING):
+        command = option(command)
+    return command
+
+
 _CHOOSING = (
     OUT,
     click.option("--only", callback=_not_empty, metavar="GLOB", help="Only the jobs whose id matches."),
-    click.option("--limit", type=int, metavar="N", help="Submit only the first N."),
-    click.option("--sample", type=int, metavar="N", help="Submit only N, spread over the manifest."),
+    click.option("--limit", type=int, metavar="N", help="Only the first N jobs."),
+    click.option("--sample", type=int, metavar="N", help="Only N jobs, spread over sources, variants and rows."),
     click.option("--retry", multiple=True, metavar="failed|KIND", help="Pay again for jobs that ended badly."),
     click.option("--rerun-changed", is_flag=True, help="Pay again for jobs whose entry changed."),
+    click.option("--no-dedupe", is_flag=True, help="Pay for each of several jobs that make the very same request."),
     BASE_URL,
     SIMULATE,
 )
@@ -65,13 +112,14 @@ def choosing(command: Command) -> Command:
     """The options by which `run` and `plan` choose jobs."""
     for option in reversed(_CHOOSING):
         command = option(command)
-    return command
+    return reading(command)
 
 
 def options_of(**values: Any) -> Options:
     """The options that the flags name."""
     from runner.batch import Options
 
+    values["dedupe"] = not values.pop("no_dedupe", False)
     return Options(**values)
 
 
@@ -105,33 +153,71 @@ def wants_color() -> bool:
 
 
 def render_plan(plan: Plan, *, most: int = 10) -> str:
-    """The plan for a person: counts, the entries that need a word, and the price."""
+    """The plan for a person: counts, the entries that need a word, the price, the time and the room."""
     from runner.rules.planning import SIGILS, Change
 
     counts = "   ".join(
         f"{SIGILS[change]} {count:,} {change.replace('_', ' ')}" for change, count in plan.counts.items()
     )
     lines = [f"Plan for {plan.manifest.path}  ->  {plan.directory}", f"  {counts or 'nothing to do'}"]
-    notable = [entry for entry in plan.entries if entry.change not in (Change.NEW, Change.DONE)]
-    lines += [f"  {SIGILS[entry.change]} {entry.job_id}: {entry.reason}" for entry in notable[:most]]
-    if len(notable) > most:
-        lines.append(f"    and {len(notable) - most:,} more; --json lists them all")
+    lines += [f"  {SIGILS[entry.change]} {entry.job_id}: {entry.reason}" for entry in plan.notable[:most]]
+    count = sum(number for change, number in plan.counts.items() if change not in (Change.NEW, Change.DONE))
+    if count > most:
+        lines.append(f"    and {count - most:,} more; --json lists them all")
     lines.append(f"  {_price_line(plan)}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  {line}" for line in _forecast_lines(plan))])
 
 
 def _price_line(plan: Plan) -> str:
     from runner.model import counted
 
-    submits = counted(len(plan.to_submit), "submit")
-    if not plan.to_submit:
+    submits = counted(plan.submits, "submit")
+    if not plan.submits:
         return "Cost: nothing, no job is to be submitted"
     if not plan.prices:
         return f"Cost: unknown for {submits}; no token was found to ask the service for its price"
     if plan.price is None:
         return f"Cost: unknown for {submits}; the service states no price for them"
     play = "in play money" if plan.is_simulated else "by the service's price list of today"
-    return f"Cost: about {usd(plan.price)} for {submits}, {play}"
+    images = f", {counted(plan.images, 'image')}" if plan.images != plan.submits else ""
+    return f"Cost: about {usd(plan.price)} for {submits}{images}, {play}"
+
+
+def _forecast_lines(plan: Plan) -> Iterator[str]:
+    """What the wallet, the clock and the disk say to it."""
+    from runner.model import counted
+
+    forecast = plan.forecast
+    if forecast is None or not plan.submits:
+        return
+    if forecast.balance is not None:
+        is_short = plan.price is not None and forecast.balance < plan.price
+        yield f"Wallet: {usd(forecast.balance)}" + (": not enough for all of them" if is_short else "")
+    if forecast.seconds is not None and forecast.median_s is not None:
+        basis = f"{forecast.median_s:.1f} s a job, the median of the last {counted(forecast.seen, 'job')} here"
+        yield f"Time: about {duration(forecast.seconds)} ({basis})"
+    else:
+        yield "Time: unknown until a job is done here; --sample 5 tells"
+    if forecast.bytes is not None:
+        free = f", {size(forecast.free_bytes)} free" if forecast.free_bytes is not None else ""
+        is_tight = forecast.free_bytes is not None and forecast.free_bytes < forecast.bytes
+        yield f"Disk: about {size(forecast.bytes)}{free}" + (": not enough" if is_tight else "")
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(number: int) -> str:
+    """`340 kB`, `1.2 GB`."""
+    for unit, one in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6)):
+        if number >= one:
+            return f"{number / one:.1f} {unit}"
+    return f"{number / 1000:.0f} kB"
 
 
 def render_summary(summary: Summary, directory: Path, exit_code: int) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.common import AS_JSON, MANIFEST, choosing, options_of, print_json, render_plan, run_async
-from runner.errors import ExitCode
+from runner.cli.common import AS_JSON, MANIFEST, choosing, options_of, render_plan, run_async
+from runner.errors import CannotCreate, ExitCode
 
 if TYPE_CHECKING:
     from runner.batch import Plan
@@ -18,36 +20,69 @@ if TYPE_CHECKING:
 @MANIFEST
 @choosing
 @AS_JSON
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write it down, for `run FILE`.",
+)
+@click.option("--resolved", is_flag=True, help="Print what would be sent, a JSON object a job.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit 2 where a run would do something, 0 where it would not.")
-def plan(manifest: Path, *, as_json: bool, detailed_exitcode: bool, **choices: Any) -> int:
-    """Show what `run` would do with MANIFEST, why, and the price. Sends nothing."""
-    from runner.batch import plan as plan_batch
+def plan(
+    manifest: Path, *, as_json: bool, output: Path | None, resolved: bool, detailed_exitcode: bool, **choices: Any
+) -> int:
+    """Show what `run` would do with MANIFEST, why, and the price. Sends nothing.
 
-    made = run_async(plan_batch(manifest, options_of(**choices)))
-    if as_json:
-        print_json(_document(made))
+    With -o FILE.json the plan is written down: `run FILE.json` does exactly that, and nothing that was not in it.
+    """
+    from runner.batch import plan as plan_batch
+    from runner.batch.approval import lines
+    from runner.cli.check import show_warnings
+
+    options = options_of(**choices)
+    made = run_async(plan_batch(manifest, options))
+    show_warnings(made.manifest)
+    if output is not None:
+        _write(output, lines(made, options))
+    if resolved:
+        for line in _resolved(made):
+            click.echo(line)
+    elif as_json:
+        for line in lines(made, options):
+            click.echo(line, nl=False)
     else:
         click.echo(render_plan(made))
+    if output is not None and not as_json:
+        click.echo(f"next: runcomfy-batch run {output}", err=resolved)
     return int(ExitCode.SOMETHING_TO_DO) if detailed_exitcode and made.has_work else 0
 
 
-def _document(made: Plan) -> dict[str, Any]:
-    from runner.model import in_usd
+def _write(path: Path, pieces: Iterator[str]) -> None:
+    if path.suffix.lower() != ".json":
+        raise click.BadParameter("a plan's name ends in .json", param_hint="-o")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            file.writelines(pieces)
+        part.replace(path)
+    except OSError as error:
+        raise CannotCreate(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
 
-    return {
-        "manifest": str(made.manifest.path),
-        "run_dir": str(made.directory),
-        "counts": {str(change): count for change, count in made.counts.items()},
-        "submits": len(made.to_submit),
-        "price_usd": None if made.price is None else float(in_usd(made.price)),
-        "jobs": [
-            {
-                "job_id": entry.job_id,
+
+def _resolved(made: Plan) -> Iterator[str]:
+    """Each job as it would be sent, whether it is to be sent now or not."""
+    for spec, entry in made.with_specs():
+        if spec is not None:
+            document = {
+                "job_id": spec.job_id,
                 "change": str(entry.change),
-                "will_submit": entry.will_submit,
-                "price_usd": None if entry.price is None else float(in_usd(entry.price)),
-                "reason": entry.reason,
+                "model": spec.model,
+                "inputs": spec.inputs,
+                "files": spec.files,
+                "paths": spec.paths,
+                "source": spec.source,
             }
-            for entry in made.entries
-        ],
-    }
+            yield json.dumps({key: value for key, value in document.items() if value}, ensure_ascii=False)

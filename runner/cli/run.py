@@ -55,9 +55,10 @@ ASK_ABOVE_MICRO_USD = 5_000_000
 @click.option("-v", "--verbose", is_flag=True, help="One line a minute, also on a terminal.")
 @AS_JSON
 def run(manifest: Path, *, quiet: bool, verbose: bool, as_json: bool, **choices: Any) -> int:
-    """Run MANIFEST (YAML, CSV, TSV or JSONL), or go on with it: the same command again resumes, and pays nothing twice.
+    """Run MANIFEST (YAML, CSV, TSV, JSONL, XLSX), or go on with it: the same command again resumes.
 
-    Jobs that are done stay done; requests already paid for are collected; the rest is submitted under the cap.
+    Jobs that are done stay done; requests already paid for are collected; the rest is submitted under the cap. Nothing
+    is paid twice. A plan that `plan -o FILE.json` wrote is run as it was approved.
     """
     mode = "quiet" if quiet else "plain" if verbose else "auto"
     outcome = run_async(_run(manifest, options_of(**choices), mode=mode))
@@ -111,7 +112,7 @@ async def _run(manifest: Path, options: Options, *, mode: Any) -> Outcome:
 def _confirm(plan: Plan) -> bool:
     """Ask where much is to be spent, or nobody knows how much."""
     click.echo(render_plan(plan), err=True)
-    is_small = len(plan.to_submit) <= ASK_ABOVE_JOBS and plan.price is not None and plan.price <= ASK_ABOVE_MICRO_USD
+    is_small = plan.submits <= ASK_ABOVE_JOBS and plan.price is not None and plan.price <= ASK_ABOVE_MICRO_USD
     if is_small:
         return True
     from runner.batch.control import default_signals

@@ -1,13 +1,21 @@
-"""Files to `JobSpec`s: YAML, CSV, TSV and JSONL, with every error at once, each with its place and remedy."""
+"""Files to `JobSpec`s: YAML, tables, JSON lines, photos; every error at once, each with its place and remedy."""
 
-from runner.manifest.diagnostics import Diagnostic, InvalidManifest, as_json, render
-from runner.manifest.reader import Manifest, read_manifest
-from runner.manifest.schema import manifest_schema, template
+from runner.manifest.assembly import DEFAULT_MODEL, MODEL
+from runner.manifest.diagnostics import Diagnostic, InvalidManifest, Place, as_json, render
+from runner.manifest.reader import Inline, Manifest, read_manifest
+from runner.manifest.schema import LONGEST_ID, manifest_schema, template
+from runner.manifest.spool import Specs
 
 __all__ = [
+    "DEFAULT_MODEL",
+    "LONGEST_ID",
+    "MODEL",
     "Diagnostic",
+    "Inline",
     "InvalidManifest",
     "Manifest",
+    "Place",
+    "Specs",
     "as_json",
     "manifest_schema",
     "read_manifest",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from runner.errors import ManifestInvalid
 
-MOST_PER_CODE: Final = 20
+MOST_SHOWN: Final = 20
 """One wrong column is one message and a count, not fifty thousand lines."""
+MOST_KEPT: Final = 1000
+"""Of one code; the rest are counted. A million rows of nonsense must not fill the memory."""
+
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,13 +28,15 @@ class Place:
     text: str | None = None
     """The source line, where it helps to see it."""
     width: int = 1
+    file: str = ""
+    """Empty: the manifest itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnostic:
     """One thing that is wrong or looks wrong."""
 
-    severity: Literal["error", "warning"]
+    severity: Severity
     code: str
     file: str
     place: Place
@@ -41,58 +47,86 @@ class Diagnostic:
 class InvalidManifest(ManifestInvalid):
     """The manifest cannot be sent as it is; `diagnostics` says why, and the message shows them all."""
 
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+    def __init__(
+        self, diagnostics: Sequence[Diagnostic], more: Mapping[tuple[Severity, str], int] | None = None
+    ) -> None:
         self.diagnostics = tuple(diagnostics)
-        super().__init__(render(self.diagnostics))
+        self.more = dict(more or {})
+        """How many were found beyond those that were kept."""
+        super().__init__(render(self.diagnostics, self.more))
 
 
 @dataclass(slots=True)
 class Findings:
-    """Collects what is found in one file."""
+    """Collects what is found in one manifest and the files it names; the same thing at the same place once."""
 
     file: str
     found: list[Diagnostic] = field(default_factory=list)
+    more: Counter[tuple[Severity, str]] = field(default_factory=Counter)
+    has_errors: bool = False
+    """Whether anything found forbids sending."""
+    _kept: Counter[tuple[Severity, str]] = field(default_factory=Counter)
+    _seen: set[tuple[str, str, int, int | None, str | None, str]] = field(default_factory=set)
 
     def error(self, code: str, place: Place, message: str, hint: str = "") -> None:
         """Something that cannot be sent."""
-        self.found.append(
-            Diagnostic(severity="error", code=code, file=self.file, place=place, message=message, hint=hint)
-        )
+        self.has_errors = True
+        self._add("error", code, place, message, hint)
 
     def warn(self, code: str, place: Place, message: str, hint: str = "") -> None:
         """Something that can be sent, but is probably not what is meant."""
-        self.found.append(
-            Diagnostic(severity="warning", code=code, file=self.file, place=place, message=message, hint=hint)
-        )
+        self._add("warning", code, place, message, hint)
 
-    @property
-    def has_errors(self) -> bool:
-        """Whether anything found forbids sending."""
-        return any(diagnostic.severity == "error" for diagnostic in self.found)
+    def refuse_if_any(self) -> None:
+        """Raise `InvalidManifest` where anything found forbids sending."""
+        if self.has_errors:
+            raise InvalidManifest(self.found, self.more)
+
+    def _add(self, severity: Severity, code: str, place: Place, message: str, hint: str) -> None:
+        key = (severity, code)
+        if self._kept[key] >= MOST_KEPT:
+            self.more[key] += 1
+            return
+        file = place.file or self.file
+        identity = (code, file, place.line, place.column, place.cell, message)
+        if identity in self._seen:
+            return
+        self._seen.add(identity)
+        self._kept[key] += 1
+        place = replace(place, file=file)
+        self.found.append(Diagnostic(severity=severity, code=code, file=file, place=place, message=message, hint=hint))
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The known word that was probably meant, however it is capitalised."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, 1, cutoff)
+    return by_lower[near[0]] if near else None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint towards the nearest of the known words, or the list of them."""
     words = list(known)
-    near = difflib.get_close_matches(word.lower(), [w.lower() for w in words], 1, 0.6)
-    for candidate in words:
-        if near and candidate.lower() == near[0]:
-            return f"did you mean {candidate!r}?"
-    return "known: " + ", ".join(words)
+    near = nearest(word, words)
+    return f"did you mean {near!r}?" if near is not None else "known: " + ", ".join(words)
 
 
-def render(diagnostics: Sequence[Diagnostic]) -> str:
-    """The diagnostics for a person, in the order of the file, each with its line and remedy."""
+# ------------------------------------------------------------------------------------------------------------- shown
+
+
+def render(diagnostics: Sequence[Diagnostic], more: Mapping[tuple[Severity, str], int] | None = None) -> str:
+    """The diagnostics for a person, file by file and line by line, each with its place and remedy."""
+    totals = Counter((diagnostic.severity, diagnostic.code) for diagnostic in diagnostics) + Counter(more or {})
+    shown: Counter[tuple[Severity, str]] = Counter()
     lines: list[str] = []
-    shown: Counter[str] = Counter()
-    totals = Counter(diagnostic.code for diagnostic in diagnostics)
     for diagnostic in sorted(diagnostics, key=lambda d: (d.file, d.place.line, d.place.column or 0)):
-        shown[diagnostic.code] += 1
-        if shown[diagnostic.code] <= MOST_PER_CODE:
+        key = (diagnostic.severity, diagnostic.code)
+        shown[key] += 1
+        if shown[key] <= MOST_SHOWN:
             lines += _lines(diagnostic)
-        elif shown[diagnostic.code] == MOST_PER_CODE + 1:
-            lines.append(f"… and {totals[diagnostic.code] - MOST_PER_CODE:,} more like this: [{diagnostic.code}]")
-    return "\n".join([*lines, _verdict(diagnostics)])
+        elif shown[key] == MOST_SHOWN + 1:
+            lines.append(f"… and {totals[key] - MOST_SHOWN:,} more like this: [{diagnostic.code}]")
+    return "\n".join([*lines, _verdict(totals)])
 
 
 def _lines(diagnostic: Diagnostic) -> list[str]:
@@ -108,14 +142,13 @@ def _lines(diagnostic: Diagnostic) -> list[str]:
         text, before = place.text[start : start + 160], place.column - 1 - start
         carets = "^" * max(1, min(place.width, 60, len(text) - before))
         lines += [f"{place.line:>7} | {text}", f"        | {' ' * before}{carets}"]
-    if diagnostic.hint:
-        lines.append(f"        = {diagnostic.hint}")
+    lines += [f"        = {line}" for line in diagnostic.hint.split("\n") if line]
     return lines
 
 
-def _verdict(diagnostics: Sequence[Diagnostic]) -> str:
-    errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
-    warnings = len(diagnostics) - errors
+def _verdict(totals: Mapping[tuple[Severity, str], int]) -> str:
+    errors = sum(count for (severity, _), count in totals.items() if severity == "error")
+    warnings = sum(count for (severity, _), count in totals.items() if severity == "warning")
     parts = [f"{errors:,} error{'s' * (errors != 1)}"] if errors else []
     parts += [f"{warnings:,} warning{'s' * (warnings != 1)}"] if warnings else []
     return f"{', '.join(parts)}." + (" Nothing was submitted." if errors else "")

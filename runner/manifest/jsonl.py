@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.entries import Entry
+from runner.manifest.items import Item, key_of
+from runner.manifest.templates import Names, Row, cell
 from runner.model import canonical
 
 DEEPEST: Final = 50
@@ -19,18 +21,15 @@ class _Duplicate(ValueError):
     """Two equal keys in one object."""
 
 
-def read_jsonl(text: str, findings: Findings) -> list[Entry]:
-    """The lines as entries; what is wrong goes to `findings`."""
-    entries = []
-    for number, line in enumerate(text.split("\n"), start=1):
+def read_jsonl(lines: Iterable[str], label: str, findings: Findings) -> Iterator[Item]:
+    """The lines as items; what is wrong goes to `findings`."""
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
-        place = Place(line=number)
-        document = _parse(line, place, findings)
-        if document is None:
-            continue
-        entries.append(_entry(document, place, findings))
-    return entries
+        place = Place(line=number, file=label)
+        document = _parse(line.removesuffix("\n"), place, findings)
+        if document is not None:
+            yield _item(document, place, label, findings)
 
 
 def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None:
@@ -50,7 +49,7 @@ def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None
     return document
 
 
-def _entry(document: dict[str, Any], place: Place, findings: Findings) -> Entry:
+def _item(document: dict[str, Any], place: Place, label: str, findings: Findings) -> Item:
     job_id = document.pop("id", None)
     custom_id = document.pop("custom_id", None)
     row = document.pop("row", None)
@@ -72,7 +71,16 @@ def _entry(document: dict[str, Any], place: Place, findings: Findings) -> Entry:
     if model is not None:
         fields["model"] = model
     carried = {str(key): str(value) for key, value in row.items()} if isinstance(row, dict) else {}
-    return Entry(fields=fields, place=place, source=f"{findings.file}:{place.line}", row=carried)
+    cells = {name: cell(name, value) for name, value in carried.items()}
+    names = {key_of(name): value for name, value in cells.items()} | {"row": Row(cells)}
+    return Item(
+        fields,
+        f"{label}:{place.line}",
+        lambda *_: place,
+        Names(names),
+        carried,
+        f"line {place.line}" if identity is not None else "",
+    )
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,36 +1,56 @@
-"""Reads a manifest of any format."""
+"""Reads a manifest of any format, and everything it names, into specs that can be sent."""
 
 from __future__ import annotations
 
 import codecs
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from runner.errors import InputMissing, UsageProblem
-from runner.manifest.diagnostics import Diagnostic, Findings, InvalidManifest, Place
-from runner.manifest.entries import RulesOf, specs
+from runner.manifest import encoding
+from runner.manifest.assembly import DEFAULT_MODEL, MEDIA, Assembly
+from runner.manifest.diagnostics import Diagnostic, Findings, Place
+from runner.manifest.folders import photos
+from runner.manifest.head import ENDINGS, Folder, Head, Settings
+from runner.manifest.items import Item, is_wanted, typed
 from runner.manifest.jsonl import read_jsonl
-from runner.manifest.tables import read_table
+from runner.manifest.presets import PRESETS
+from runner.manifest.readings import decide, delimiter_of
+from runner.manifest.sources import Given, Reopen, RulesOf, Source, items
+from runner.manifest.tables import open_text
+from runner.manifest.twins import refuse_twins
+from runner.manifest.workbook import open_workbook
 from runner.manifest.yaml_core import LARGEST
-from runner.manifest.yaml_reader import Settings, read_yaml
-from runner.model import JobSpec
+from runner.manifest.yaml_reader import YamlManifest
+from runner.model import JobSpec, LocalFiles
 
-FORMATS: Final = {
-    ".yaml": "yaml",
-    ".yml": "yaml",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-}
-LARGEST_TABLE: Final = 2 << 30
+FORMATS: Final = {".yaml": "yaml", ".yml": "yaml", **ENDINGS}
+LARGEST_TABLE: Final = 4 << 30
 NOT_IN_YAML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 """Control characters, and the line breaks of YAML 1.1 that no editor shows: the parser would fold them away."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inline:
+    """What the command line says of a table that is a manifest by itself."""
+
+    prompt: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = field(default_factory=dict)
+    """Fields that every row has, as text."""
+    encoding: str | None = None
+    preset: str | None = None
+    per: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it says nothing."""
+        return self == Inline()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,74 +59,248 @@ class Manifest:
 
     name: str
     path: Path
-    jobs: tuple[JobSpec, ...]
+    jobs: Sequence[JobSpec]
+    """Read once, and kept as they were when they were checked."""
+    repeated: frozenset[int] = frozenset()
+    """Hashes of the fingerprints that more than one job may have."""
     run: Mapping[str, Any] = field(default_factory=dict)
     """The settings under `run:`, as they stand."""
+    on_conflict: str = "error"
     warnings: tuple[Diagnostic, ...] = ()
 
 
-def read_manifest(path: Path, *, rules: RulesOf, settings: Settings | None = None) -> Manifest:
+def read_manifest(
+    path: Path,
+    *,
+    rules: RulesOf,
+    settings: Settings | None = None,
+    local: LocalFiles | None = None,
+    inline: Inline | None = None,
+) -> Manifest:
     """The manifest in a file, every job checked by its model's rules, and every setting by its own.
 
     Raises `InvalidManifest` with every error at once, `InputMissing` where there is no such file, and `UsageProblem`
-    for a format that is not known.
+    for a format that is not known, or for words of the command line that the format has a place for.
     """
     form = FORMATS.get(path.suffix.lower())
-    data = _read(path)
+    _check_there(path)
     if form is None:
         known = ", ".join(sorted(FORMATS))
         raise UsageProblem(f"{path}: not a manifest's name; known endings: {known}")
+    inline = inline or Inline()
+    if form in ("yaml", "jsonl") and not inline.is_empty:
+        raise UsageProblem(
+            f"{path}: --prompt, --col, --set, --encoding, --preset and --per are for tables; "
+            "a YAML manifest says these things itself"
+        )
     findings = Findings(str(path))
-    name: str | None = None
-    run: Mapping[str, Any] = {}
-    text = _decode(data, form, findings)
-    if text is None:
-        raise InvalidManifest(findings.found)
-    if form == "yaml":
-        found = read_yaml(text, settings or {}, findings)
-        name, run, entries = found.name, found.run, found.entries
-    elif form == "jsonl":
-        entries = read_jsonl(text, findings)
-    else:
-        entries = read_table(text, is_tsv=form == "tsv", rules_of=rules, findings=findings)
-    jobs = specs(entries, rules, findings)
-    if findings.has_errors:
-        raise InvalidManifest(findings.found)
-    return Manifest(name=name or _name_of(path), path=path, jobs=tuple(jobs), run=run, warnings=tuple(findings.found))
+    reading = _Reading(path, rules, settings or {}, local, findings)
+    head = reading.read(form, inline)
+    specs = reading.assembly.specs
+    repeated = refuse_twins(reading.assembly, head.on_conflict, findings, reading.line_of)
+    if not specs and not findings.has_errors:
+        findings.error("no-jobs", Place(), "there are no jobs in it", "add at least one")
+    findings.refuse_if_any()
+    return Manifest(
+        name=head.name or _name_of(path),
+        path=path,
+        jobs=specs,
+        repeated=repeated,
+        run=head.run,
+        on_conflict=head.on_conflict,
+        warnings=tuple(findings.found),
+    )
 
 
-def _read(path: Path) -> bytes:
+class _Reading:
+    """One reading of a manifest and the files it names."""
+
+    def __init__(
+        self, path: Path, rules: RulesOf, settings: Settings, local: LocalFiles | None, findings: Findings
+    ) -> None:
+        self._path = path
+        self._rules = rules
+        self._settings = settings
+        self._local = local
+        self._findings = findings
+        self.assembly = Assembly(Head(), rules, findings, local)
+        self.line_of: Callable[[int], str] = lambda _: ""
+        """The text of a line of the manifest, for errors that only the whole shows."""
+
+    def read(self, form: str, inline: Inline) -> Head:
+        """All of it into the assembly."""
+        if form == "yaml":
+            text = self._yaml_text()
+            if text is None:
+                return Head()
+            manifest = YamlManifest(text, self._settings, self._findings)
+            self.line_of = manifest.line
+            self._begin(manifest.head)
+            self._add(manifest.jobs())
+            for source in manifest.head.sources:
+                self._add(self._from(source))
+            self.assembly.end()
+            return manifest.head
+        head = self._alone(form, inline)
+        self._begin(head)
+        for source in head.sources:
+            self._add(self._from(source))
+        return head
+
+    def _begin(self, head: Head) -> None:
+        if head.matrix is not None:
+            model = head.fields.get("model")
+            rules = self._rules(model if isinstance(model, str) and model else DEFAULT_MODEL)
+            head.matrix.settle(frozenset(rules.fields) if rules else frozenset(head.fields), self._findings)
+        self.assembly = Assembly(head, self._rules, self._findings, self._local)
+
+    def _add(self, found: Iterator[Item]) -> None:
+        for item in found:
+            self.assembly.add(item)
+
+    def _alone(self, form: str, inline: Inline) -> Head:
+        """The head of a table that is a manifest by itself: what the command line says."""
+        head = Head()
+        place = Place()
+        preset = PRESETS[inline.preset] if inline.preset else None
+        if inline.prompt is not None:
+            head.fields["prompt"] = inline.prompt
+        rules = self._rules(inline.values.get("model") or DEFAULT_MODEL)
+        for name, text in inline.values.items():
+            head.fields[name] = typed(text, (rules.fields.get(name, {}) if rules else {}).get("type"))
+        head.places = dict.fromkeys(head.fields, place)
+        head.sources.append(
+            Source(
+                file=str(self._path),
+                format=form,
+                encoding=inline.encoding,
+                columns={name: (column,) for name, column in inline.columns.items()},
+                preset=preset,
+                per=inline.per or "product",
+                is_alone=True,
+            )
+        )
+        return head
+
+    # ----------------------------------------------------------------------------------------------------- sources
+
+    def _from(self, source: Source | Folder) -> Iterator[Item]:
+        if isinstance(source, Folder):
+            yield from photos(source, self._path.parent, self._media_of, self._local, self._findings)
+            return
+        path = self._path if source.is_alone else self._path.parent / source.file
+        label = str(self._path) if source.is_alone else source.file
+        if not source.is_alone and (missing := _problem_of(path)):
+            self._findings.error(
+                "source",
+                source.place("file"),
+                f"{source.file}{missing if missing[0] == ' ' else ': ' + missing}",
+                "paths are from the manifest's folder",
+            )
+            return
+        if source.format == "jsonl":
+            yield from self._json_lines(source, path, label)
+        elif source.format == "xlsx":
+            yield from self._table(source, label, partial(open_workbook, path, source.sheet, self._findings, label))
+        else:
+            codec = self._codec(source, path, label)
+            if codec is not None:
+                yield from self._table(
+                    source, label, partial(open_text, path, codec, delimiter_of(source), self._findings, label)
+                )
+
+    def _media_of(self, path: str) -> dict[str, Any]:
+        """A photo in the model's first field of media."""
+        rules = self._rules(self._given().model)
+        name = next(iter(rules.url_fields), MEDIA[0]) if rules else MEDIA[0]
+        is_list = rules is None or rules.fields.get(name, {}).get("type") == "array"
+        return {name: [path] if is_list else path}
+
+    def _table(self, source: Source, label: str, reopen: Reopen) -> Iterator[Item]:
+        with reopen() as sheet:
+            if sheet is not None:
+                yield from items(source, sheet, label, self._rules, self._given(), self._findings, reopen)
+
+    def _given(self) -> Given:
+        head = self.assembly.head
+        model = head.fields.get("model")
+        return Given(
+            fields=head.given, names=head.names, model=model if isinstance(model, str) and model else DEFAULT_MODEL
+        )
+
+    def _codec(self, source: Source, path: Path, label: str) -> str | None:
+        """What the table is written in; `None` where it cannot be told, which is then in the findings."""
+        if source.encoding is not None and not encoding.is_known(source.encoding):
+            hint = "as in  utf-8, cp932 (Japan), cp1252 (Western Europe), gb18030 (China), cp949 (Korea)"
+            self._findings.error(
+                "encoding", source.place("encoding"), f"no encoding is called {source.encoding!r}", hint
+            )
+            return None
+        found = encoding.look(path, source.encoding)
+        if isinstance(found, encoding.Unsaid):
+            given = self._given()
+            return decide(source, path, label, found.codecs, self._rules(given.model), given, self._findings)
+        return self._certain(found, label)
+
+    def _certain(self, found: encoding.Certain | encoding.Unsaid | encoding.Broken, label: str) -> str | None:
+        if isinstance(found, encoding.Certain):
+            return found.codec
+        if isinstance(found, encoding.Broken):
+            code = "nul" if "NUL" in found.message else "encoding"
+            self._findings.error(code, Place(line=found.line, file=label), found.message, found.hint)
+        return None
+
+    def _json_lines(self, source: Source, path: Path, label: str) -> Iterator[Item]:
+        codec = self._certain(encoding.look(path, source.encoding or "utf-8-sig"), label)
+        if codec is None:
+            return
+        with path.open(encoding=codec, newline="\n") as file:
+            for item in read_jsonl(file, label, self._findings):
+                if source.where is None or is_wanted(source.where, source.place("where"), item, self._findings):
+                    yield item
+
+    def _yaml_text(self) -> str | None:
+        """The text: UTF-8, or UTF-16 where its mark says so. Another encoding is never guessed: prompts cost money."""
+        data = self._path.read_bytes() if self._path.stat().st_size <= LARGEST else None
+        if data is None:
+            message = f"a YAML manifest of more than {LARGEST >> 20} MB"
+            self._findings.error("too-large", Place(), message, "use CSV or JSONL, by themselves or under sources:")
+            return None
+        is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        try:
+            text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data[: error.start].count(b"\n") + 1
+            message = f"byte {data[error.start]:#04x} is not UTF-8"
+            self._findings.error("encoding", Place(line=line), message, "save it as UTF-8")
+            return None
+        if bad := NOT_IN_YAML.search(text):
+            line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
+            place = Place(line=line, column=column)
+            self._findings.error("nul", place, f"the control character {bad[0]!r}", "remove it")
+            return None
+        return text
+
+
+def _check_there(path: Path) -> None:
+    if problem := _problem_of(path):
+        raise InputMissing(f"{path}{problem if problem.startswith(' ') else f': {problem}'}")
+
+
+def _problem_of(path: Path) -> str | None:
+    """Why a file cannot be read, or `None`."""
     try:
         found = path.stat()  # before it is opened: a pipe without a writer would wait for ever
         if not stat.S_ISREG(found.st_mode):
-            raise InputMissing(f"{path} is not a regular file")
+            return " is not a regular file"
         if found.st_size > LARGEST_TABLE:
-            raise InputMissing(f"{path} is larger than {LARGEST_TABLE >> 30} GiB")
-        return path.read_bytes()
+            return f" is larger than {LARGEST_TABLE >> 30} GiB"
+        with path.open("rb"):
+            return None
     except FileNotFoundError:
-        raise InputMissing(f"{path}: no such file") from None
+        return "no such file"
     except OSError as error:
-        raise InputMissing(f"{path}: {error.strerror}") from error
-
-
-def _decode(data: bytes, form: str, findings: Findings) -> str | None:
-    """The text: UTF-8, or UTF-16 where its mark says so. Another encoding is never guessed: prompts cost money."""
-    if form == "yaml" and len(data) > LARGEST:
-        findings.error("too-large", Place(), f"a YAML manifest of more than {LARGEST >> 20} MB", "use CSV or JSONL")
-        return None
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data[: error.start].count(b"\n") + 1
-        hint = 'save it as UTF-8 (in Excel: "CSV UTF-8")'
-        findings.error("encoding", Place(line=line), f"byte {data[error.start]:#04x} is not UTF-8", hint)
-        return None
-    if form == "yaml" and (bad := NOT_IN_YAML.search(text)):
-        line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
-        findings.error("nul", Place(line=line, column=column), f"the control character {bad[0]!r}", "remove it")
-        return None
-    return text
+        return error.strerror or str(error)
 
 
 def _name_of(path: Path) -> str:

@@ -1,19 +1,96 @@
-"""The manifest's own JSON Schema (draft-07, which editors handle best), and a manifest to start from."""
+"""The format of YAML manifests as a JSON Schema: the reader checks by it, and editors complete by it.
+
+Draft-07, which editors handle best. What is inside a job is the model's matter: for editors its fields are filled in,
+and the reader asks the model's own rules about each job.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 
-from runner.manifest.entries import LONGEST_ID
-from runner.manifest.yaml_reader import KEYS, NAME
+LONGEST_ID: Final = 120
+NAME_PATTERN: Final = "^[a-z0-9][a-z0-9._-]*$"
+FORMATS: Final = ("csv", "tsv", "jsonl", "xlsx")
+PRESET_NAMES: Final = ("shopify", "woocommerce", "google-merchant")
+CONFLICTS: Final = ("error", "suffix", "overwrite")
+
+_TEXT: Final = {"type": "string", "minLength": 1}
+_SCALAR: Final = {"type": ["string", "number", "boolean"]}
+_MODEL: Final = {"type": "string", "description": "The model's id, as google/nano-banana/edit."}
+_COLUMN: Final = {
+    "anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1}],
+    "description": "A column's name; several for pictures, and * for any letters: [main_image, other_image_*].",
+}
+_NAME_OF_AXIS: Final = {"type": ["string", "number"], "description": "The value's name, in ids and paths."}
+
+SOURCE: Final = {
+    "type": "object",
+    "additionalProperties": False,
+    "anyOf": [{"required": ["file"]}, {"required": ["folder"]}],
+    "properties": {
+        "file": {**_TEXT, "description": "A CSV, TSV, JSONL or XLSX file, from the manifest's folder."},
+        "folder": {**_TEXT, "description": "A folder of photos: a job a photo."},
+        "glob": {**_TEXT, "description": 'Which photos, as "*.jpg" or "**/*.png"; all of them where it is left out.'},
+        "format": {"enum": list(FORMATS), "description": "What the file is, where its ending does not say so."},
+        "encoding": {**_TEXT, "examples": ["utf-8", "cp932", "cp1252"], "description": "What the file is written in."},
+        "delimiter": {"enum": [",", ";", "\t", "|"], "description": "What stands between cells."},
+        "sheet": {**_TEXT, "description": "The sheet of a workbook; the first where it is left out."},
+        "columns": {
+            "type": "object",
+            "additionalProperties": _COLUMN,
+            "description": "Which column a field is read from: {id: SKU, image_urls: Photo}.",
+        },
+        "where": {**_TEXT, "description": "Which rows are wanted: stock > 0 and status == 'active'."},
+        "preset": {"enum": list(PRESET_NAMES), "description": "An export of a known shop, read as it is."},
+        "per": {
+            "enum": ["product", "image"],
+            "description": "With a preset: one job a product with all its pictures, or one a picture.",
+        },
+    },
+}
+MATRIX: Final = {
+    "type": "object",
+    "description": "Each job in every combination of these: scene: [white, kitchen].",
+    "properties": {
+        "include": {
+            "type": "array",
+            "items": {"type": "object", "additionalProperties": _SCALAR},
+            "description": "Further combinations, for all or `when` a condition holds.",
+        },
+        "exclude": {
+            "type": "array",
+            "items": {"type": "object", "additionalProperties": _SCALAR, "minProperties": 1},
+            "description": "Combinations that are left out.",
+        },
+    },
+    "additionalProperties": {
+        "type": "array",
+        "minItems": 1,
+        "items": {"anyOf": [_SCALAR, {"type": "object", "required": ["name"], "properties": {"name": _NAME_OF_AXIS}}]},
+    },
+}
+OUTPUT: Final = {
+    "type": "object",
+    "additionalProperties": False,
+    "description": "Where the files go, below images/.",
+    "properties": {
+        "path": {**_TEXT, "description": 'A template, as "{{ id }}/{{ n }}.{{ ext }}"; n counts a job\'s files.'},
+        "on_conflict": {
+            "enum": list(CONFLICTS),
+            "description": "Where two files would have one name: an error, a number behind the later one's name, or "
+            "writing over a file that is no job's.",
+        },
+    },
+}
 
 
-def manifest_schema(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def manifest_schema(
+    fields: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The schema of YAML manifests whose jobs have these fields, each with its own schema."""
-    inputs = {name: _relaxed(schema) for name, schema in fields.items()}
-    model = {"type": "string", "description": "The model's id, as google/nano-banana/edit."}
+    inputs = {name: _relaxed(name, schema) for name, schema in fields.items()}
     job = {
         "type": "object",
         "additionalProperties": False,
@@ -21,34 +98,78 @@ def manifest_schema(fields: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         "properties": {
             "id": {
                 "type": ["string", "number"],
-                "maxLength": LONGEST_ID,
-                "description": "The job's name in files and reports; unique.",
+                "description": f"The job's name in files and reports; unique, at most {LONGEST_ID} characters.",
             },
-            "model": model,
+            "model": _MODEL,
             **inputs,
         },
     }
-    properties = {
-        "version": {"const": 1, "description": "The format's version."},
-        "name": {"type": "string", "pattern": f"^{NAME.pattern}$", "description": "The run's name."},
-        "model": model,
-        "defaults": {
-            "type": "object",
-            "additionalProperties": False,
-            "properties": {"model": model, **inputs},
-            "description": "What every job inherits.",
-        },
-        "jobs": {"type": "array", "minItems": 1, "items": job, "description": "One entry an edit."},
-        "run": {"type": "object", "description": "Settings of the run: concurrency, max_cost_usd, until …"},
+    fields_given: dict[str, Any] = {"model": _MODEL, **inputs}
+    given = {"type": "object", "additionalProperties": False, "properties": fields_given}
+    defaults = {**given, "properties": {"id": {"type": "string"}, **fields_given}}
+    head = head_schema(settings)
+    properties = dict(head["properties"])
+    properties["defaults"] = {**defaults, "description": properties["defaults"]["description"]}
+    properties["jobs"] = {"type": "array", "minItems": 1, "items": job, "description": "One entry an edit."}
+    override = properties["overrides"]["items"]
+    properties["overrides"] = {
+        **properties["overrides"],
+        "items": {**override, "properties": {**override["properties"], "set": given}},
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "runcomfy-batch manifest",
+        **head,
+        "anyOf": [{"required": ["jobs"]}, {"required": ["sources"]}],
+        "properties": properties,
+    }
+
+
+def head_schema(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The schema of everything in a manifest but its jobs."""
+    run: dict[str, Any] = {"type": "object", "description": "Settings of the run: concurrency, max_cost_usd, until …"}
+    if settings:
+        run |= {"properties": {name: {} for name in settings}}
+    properties = {
+        "version": {"const": 1, "description": "The format's version."},
+        "name": {"type": "string", "pattern": NAME_PATTERN, "maxLength": 80, "description": "The run's name."},
+        "model": _MODEL,
+        "defaults": {"type": ["object", "null"], "description": "What every job inherits."},
+        "sources": {
+            "type": "array",
+            "minItems": 1,
+            "items": SOURCE,
+            "description": "Tables and folders that jobs are made from.",
+        },
+        "matrix": MATRIX,
+        "jobs": {"description": "One entry an edit."},
+        "overrides": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "additionalProperties": False,
+                "required": ["match"],
+                "properties": {
+                    "match": {**_TEXT, "description": "Ids of jobs; a * stands for any letters."},
+                    "set": {
+                        "type": "object",
+                        "minProperties": 1,
+                        "description": "Fields that these jobs have instead.",
+                    },
+                    "skip": {"type": "boolean", "description": "Whether these jobs are left out."},
+                },
+            },
+            "description": "Exceptions for some jobs, by their ids.",
+        },
+        "output": OUTPUT,
+        "run": run,
+    }
+    return {
         "type": "object",
-        "required": ["version", "jobs"],
+        "required": ["version"],
         "additionalProperties": False,
         "patternProperties": {"^x-": {}},
-        "properties": {key: properties[key] for key in KEYS},
+        "properties": properties,
     }
 
 
@@ -57,9 +178,13 @@ def template() -> str:
     return resources.files("runner.manifest").joinpath("template.yaml").read_text("utf-8")
 
 
-def _relaxed(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A field as a manifest may write it: where the model takes a list, one value will do."""
+def _relaxed(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """A field as a manifest may write it: one value for a list of one; a template of any length."""
+    if name == "prompt":
+        return {key: value for key, value in schema.items() if key not in ("maxLength", "default")}
     if schema.get("type") != "array":
         return dict(schema)
     description = {"description": schema["description"]} if "description" in schema else {}
-    return {"anyOf": [dict(schema), dict(schema.get("items", {}))], **description}
+    one = {key: value for key, value in schema.get("items", {}).items() if key != "format"}
+    many = {**schema, "items": one} if "items" in schema else dict(schema)
+    return {"anyOf": [many, one], **description}

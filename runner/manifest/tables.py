@@ -1,67 +1,140 @@
-"""CSV and TSV as manifests by themselves: a row is a job, a column a field of the model; the rest is carried along."""
+"""Tables, by whichever program they were saved: rows of cells with their places.
+
+`csv.Sniffer` takes the letter `r` for a delimiter where there is one column, so delimiters are counted here, outside
+quotes, in the header and the first rows. A ragged row, a quote that is never closed and a cell of megabytes are errors:
+whatever was meant, it is not what would be sent.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
-from runner.manifest.diagnostics import Findings, Place, did_you_mean
-from runner.manifest.entries import DEFAULT_MODEL, Entry, RulesOf, split_urls
-from runner.model import InputRules
+from runner.errors import InputMissing
+from runner.manifest.diagnostics import Findings, Place
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 LARGEST_CELL: Final = 1 << 20
-SYNONYMS: Final = {
-    "image_urls": ("image_url", "image", "images", "url", "urls", "photo", "image_src", "src"),
-    "prompt": ("prompt_text", "instruction", "edit"),
-}
-SPOILT: Final = re.compile(r"#(REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!)")
+LONGEST_LINE: Final = 8 << 20
+"""A text file whose first line does not end is none; it is refused before it fills the memory."""
+SAMPLE: Final = 1 << 18
+MOST_COLUMNS: Final = 4096
+SPOILT: Final = re.compile(r"#(REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|BLOCKED!|CONNECT!|FIELD!)")
+"""What a spreadsheet shows where a formula failed."""
+
+Cells = tuple[int, int, Sequence[str]]
+"""The line on which a row begins, its row in the spreadsheet, and its cells."""
 
 
-def read_table(text: str, *, is_tsv: bool, rules_of: RulesOf, findings: Findings) -> list[Entry]:
-    """The rows as entries; what is wrong goes to `findings`."""
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        findings.error("nul", Place(line=line), "a NUL byte: this is no text file", "save it as CSV UTF-8")
-        return []
-    separator, text, skipped = _declared(text)
-    delimiter = separator or ("\t" if is_tsv else _delimiter(text))
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """An open table: its header, and the rows below it, each as long as the header."""
+
+    header: Sequence[str]
+    rows: Iterator[Cells]
+    header_line: int = 1
+
+
+def cell_name(index: int, row: int) -> str:
+    """A spreadsheet's name for a cell; the column counts from 0, the row from 1."""
+    letters, index = "", index + 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(65 + rest) + letters
+    return f"{letters}{row}"
+
+
+@contextmanager
+def open_text(path: Path, codec: str, delimiter: str | None, findings: Findings, label: str) -> Iterator[Sheet | None]:
+    """A CSV or TSV file in a known encoding; `None` where it has no header, which is then in the findings."""
+    try:
+        file = path.open(encoding=codec, newline="")
+    except OSError as error:
+        raise InputMissing(f"{path}: {error.strerror}") from error
+    with file:
+        separator, skipped = _declared(file)
+        delimiter = delimiter or separator or _delimiter(_sample(file))
+        yield _sheet(file, delimiter, skipped, findings, label)
+
+
+def _sheet(file: io.TextIOWrapper, delimiter: str, skipped: int, findings: Findings, label: str) -> Sheet | None:
     csv.field_size_limit(LARGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(_bounded(file), delimiter=delimiter, strict=True)
     try:
         header = next(reader, [])
-        if not any(cell.strip() for cell in header):
-            hint = "the first row names the columns: id, prompt, image_urls"
-            findings.error("empty", Place(), "an empty table", hint)
-            return []
-        return list(_rows(reader, header, rules_of, findings, skipped))
     except csv.Error as error:
-        hint = 'a quote that is never closed? look for a lone " near this line'
-        findings.error("csv-syntax", Place(line=reader.line_num + skipped), str(error), hint)
-        return []
+        _syntax(error, reader.line_num + skipped, findings, label)
+        return None
+    if not any(cell.strip() for cell in header) or len(header) > MOST_COLUMNS:
+        hint = "the first row names the columns: id, prompt, image_urls"
+        what = "an empty table" if len(header) <= MOST_COLUMNS else f"a header of {len(header):,} columns"
+        findings.error("empty", Place(file=label), what, hint)
+        return None
+    rows = _rows(reader, len(header), skipped, findings, label)
+    return Sheet([cell.strip("\ufeff") for cell in header], rows, 1 + skipped)
 
 
-def _declared(text: str) -> tuple[str | None, str, int]:
+def _rows(reader: Any, width: int, skipped: int, findings: Findings, label: str) -> Iterator[Cells]:
+    number, ends = 1, reader.line_num + skipped
+    try:
+        for cells in reader:
+            start, ends, number = ends + 1, reader.line_num + skipped, number + 1
+            if len(cells) == width:
+                yield start, number, cells
+            elif any(cell.strip() for cell in cells):
+                hint = "an unquoted delimiter in a prompt? quote that cell" if len(cells) > width else ""
+                message = f"the row has {len(cells)} cells, the header has {width} (spreadsheet row {number})"
+                findings.error("ragged-row", Place(line=start, file=label), message, hint)
+    except csv.Error as error:
+        _syntax(error, reader.line_num + skipped, findings, label)
+
+
+def _syntax(error: csv.Error, line: int, findings: Findings, label: str) -> None:
+    hint = 'a quote that is never closed? look for a lone " near this line'
+    findings.error("csv-syntax", Place(line=line, file=label), str(error), hint)
+
+
+def _bounded(file: io.TextIOWrapper) -> Iterable[str]:
+    """The file's lines; raises `csv.Error` for one that is longer than any sheet's."""
+    while line := file.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE:
+            raise csv.Error(f"a line of more than {LONGEST_LINE >> 20} MB")
+        yield line
+
+
+def _declared(file: io.TextIOWrapper) -> tuple[str | None, int]:
     """Excel's first line `sep=;`, taken off."""
-    match = re.match(r"sep=(.)\r?\n", text)
-    return (match[1], text[match.end() :], 1) if match else (None, text, 0)
+    first = file.readline(16)
+    if match := re.fullmatch(r"\ufeff?sep=(.)\r?\n?", first):
+        return match[1], 1
+    file.seek(0)
+    return None, 0
+
+
+def _sample(file: io.TextIOWrapper) -> str:
+    place = file.tell()
+    sample = file.read(SAMPLE)
+    file.seek(place)
+    return sample
 
 
 def _delimiter(text: str) -> str:
     """The delimiter that occurs outside quotes, the same number of times in the header as in most first rows."""
     counts: list[dict[str, int]] = []
     current, quoted = dict.fromkeys(DELIMITERS, 0), False
-    for char in text[: 1 << 18]:
+    for char in text:
         if char == '"':
             quoted = not quoted
-        elif not quoted and char == "\n":
+        elif not quoted and char in "\r\n":
             counts.append(current)
             current = dict.fromkeys(DELIMITERS, 0)
-            if len(counts) > 20:
+            if len(counts) > 40:
                 break
         elif not quoted and char in current:
             current[char] += 1
@@ -74,106 +147,3 @@ def _delimiter(text: str) -> str:
         return (same if head[delimiter] else -1, head[delimiter])
 
     return max(DELIMITERS, key=score)
-
-
-def _check_names(header: Sequence[str], fields: Iterable[str], findings: Findings) -> None:
-    """No two columns for one field, and no two of the user's own under one name: one of them would be lost."""
-    first: dict[str, int] = {}
-    for index, cell in enumerate(header):
-        name = key if (key := _key(cell)) in fields else cell.strip()
-        if name and first.setdefault(name, index) != index:
-            hint = f"the first is {_cell(first[name], 1)}: rename one of them"
-            findings.error("duplicate-column", Place(cell=_cell(index, 1)), f"two columns are named {name!r}", hint)
-
-
-def _columns(header: Sequence[str], rules: InputRules | None, findings: Findings) -> dict[int, str]:
-    """Which column is which field of a model; every other column is the user's own."""
-    fields = ["id", "model", *(rules.fields if rules else ("prompt", "image_urls"))]
-    _check_names(header, fields, findings)
-    plain = [_key(cell) for cell in header]
-    columns = {plain.index(field): field for field in fields if field in plain}
-    for field, others in SYNONYMS.items():
-        if field in fields and field not in columns.values():
-            match = next((plain.index(other) for other in others if other in plain), None)
-            if match is not None and match not in columns:
-                columns[match] = field
-    for field in ("prompt", "image_urls"):
-        if rules and field in fields and field not in columns.values():
-            findings.error("missing-column", Place(), f"no column {field!r}", did_you_mean(field, header))
-    return columns
-
-
-def _rows(reader: Any, header: Sequence[str], rules_of: RulesOf, findings: Findings, skipped: int) -> Iterator[Entry]:
-    @cache
-    def reading(model: str) -> tuple[InputRules | None, Mapping[int, str]]:
-        rules = rules_of(model)
-        return rules, _columns(header, rules, findings)
-
-    named = next((index for index, cell in enumerate(header) if _key(cell) == "model"), None)
-    if named is None:
-        reading(DEFAULT_MODEL)
-    ends, number = reader.line_num, 1
-    for cells in reader:
-        start, ends, number = ends + 1 + skipped, reader.line_num, number + 1
-        if not any(cell.strip() for cell in cells):
-            continue
-        if len(cells) != len(header):
-            hint = "an unquoted delimiter in a prompt? quote that cell" if len(cells) > len(header) else ""
-            message = f"the row has {len(cells)} cells, the header has {len(header)} (spreadsheet row {number})"
-            findings.error("ragged-row", Place(line=start), message, hint)
-            continue
-        model = cells[named].strip() if named is not None else ""
-        rules, columns = reading(model or DEFAULT_MODEL)
-        yield _entry(cells, header, columns, rules, Place(line=start, cell=_cell(0, number)), number, findings)
-
-
-def _entry(
-    cells: Sequence[str],
-    header: Sequence[str],
-    columns: Mapping[int, str],
-    rules: InputRules | None,
-    place: Place,
-    number: int,
-    findings: Findings,
-) -> Entry:
-    fields: dict[str, Any] = {}
-    places: dict[str, Place] = {}
-    for index, field in columns.items():
-        text = cells[index].strip() if field != "prompt" else cells[index].strip("\r\n")
-        places[field] = Place(line=place.line, cell=_cell(index, number))
-        if SPOILT.fullmatch(text):
-            findings.error("spoilt-cell", places[field], f"{text} is a spreadsheet's error, not a value")
-        elif text or field == "id":
-            fields[field] = _value(text, rules.fields.get(field, {}) if rules else {})
-    row = {name: cell for name, cell in zip(header, cells, strict=True) if name.strip()}
-    source = f"{findings.file}:{place.line}"
-    return Entry(fields=fields, place=Place(line=place.line), source=source, row=row, places=places)
-
-
-def _value(text: str, schema: Mapping[str, Any]) -> Any:
-    """A cell as its field's type; what does not fit stays text, and the schema says so."""
-    match schema.get("type"):
-        case "array":
-            return split_urls(text)
-        case "integer" if re.fullmatch(r"[-+]?\d{1,15}(\.0+)?", text):
-            return int(float(text))
-        case "number" if re.fullmatch(r"[-+]?\d{1,15}([.,]\d+)?", text):
-            return float(text.replace(",", "."))
-        case "boolean" if text.lower() in ("true", "false", "yes", "no", "1", "0"):
-            return text.lower() in ("true", "yes", "1")
-        case _:
-            return text
-
-
-def _key(name: str) -> str:
-    """A column's name without regard to case, spaces and punctuation."""
-    return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
-
-
-def _cell(index: int, row: int) -> str:
-    """A spreadsheet's name for a cell; the column counts from 0, the row from 1."""
-    letters, index = "", index + 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        letters = chr(65 + rest) + letters
-    return f"{letters}{row}"

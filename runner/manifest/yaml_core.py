@@ -2,8 +2,11 @@
 
 PyYAML follows YAML 1.1, in which `16:9` is the number 969, `no` is false, `00123` is 83 and the last of two equal keys
 wins silently. Here only `null`, `true`, `false` and decimal numbers are anything but text, and a second key is an
-error. A flood of brackets is refused by looking at the parser's events first: the C loader would crash on 30,000 of
-them. Aliases and merges that unfold to far more than the text are refused while they unfold.
+error.
+
+The parser's events are read one by one and composed here, so that a list of a hundred thousand jobs is read job by job
+and a flood of brackets is refused in passing: the C loader would crash on 30,000 of them. Aliases and merges that
+unfold to far more than the text are refused while they unfold.
 """
 
 from __future__ import annotations
@@ -19,46 +22,141 @@ from runner.manifest.diagnostics import Findings, Place
 
 LARGEST: Final = 64 << 20
 DEEPEST: Final = 50
-MOST_NODES: Final = 5_000_000
+MOST_NODES: Final = 20_000_000
 SPARE_NODES: Final = 100_000
 """How many nodes a document may unfold to beyond one a character: a bomb is small, and refused in a moment."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STR: Final = "tag:yaml.org,2002:str"
+_KINDS: Final = (
+    ("null", re.compile(r"~|null|Null|NULL|"), "~nN"),
+    ("bool", re.compile(r"true|True|TRUE|false|False|FALSE"), "tTfF"),
+    ("int", re.compile(r"[-+]?(0|[1-9][0-9]*)"), "-+0123456789"),
+    ("float", re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), "-+0123456789."),
+    ("merge", re.compile(r"<<"), "<"),
+)
+_BY_FIRST: Final = {
+    first: [(kind, pattern) for kind, pattern, firsts in _KINDS if first in firsts]
+    for first in {first for _, _, firsts in _KINDS for first in firsts}
+}
 
 
-class CoreLoader(_Loader):  # type: ignore[misc]  # the C loader exists only where libyaml does
-    """A loader used for its node graph alone."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 PyYAML's own protocol
+END_OF_LINE: Final = re.compile(r"[\r\n\x85]|\Z")
 
 
-for _tag, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
-    ("float", r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+0123456789.")),
-    ("merge", r"<<", ["<"]),
-):
-    CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first)
+class Refused(Exception):
+    """The document must not be read on; why is in the findings."""
+
+
+class TooLarge(ValueError):
+    """The document unfolds to more than anybody writes."""
 
 
 class Document:
-    """A parsed YAML file: its root node, and places in it."""
+    """A YAML text that is read from its beginning to its end: events, nodes made of them, and places."""
 
-    def __init__(self, text: str, root: yaml.Node | None) -> None:
-        self.root = root
-        self._lines = text.splitlines()
+    def __init__(self, text: str, findings: Findings) -> None:
+        self._text = text
+        self._findings = findings
+        self._events = yaml.parse(text, Loader=_Loader)
+        self._peeked: Any = None
+        self._depth = 0
+        self._anchors: dict[str, yaml.Node] = {}
         self._nodes_left = min(MOST_NODES, SPARE_NODES + len(text))
+
+    # ----------------------------------------------------------------------------------------------------- events
+
+    def next(self) -> Any:
+        """The next event; raises `yaml.MarkedYAMLError` for what is no YAML, and `Refused`."""
+        if self._peeked is not None:
+            event, self._peeked = self._peeked, None
+            return event
+        event = next(self._events)
+        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            self._depth += 1
+            if self._depth > DEEPEST:
+                self._refuse("yaml-bomb", event, f"refused: more than {DEEPEST} levels deep")
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            self._depth -= 1
+        tag = getattr(event, "tag", None)
+        if tag is not None and tag != _STR:  # the plain words say what they are; !!str only makes them text
+            shown = tag.replace("tag:yaml.org,2002:", "!!")
+            self._refuse("yaml-tag", event, f"the tag {shown!r} is not allowed", "write plain values")
+        return event
+
+    def peek(self) -> Any:
+        """The next event, which stays the next one."""
+        if self._peeked is None:
+            self._peeked = self.next()
+        return self._peeked
+
+    def compose(self) -> yaml.Node:
+        """The node that begins with the next event; anchors are remembered, aliases are the nodes they name."""
+        event: Any = self.next()
+        start, end = event.start_mark, event.end_mark
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchors:
+                raise yaml.composer.ComposerError(None, None, f"found undefined alias {event.anchor!r}", start)
+            return self._anchors[event.anchor]
+        if isinstance(event, yaml.ScalarEvent):
+            node: yaml.Node = yaml.ScalarNode(_tag_of(event), event.value, start, end, event.style)
+            self._remember(event, node)
+            return node
+        if isinstance(event, yaml.SequenceStartEvent):
+            items: list[yaml.Node] = []
+            node = yaml.SequenceNode("", items, start, None, event.flow_style)
+            self._remember(event, node)
+            while not isinstance(self.peek(), yaml.SequenceEndEvent):
+                items.append(self.compose())
+        else:
+            pairs: list[tuple[yaml.Node, yaml.Node]] = []
+            node = yaml.MappingNode("", pairs, start, None, event.flow_style)
+            self._remember(event, node)
+            while not isinstance(self.peek(), yaml.MappingEndEvent):
+                pairs.append((self.compose(), self.compose()))
+        node.end_mark = self.next().end_mark
+        return node
+
+    def skip(self) -> None:
+        """Pass over the node that begins with the next event; what is anchored in it is remembered."""
+        event = self.peek()
+        if getattr(event, "anchor", None) is not None and not isinstance(event, yaml.AliasEvent):
+            self.compose()
+            return
+        event = self.next()
+        if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            end = yaml.SequenceEndEvent if isinstance(event, yaml.SequenceStartEvent) else yaml.MappingEndEvent
+            while not isinstance(self.peek(), end):
+                self.skip()
+            self.next()
+
+    def _remember(self, event: Any, node: yaml.Node) -> None:
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+
+    def _refuse(self, code: str, event: Any, message: str, hint: str = "") -> None:
+        mark = event.start_mark
+        self._findings.error(code, Place(line=mark.line + 1, column=mark.column + 1), message, hint)
+        raise Refused
+
+    # ----------------------------------------------------------------------------------------------------- places
 
     def place(self, node: yaml.Node) -> Place:
         """Where the node begins, with its line."""
         mark, end = node.start_mark, node.end_mark
         width = end.column - mark.column if end.line == mark.line else 1
-        return Place(line=mark.line + 1, column=mark.column + 1, text=self.line(mark.line), width=max(1, width))
+        return Place(line=mark.line + 1, column=mark.column + 1, text=self.line(mark), width=max(1, width))
 
-    def line(self, number: int) -> str:
-        """The text of a line, counted from 0."""
-        return self._lines[number] if number < len(self._lines) else ""
+    def following(self, mark: Any) -> str:
+        """What stands on the line behind a mark."""
+        end = END_OF_LINE.search(self._text, mark.index)
+        return self._text[mark.index : end.start() if end else len(self._text)]
+
+    def line(self, mark: Any) -> str:
+        """The text of the line that a mark is on."""
+        return line_at(self._text, mark.index)
+
+    # ----------------------------------------------------------------------------------------------------- values
 
     def items(
         self, node: yaml.Node, where: str, findings: Findings, *, depth: int = 0
@@ -68,7 +166,7 @@ class Document:
         merged: list[tuple[str, yaml.Node, yaml.Node]] = []
         for key_node, value in node.value:
             self._spend(depth)
-            if key_node.tag.endswith(":merge"):
+            if key_node.tag == "merge":
                 for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                     if isinstance(source, yaml.MappingNode):
                         merged += self.items(source, where, findings, depth=depth + 1)
@@ -76,11 +174,8 @@ class Document:
                         message = f"<< in {where} merges what is no mapping"
                         findings.error("yaml-merge", self.place(key_node), message, "write  <<: *name-of-a-mapping")
                 continue
-            if not isinstance(key_node, yaml.ScalarNode):
-                hint = "a value that starts with { or [ must be quoted"
-                findings.error("yaml-key", self.place(key_node), f"a key in {where} is not a word", hint)
+            if (key := self.key(key_node, where, findings)) is None:
                 continue
-            key = key_node.value
             if key in seen:
                 hint = f"first on line {seen[key]}"
                 findings.error("duplicate-key", self.place(key_node), f"duplicate key {key!r} in {where}", hint)
@@ -92,14 +187,23 @@ class Document:
                 seen[key] = key_node.start_mark.line + 1
                 yield key, key_node, value
 
-    def value(self, node: yaml.Node, findings: Findings, *, depth: int = 0) -> Any:
+    def key(self, node: yaml.Node, where: str, findings: Findings) -> str | None:
+        """A key's text; `None` for one that is no word."""
+        if isinstance(node, yaml.ScalarNode):
+            return str(node.value)
+        findings.error(
+            "yaml-key", self.place(node), f"a key in {where} is not a word", brace_hint(self.line(node.start_mark))
+        )
+        return None
+
+    def value(self, node: yaml.Node, findings: Findings, *, depth: int = 0, where: str = "a mapping") -> Any:
         """The node as plain values; text stays text."""
         self._spend(depth)
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(item, findings, depth=depth + 1) for item in node.value]
-        pairs = self.items(node, "a mapping", findings, depth=depth)
+        pairs = self.items(node, where, findings, depth=depth)
         return {key: self.value(value, findings, depth=depth + 1) for key, _, value in pairs}
 
     def _spend(self, depth: int) -> None:
@@ -108,42 +212,12 @@ class Document:
             raise TooLarge
 
 
-class TooLarge(ValueError):
-    """The document unfolds to more than anybody writes."""
-
-
-def parse(text: str, findings: Findings) -> Document | None:
-    """The document, or `None` with the first syntax error in `findings`."""
-    try:
-        if not _is_sane(text, findings):
-            return None
-        return Document(text, CoreLoader(text).get_single_node())
-    except yaml.MarkedYAMLError as error:
-        _syntax(text, error, findings)
-    except (yaml.YAMLError, ValueError) as error:
-        findings.error("yaml-syntax", Place(), f"not YAML: {str(error).splitlines()[0][:200]}")
-    return None
-
-
-def _is_sane(text: str, findings: Findings) -> bool:
-    """A look at the events only: they need no memory and no recursion."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
-            depth += 1
-        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            depth -= 1
-        mark: Any = event.start_mark
-        place = Place(line=mark.line + 1, column=mark.column + 1)
-        if depth > DEEPEST:
-            findings.error("yaml-bomb", place, f"refused: more than {DEEPEST} levels deep")
-            return False
-        tag = getattr(event, "tag", None)
-        if tag and tag != "tag:yaml.org,2002:str":  # the plain words say what they are; !!str only makes them text
-            shown = tag.replace("tag:yaml.org,2002:", "!!")
-            findings.error("yaml-tag", place, f"the tag {shown!r} is not allowed", "write plain values")
-            return False
-    return True
+def line_at(text: str, index: int) -> str:
+    """The line of a text in which a character stands."""
+    start = text.rfind("\n", 0, index) + 1
+    start = max(start, text.rfind("\r", start, index) + 1)
+    end = END_OF_LINE.search(text, max(start, min(index, len(text))))
+    return text[start : end.start() if end else len(text)]
 
 
 def is_quoted(node: yaml.ScalarNode) -> bool:
@@ -151,10 +225,18 @@ def is_quoted(node: yaml.ScalarNode) -> bool:
     return node.style in ("'", '"', "|", ">")
 
 
+def _tag_of(event: Any) -> str:
+    """What a scalar is: text, unless it is plain and one of the few words that are something else."""
+    if event.tag is not None or not event.implicit[0]:
+        return "str"
+    text = event.value
+    if not text:
+        return "null"
+    return next((kind for kind, pattern in _BY_FIRST.get(text[0], ()) if pattern.fullmatch(text)), "str")
+
+
 def _scalar(node: yaml.ScalarNode) -> Any:
-    kind, text = node.tag.rsplit(":", 1)[-1], node.value
-    if is_quoted(node) or kind == "str":
-        return text
+    kind, text = node.tag, node.value
     match kind:
         case "null":
             return None
@@ -168,15 +250,17 @@ def _scalar(node: yaml.ScalarNode) -> Any:
             return text
 
 
-def _syntax(text: str, error: yaml.MarkedYAMLError, findings: Findings) -> None:
+def report_syntax(text: str, error: yaml.MarkedYAMLError, findings: Findings) -> None:
+    """The first place at which a text is no YAML, with what was probably meant."""
     mark = error.problem_mark or error.context_mark
-    lines = text.splitlines()
-    line = lines[mark.line] if mark is not None and mark.line < len(lines) else ""
+    line = line_at(text, mark.index) if mark is not None else ""
     place = Place(line=mark.line + 1, column=mark.column + 1, text=line) if mark is not None else Place()
     first = line[mark.column : mark.column + 1] if mark is not None else ""
     problem = error.problem or "not YAML"
-    hint = ""
-    if "mapping values" in problem:
+    hint = brace_hint(line) if re.search(r"(^|[:-]\s+)\{\{", line) else ""
+    if hint:
+        pass
+    elif "mapping values" in problem:
         hint = 'a value that contains ": " must be quoted, or written as a block:  prompt: |'
     elif "tab character" in problem or first == "\t":
         hint = "indent with spaces, not tabs"
@@ -185,3 +269,11 @@ def _syntax(text: str, error: yaml.MarkedYAMLError, findings: Findings) -> None:
     elif "alias" in problem:
         hint = "quote a value that starts with *"
     findings.error("yaml-syntax", place, problem, hint)
+
+
+def brace_hint(line: str) -> str:
+    """The remedy where a value begins with a brace, which YAML takes for a mapping."""
+    if match := re.search(r"(?:^|[:-]\s+)(\{\{[^{}]*\}\}[^,\]}]*)", line):
+        value = match[1].strip().replace("'", "''")
+        return f"a value that starts with {{{{ must be quoted:  '{value[:80]}'"
+    return "a value that starts with { or [ must be quoted"

@@ -1,176 +1,217 @@
-"""YAML manifests: `version, name, model, defaults, jobs, run, x-*`."""
+"""YAML manifests: `version, name, model, defaults, sources, matrix, jobs, overrides, output, run, x-*`.
+
+The jobs are read one by one, after everything else is known. Where something follows them in the file, the file is read
+twice: the first time without them.
+"""
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import yaml
 
-from runner.manifest.diagnostics import Findings, Place, did_you_mean
-from runner.manifest.entries import Entry
-from runner.manifest.yaml_core import Document, TooLarge, is_quoted, parse
+from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.head import Head, Settings, check_comment, read_head
+from runner.manifest.items import Item
+from runner.manifest.templates import Names
+from runner.manifest.yaml_core import Document, Refused, TooLarge, report_syntax
 
-Settings = Mapping[str, Callable[[Any], str | None]]
-"""The settings that `run:` may hold, each with its check: what was expected in a value's place, or `None`."""
-KEYS: Final = ("version", "name", "model", "defaults", "jobs", "run")
-LATER: Final = ("sources", "matrix", "overrides", "output")
-"""Keys of the format that this version does not read: an error, since leaving them out would send something else."""
-NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]*")
+JOBS: Final = "jobs"
 
 
-@dataclass(slots=True)
 class YamlManifest:
-    """What a YAML file says, before its jobs are checked."""
+    """A YAML file: its head at once, its jobs as they are asked for. What is wrong goes to the findings."""
 
-    name: str | None = None
-    run: Mapping[str, Any] = field(default_factory=dict)
-    entries: list[Entry] = field(default_factory=list)
+    def __init__(self, text: str, settings: Settings, findings: Findings) -> None:
+        self._text = text
+        self._findings = findings
+        self._document = Document(text, findings)
+        self._is_flow = False
+        self._is_at_jobs = False
+        self._has_jobs = False
+        self.head = Head()
+        keys = None
+        with self._telling():
+            keys = self._read_keys()
+            if keys is not None:
+                self.head = read_head(self._document, keys, settings, findings)
+        if keys is None:
+            self._has_jobs = False
+        elif not self._has_jobs and "sources" not in keys:
+            hint = "add  jobs:  with at least one entry, or  sources:"
+            findings.error("no-jobs", Place(), "there is no list `jobs:`", hint)
 
+    def line(self, number: int) -> str:
+        """The text of a line, counted from 1."""
+        lines = re.finditer(r"[^\r\n]*(?:\r\n|\r|\n|\Z)", self._text)
+        return next(itertools.islice(lines, number - 1, None), re.match("", ""))[0].rstrip("\r\n")  # type: ignore[index]
 
-def read_yaml(text: str, settings: Settings, findings: Findings) -> YamlManifest:
-    """Everything the file says; what is wrong goes to `findings`."""
-    found = YamlManifest()
-    document = parse(text, findings)
-    if document is None:
-        return found
-    if not isinstance(document.root, yaml.MappingNode):
-        hint = "it begins with `version: 1` and a list `jobs:`"
-        findings.error("manifest", Place(), "a manifest is a mapping", hint)
-        return found
-    try:
-        _read(document, found, settings, findings)
-    except TooLarge:
-        findings.error("yaml-bomb", Place(), "refused: it unfolds to more than anybody writes")
-    return found
-
-
-def _read(document: Document, found: YamlManifest, settings: Settings, findings: Findings) -> None:
-    nodes: dict[str, yaml.Node] = {}
-    for key, key_node, value in document.items(document.root or yaml.MappingNode("", []), "the manifest", findings):
-        if key in LATER:
-            message = f"{key!r} is not supported by this version"
-            findings.error("unsupported", document.place(key_node), message, "list the jobs, or use a CSV file")
-        elif key not in KEYS and not key.startswith("x-"):
-            message = f"unknown key {key!r} in the manifest"
-            findings.error("unknown-key", document.place(key_node), message, did_you_mean(key, KEYS))
-        nodes[key] = value
-    _check_version(document, nodes.get("version"), findings)
-    found.name = _name(document, nodes.get("name"), findings)
-    if "run" in nodes:
-        found.run = _run(document, nodes["run"], settings, findings)
-    base = _Defaults(document, nodes, findings)
-    for index, node in enumerate(_jobs(document, nodes.get("jobs"), findings)):
-        if isinstance(node, yaml.MappingNode):
-            found.entries.append(_entry(document, node, index, base, findings))
-        else:
-            hint = "write  - id: …  with its fields below"
-            findings.error("job", document.place(node), f"jobs[{index}] is not a mapping", hint)
-
-
-def _run(document: Document, node: yaml.Node, settings: Settings, findings: Findings) -> Mapping[str, Any]:
-    if not isinstance(node, yaml.MappingNode):
-        findings.error("run", document.place(node), "run: expected a mapping of settings")
-        return {}
-    run = {}
-    for key, key_node, value_node in document.items(node, "run", findings):
-        if key not in settings:
-            message = f"unknown setting {key!r} in run"
-            findings.error("unknown-key", document.place(key_node), message, did_you_mean(key, settings))
-            continue
-        run[key] = document.value(value_node, findings)
-        if (expected := settings[key](run[key])) is not None:
-            findings.error("run", document.place(value_node), f"run.{key}: expected {expected}, got {run[key]!r}")
-    return run
-
-
-class _Defaults:
-    """The values that every job inherits, with their places."""
-
-    def __init__(self, document: Document, nodes: Mapping[str, yaml.Node], findings: Findings) -> None:
-        self.fields: dict[str, Any] = {}
-        self.places: dict[str, Place] = {}
-        if (model := nodes.get("model")) is not None:
-            self.fields["model"] = document.value(model, findings)
-            self.places["model"] = document.place(model)
-        node = nodes.get("defaults")
-        if node is None or (isinstance(node, yaml.ScalarNode) and not node.value):
+    def jobs(self) -> Iterator[Item]:
+        """The entries under `jobs:`."""
+        if not self._has_jobs:
             return
+        with self._telling():
+            if not self._is_at_jobs:
+                self._document = Document(self._text, Findings(""))
+                self._to_jobs()
+            yield from self._items()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """What makes a text no YAML, or none that is read, ends the reading and goes to the findings."""
+        try:
+            yield
+        except Refused:
+            pass
+        except TooLarge:
+            self._findings.error("yaml-bomb", Place(), "refused: it unfolds to more than anybody writes")
+        except yaml.MarkedYAMLError as error:
+            report_syntax(self._text, error, self._findings)
+        except (yaml.YAMLError, ValueError) as error:
+            self._findings.error("yaml-syntax", Place(), f"not YAML: {str(error).splitlines()[0][:200]}")
+
+    # --------------------------------------------------------------------------------------------------------- head
+
+    def _read_keys(self) -> dict[str, tuple[yaml.Node, yaml.Node]] | None:
+        """The top-level keys and values, without the jobs; `None` where there is no mapping."""
+        document = self._document
+        if not self._begin(document):
+            hint = "it begins with `version: 1` and a list `jobs:`"
+            self._findings.error("manifest", Place(), "a manifest is a mapping", hint)
+            return None
+        found: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        pairs: list[tuple[yaml.Node, yaml.Node]] = []
+        while not isinstance(document.peek(), yaml.MappingEndEvent):
+            key_node = document.compose()
+            if isinstance(key_node, yaml.ScalarNode) and key_node.value == JOBS and not self._has_jobs:
+                self._has_jobs = True
+                if self._is_last(key_node):
+                    self._is_at_jobs = True
+                    break
+                document.skip()
+                continue
+            pairs.append((key_node, document.compose()))
+            if isinstance(key_node, yaml.ScalarNode) and key_node.value == JOBS:
+                message = "duplicate key 'jobs' in the manifest"
+                self._findings.error("duplicate-key", document.place(key_node), message, "keep one of them")
+                pairs.pop()
+        else:
+            self._end(document)
+        top = yaml.MappingNode("", pairs)
+        for key, key_node, value in document.items(top, "the manifest", self._findings):
+            if not key.startswith("x-"):
+                found[key] = (key_node, value)
+        return found
+
+    def _begin(self, document: Document) -> bool:
+        """Step into the top-level mapping; whether there is one."""
+        for _ in range(2):
+            if not isinstance(document.peek(), (yaml.StreamStartEvent, yaml.DocumentStartEvent)):
+                return False
+            document.next()
+        if not isinstance(document.peek(), yaml.MappingStartEvent):
+            if not isinstance(document.peek(), yaml.StreamEndEvent):
+                document.skip()
+                self._end(document, is_open=False)
+            return False
+        self._is_flow = bool(document.next().flow_style)
+        return True
+
+    def _end(self, document: Document, *, is_open: bool = True) -> None:
+        """Read on to the end of the file: what comes after the mapping is an error too."""
+        if is_open:
+            document.next()
+        if isinstance(document.peek(), yaml.DocumentEndEvent):
+            document.next()
+        event = document.peek()
+        if not isinstance(event, yaml.StreamEndEvent):
+            what = "expected a single document in the stream"
+            raise yaml.composer.ComposerError(what, event.start_mark, "but found another document", event.start_mark)
+
+    def _is_last(self, key: yaml.Node) -> bool:
+        """Whether no other key can follow: no later line begins at the column of this one, save for the list itself."""
+        if self._is_flow:
+            return False
+        indent = " " * key.start_mark.column
+        return re.compile(rf"[\r\n]{indent}[^ \t#\r\n-]").search(self._text, key.end_mark.index) is None
+
+    def _to_jobs(self) -> None:
+        """Read on to the value of `jobs`, in a document that was read once without complaint."""
+        self._begin(self._document)
+        while True:
+            key = self._document.compose()
+            if isinstance(key, yaml.ScalarNode) and key.value == JOBS:
+                return
+            self._document.compose()
+
+    # --------------------------------------------------------------------------------------------------------- jobs
+
+    def _items(self) -> Iterator[Item]:
+        document = self._document
+        event = document.peek()
+        if isinstance(event, yaml.SequenceStartEvent) and event.anchor is None:
+            document.next()
+            number = 0
+            while not isinstance(document.peek(), yaml.SequenceEndEvent):
+                if (item := self._item(document.compose(), number)) is not None:
+                    yield item
+                number += 1
+            document.next()
+        else:
+            node = document.compose()
+            if not isinstance(node, yaml.SequenceNode):
+                self._findings.error(
+                    "jobs", document.place(node), "jobs: expected a list", "begin each job with  - id: …"
+                )
+                return
+            for number, entry in enumerate(node.value):
+                if (item := self._item(entry, number)) is not None:
+                    yield item
+        if not self._is_at_jobs:
+            return
+        if not isinstance(document.peek(), yaml.MappingEndEvent):
+            place = document.place(document.compose())
+            self._findings.error("unknown-key", place, "a key after jobs", "put jobs at the end")
+            return
+        self._end(document)
+
+    def _item(self, node: yaml.Node, number: int) -> Item | None:
+        document, findings = self._document, self._findings
         if not isinstance(node, yaml.MappingNode):
-            findings.error("defaults", document.place(node), "defaults: expected a mapping")
-            return
-        for key, key_node, value in document.items(node, "defaults", findings):
-            if key == "id":
-                findings.error("unknown-key", document.place(key_node), "an id cannot be a default")
+            hint = "write  - id: …  with its fields below"
+            findings.error("job", document.place(node), f"jobs[{number}] is not a mapping", hint)
+            return None
+        fields: dict[str, Any] = {}
+        nodes: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        for key, key_node, value in document.items(node, f"jobs[{number}]", findings):
+            if key.startswith("x-"):
+                continue
+            if key == "id" and isinstance(value, yaml.ScalarNode):
+                fields[key] = value.value  # as written: 00123 keeps its zeros
             else:
-                self.fields[key] = document.value(value, findings)
-                _note_places(document, key, key_node, value, self.places)
+                fields[key] = document.value(value, findings)
+            nodes[key] = (key_node, value)
             if key == "prompt":
-                _check_comment(document, value, findings)
+                check_comment(document, value, findings)
 
+        def at(*path: str | int) -> Place:
+            found = nodes.get(str(path[0])) if path else None
+            if found is None:
+                return document.place(node)
+            key_node, value = found
+            item = path[1] if len(path) > 1 else None
+            if isinstance(value, yaml.SequenceNode) and isinstance(item, int) and item < len(value.value):
+                return document.place(value.value[item])
+            is_shown = isinstance(value, yaml.ScalarNode) and value.value
+            return document.place(value if is_shown else key_node)
 
-def _entry(document: Document, node: yaml.MappingNode, index: int, base: _Defaults, findings: Findings) -> Entry:
-    place = document.place(node)
-    entry = Entry(fields=dict(base.fields), place=place, source=f"{findings.file}:{place.line}")
-    places = dict(base.places)
-    for key, key_node, value in document.items(node, f"jobs[{index}]", findings):
-        if key.startswith("x-"):
-            continue
-        if key == "id" and isinstance(value, yaml.ScalarNode):
-            entry.fields[key] = value.value  # as written: 00123 keeps its zeros
-        else:
-            entry.fields[key] = document.value(value, findings)
-        _note_places(document, key, key_node, value, places)
-        if key == "prompt":
-            _check_comment(document, value, findings)
-    entry.places = places
-    return entry
-
-
-def _note_places(document: Document, key: str, key_node: yaml.Node, value: yaml.Node, places: dict[str, Place]) -> None:
-    places[key] = document.place(value if isinstance(value, yaml.ScalarNode) and value.value else key_node)
-    if isinstance(value, yaml.SequenceNode):
-        for n, item in enumerate(value.value):
-            places[f"{key}.{n}"] = document.place(item)
-
-
-def _jobs(document: Document, node: yaml.Node | None, findings: Findings) -> list[yaml.Node]:
-    if node is None:
-        findings.error("no-jobs", Place(), "there is no list `jobs:`", "add  jobs:  with at least one entry")
-        return []
-    if not isinstance(node, yaml.SequenceNode):
-        findings.error("jobs", document.place(node), "jobs: expected a list", "begin each job with  - id: …")
-        return []
-    return list(node.value)
-
-
-def _check_version(document: Document, node: yaml.Node | None, findings: Findings) -> None:
-    if node is None:
-        findings.error("version", Place(), "the format's version is missing", "begin with  version: 1")
-    elif (version := document.value(node, findings)) != 1 or version is True:
-        findings.error("version", document.place(node), "only version 1 is known", "write  version: 1")
-
-
-def _name(document: Document, node: yaml.Node | None, findings: Findings) -> str | None:
-    if node is None:
-        return None
-    name = node.value if isinstance(node, yaml.ScalarNode) else ""
-    if not NAME.fullmatch(name) or len(name) > 80:
-        hint = "lower-case letters, digits, . _ and -, as in  spring-catalogue"
-        findings.error("name", document.place(node), f"not a name: {str(name)[:60]!r}", hint)
-    return str(name)
-
-
-def _check_comment(document: Document, node: yaml.Node, findings: Findings) -> None:
-    """A ` #` in an unquoted prompt begins a comment: what follows would be left out silently."""
-    if not isinstance(node, yaml.ScalarNode) or is_quoted(node) or not node.value:
-        return
-    mark = node.end_mark
-    line = document.line(mark.line)
-    if cut := re.match(r"\s+(?=#)", line[mark.column :]):
-        column = mark.column + cut.end() + 1
-        place = Place(line=mark.line + 1, column=column, text=line, width=len(line) - column + 1)
-        message = f"everything after ' #' is a YAML comment: the prompt sent will be {node.value!r}"
-        findings.warn("prompt-comment", place, message, "quote the prompt to keep the #, or drop the comment")
+        id_at = ""
+        if "id" in nodes:
+            mark = nodes["id"][1].start_mark
+            id_at = f"{mark.line + 1}:{mark.column + 1}"
+        line = node.start_mark.line + 1
+        return Item(fields, f"{findings.file}:{line}", at, Names({}), id_at=id_at, is_job=True)

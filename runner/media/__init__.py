@@ -5,8 +5,9 @@ hashed, synced, and only then renamed. A download never costs a second payment, 
 """
 
 from runner.media.download import Downloader
-from runner.media.files import is_whole, sweep_parts, sync_folder, verify
+from runner.media.files import copy_of, is_whole, sweep_parts, sync_folder, verify
 from runner.media.guard import HostPolicy
+from runner.media.photos import Photos, Spoilt, payload_of
 from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, SecretUrl
 
 __all__ = [
@@ -16,8 +17,12 @@ __all__ = [
     "FetchSpec",
     "Fetched",
     "HostPolicy",
+    "Photos",
     "SecretUrl",
+    "Spoilt",
+    "copy_of",
     "is_whole",
+    "payload_of",
     "sweep_parts",
     "sync_folder",
     "verify",

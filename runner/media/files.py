@@ -6,7 +6,9 @@ import errno
 import hashlib
 import os
 import secrets
+import shutil
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +34,30 @@ def settle(part: Path, final: Path) -> None:
     part.chmod(0o644)
     part.replace(final)
     sync_folder(final.parent)
+
+
+def copy_of(directory: Path, artifact: Artifact, stem: str) -> Artifact:
+    """The same file under another name: a link where the file system has them, else a copy. Raises `StorageFailed`.
+
+    The folder is not synced here: whoever makes many syncs it once.
+    """
+    source = directory / artifact.path
+    final = directory / f"{stem}.{artifact.path.rpartition('.')[2]}"
+    part = final.parent / f"{PART}{secrets.token_hex(8)}"
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, part, follow_symlinks=False)
+        except OSError:
+            shutil.copyfile(source, part)
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+        part.replace(final)
+    except OSError as error:
+        raise storage_failed(final, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return replace(artifact, path=final.relative_to(directory).as_posix())
 
 
 def sync_folder(folder: Path) -> None:

@@ -17,6 +17,9 @@ only a person leads out of it: attach (the request was found), release (send aga
 there is hope for them again, such as a host that is trusted now. The ended states go back to `pending` only because a
 person asks for it and pays again.
 
+A job whose request is word for word another's is never sent: it stays `pending` until that one ends, and ends with it,
+`done` with a copy of its files or `failed`. It has no attempts, and costs nothing.
+
 `TRANSITIONS` is the only place where a state changes: an unlisted pair is an error and changes nothing. `advance`
 makes the new job, `decide` says what to do with it.
 """
@@ -44,6 +47,7 @@ from runner.model import (
     FilesMissing,
     Finish,
     GiveUp,
+    InputSpoilt,
     Job,
     JobState,
     Leave,
@@ -58,6 +62,9 @@ from runner.model import (
     ResultRead,
     Resumed,
     RetryRequested,
+    Shared,
+    ShareFailed,
+    ShareMissing,
     SpecChanged,
     StatusSeen,
     Submit,
@@ -79,6 +86,9 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (S.PENDING, Left): S.PENDING,
     (S.PENDING, Resumed): S.PENDING,
     (S.PENDING, SpecChanged): S.PENDING,
+    (S.PENDING, Shared): S.DONE,
+    (S.PENDING, ShareFailed): S.FAILED,
+    (S.PENDING, InputSpoilt): S.REJECTED,
     (S.SUBMITTING, SubmitAccepted): S.SUBMITTED,
     (S.SUBMITTING, SubmitNotSent): S.PENDING,
     (S.SUBMITTING, SubmitThrottled): S.PENDING,
@@ -101,6 +111,7 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (S.RESULT_KNOWN, Collected): S.DONE,
     (S.RESULT_KNOWN, OutputLost): S.OUTPUT_LOST,
     (S.DONE, FilesMissing): S.RESULT_KNOWN,
+    (S.DONE, ShareMissing): S.PENDING,
     (S.DONE, SpecChanged): S.PENDING,
     (S.HELD, Resumed): S.PENDING,
     (S.HELD, SpecChanged): S.PENDING,
@@ -243,6 +254,11 @@ def _changes(job: Job, event: Event) -> dict[str, Any]:
         case OutputLost(failure=failure, artifacts=artifacts):
             attempts = _with_attempt(job, event, AttemptState.FINISHED, failure=failure)
             return {"failure": failure, "artifacts": _merged(job.artifacts, artifacts), "attempts": attempts}
+        case Shared(job_id=job_id, request_id=request_id, artifacts=artifacts):
+            shared = {"shared_from": job_id, "shared_request": request_id}
+            return _fresh() | shared | {"artifacts": artifacts}
+        case ShareFailed(failure=failure) | InputSpoilt(failure=failure):
+            return {"failure": failure}
         case Left(failure=failure):
             return {"failure": failure, "is_left": True}
         case Resumed():
@@ -287,7 +303,7 @@ def _person_decided(job: Job, event: Event) -> dict[str, Any]:
             fresh = _fresh() | {"is_stale": True, "finished_at": None}
             return fresh | {"artifacts": (), "attempts": attempts}
         case SpecChanged(spec=spec):
-            return _fresh() | {"spec": spec, "artifacts": (), "outputs": (), "finished_at": None}
+            return _anew() | {"spec": spec}
         case DoubtAttached(request_id=request_id):
             attempt = replace(
                 job.attempts[-1], state=AttemptState.ACCEPTED, request_id=request_id, accepted_at=event.at, failure=None
@@ -300,8 +316,14 @@ def _person_decided(job: Job, event: Event) -> dict[str, Any]:
             failure = Failure(kind=FailureKind.REMOTE, code="written_off", message="given up while in doubt")
             attempts = _with_attempt(job, event, AttemptState.WRITTEN_OFF)
             return {"attempts": attempts, "failure": failure}
-        case _:  # RetryRequested: a fresh start with the attempts kept
-            return _fresh() | {"artifacts": (), "outputs": (), "finished_at": None}
+        case _:  # RetryRequested, ShareMissing: a fresh start with the attempts kept
+            return _anew()
+
+
+def _anew() -> dict[str, Any]:
+    """From the beginning: nothing has come out yet, and nothing is shared."""
+    nothing = {"artifacts": (), "outputs": (), "finished_at": None, "shared_from": None, "shared_request": None}
+    return _fresh() | nothing
 
 
 def _fresh() -> dict[str, Any]:

@@ -5,7 +5,7 @@ Resume is not a mode: it is the same plan with more rows already known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -20,6 +20,7 @@ class Change(StrEnum):
     CHANGED = "changed"
     RESUME = "resume"
     RETRY = "retry"
+    SHARED = "shared"
     DONE = "done"
     IN_DOUBT = "in_doubt"
     FAILED = "failed"
@@ -31,6 +32,7 @@ SIGILS = {
     Change.CHANGED: "~",
     Change.RESUME: ">",
     Change.RETRY: "^",
+    Change.SHARED: "&",
     Change.DONE: "=",
     Change.IN_DOUBT: "?",
     Change.FAILED: "!",
@@ -52,6 +54,26 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """Another job whose request is the very same."""
+
+    job_id: str
+    state: JobState | None = None
+    """`None`: an entry of the manifest that is to be submitted."""
+    is_gone: bool = False
+    """Whether the manifest does not name it any more."""
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether its request was paid for, or may have been, and may still have its outputs."""
+        return self.state in PAID_STATES
+
+
+PAID_STATES = (JobState.DONE, JobState.RESULT_KNOWN, JobState.SUBMITTED, JobState.SUBMITTING, JobState.IN_DOUBT)
+"""In the order in which a twin is chosen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanEntry:
     """One job's part of a plan."""
 
@@ -64,11 +86,33 @@ class PlanEntry:
     reason: str
 
 
-def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices) -> PlanEntry:
-    """The plan for one entry of the manifest; `job` is what the state knows under its id."""
+def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, twin: Twin | None = None) -> PlanEntry:
+    """The plan for one entry of the manifest; `job` is what the state knows under its id.
+
+    `twin` is another job whose request is the same, and that was or will be paid for.
+    """
     change, will_submit, reason = _judge(spec, job, choices)
+    if twin is not None and will_submit and change in (Change.NEW, Change.RETRY, Change.CHANGED):
+        is_lost = twin.state is not None and not twin.is_paid
+        change, will_submit, reason = Change.FAILED if is_lost else Change.SHARED, False, _shares(twin)
     amount = price_of(price, spec.inputs) if will_submit else None
     return PlanEntry(job_id=spec.job_id, change=change, will_submit=will_submit, price=amount, reason=reason)
+
+
+def best_twin(twins: Iterable[Twin]) -> Twin | None:
+    """Of several jobs with one request the one to share with: the nearest to being done, else one of this manifest."""
+    order = {state: number for number, state in enumerate(PAID_STATES)}
+    useful = [twin for twin in twins if twin.is_paid or not twin.is_gone]
+    return min(useful, key=lambda twin: order.get(twin.state, len(order)) if twin.state else len(order), default=None)
+
+
+def _shares(twin: Twin) -> str:
+    if twin.state is JobState.IN_DOUBT:
+        return f"the same request as {twin.job_id!r}, which is in doubt: see doubts"
+    if twin.state is not None and not twin.is_paid:
+        return f"the same request as {twin.job_id!r}, which is {twin.state}"
+    paid = "already paid" if twin.is_paid else "sent once"
+    return f"the same request as {twin.job_id!r}: {paid}, and shared"
 
 
 def gone_entry(job: Job) -> PlanEntry:
@@ -99,6 +143,8 @@ def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bo
             return Change.RESUME, False, f"already paid ({job.request_id}): collected, not paid again"
         case JobState.DONE:
             return Change.DONE, False, "done"
+        case JobState.FAILED | JobState.REJECTED if not job.attempts:
+            return Change.RETRY, True, f"never sent: {_why(job)}"
         case _ if retry_words(job) & choices.retry:
             return Change.RETRY, True, f"--retry: {_why(job)}"
         case _:

@@ -17,8 +17,7 @@ from typing import Any, assert_never
 from runner.api.client import RunComfy
 from runner.api.wire import Accepted, ApiError
 from runner.errors import ExitCode, StorageFailed
-from runner.media import Downloader, FetchSpec, SecretUrl
-from runner.media.names import output_stem
+from runner.media import Downloader, FetchSpec, SecretUrl, Spoilt, payload_of
 from runner.model import (
     Action,
     Collect,
@@ -27,6 +26,7 @@ from runner.model import (
     FailureKind,
     Finish,
     GiveUp,
+    InputSpoilt,
     Job,
     JobSpec,
     JobState,
@@ -51,6 +51,7 @@ from runner.model import (
 )
 from runner.rules.budget import Budget
 from runner.rules.lifecycle import Policies, decide
+from runner.rules.names import stem_of
 from runner.rules.polling import Polling
 from runner.scheduler import outcomes
 from runner.scheduler.clock import Clock
@@ -259,7 +260,11 @@ class Scheduler:
 
     async def _submit(self, job: Job, price: Money | None) -> Job | None:
         """The paid section: intent, POST, outcome, each on the disk before the next."""
-        payload = canonical(job.spec.inputs)
+        try:
+            payload = await asyncio.to_thread(payload_of, job.spec) if job.spec.files else canonical(job.spec.inputs)
+        except Spoilt as spoilt:
+            self.gate.through(job.job_id)
+            return await self._record(job, InputSpoilt(at=self._clock.now(), failure=spoilt.failure))
         digest = hashlib.sha256(payload).hexdigest()
 
         async def before_send() -> None:
@@ -351,7 +356,7 @@ class Scheduler:
         have = {artifact.index for artifact in job.artifacts}
         count = len(job.outputs)
         specs = [
-            FetchSpec(job_id=job.job_id, index=n, url=SecretUrl(url), stem=output_stem(job.job_id, n, count))
+            FetchSpec(job_id=job.job_id, index=n, url=SecretUrl(url), stem=stem_of(job.spec, n, count))
             for n, url in enumerate(job.outputs, start=1)
             if n not in have
         ]

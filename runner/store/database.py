@@ -12,13 +12,26 @@ from urllib.parse import quote
 
 from runner.errors import CannotCreate, StateMismatch, StorageFailed
 
-VERSION: Final = 2
+VERSION: Final = 3
 """`PRAGMA user_version` of the schema."""
 FILE: Final = "state.db"
 MIGRATIONS: Final = {
     1: "ALTER TABLE runs ADD COLUMN time_limit TEXT; ALTER TABLE runs ADD COLUMN ends_at REAL;",
+    2: """
+        ALTER TABLE jobs ADD COLUMN files TEXT NOT NULL DEFAULT '{}';
+        ALTER TABLE jobs ADD COLUMN paths TEXT NOT NULL DEFAULT '[]';
+        ALTER TABLE jobs ADD COLUMN variant TEXT NOT NULL DEFAULT '';
+        ALTER TABLE jobs ADD COLUMN shared_from TEXT;
+        ALTER TABLE jobs ADD COLUMN shared_request TEXT;
+        CREATE INDEX jobs_by_fingerprint ON jobs (fingerprint);
+    """,
 }
 """What leads from a version to the next one. A new column goes last, there and in `schema.sql`."""
+OLD_JOBS: Final = """
+    CREATE TEMP VIEW jobs AS SELECT *, '{}' AS files, '[]' AS paths, '' AS variant, NULL AS shared_from,
+    NULL AS shared_request FROM main.jobs
+"""
+"""Jobs of a state before version 3 as this version reads them; only a writer brings a state up to date."""
 
 
 def create(path: Path) -> None:

@@ -26,10 +26,12 @@ Statement = tuple[str, tuple[Any, ...]]
 """SQL and its parameters."""
 
 _FAILURE = ("failure_kind", "failure_code", "failure_message")
-_SPEC = ("model", "fingerprint", "inputs", "row", "source")
+_SENT = ("model", "fingerprint", "inputs", "files", "paths")
+_SPEC = (*_SENT, "row", "source", "variant")
+"""A job that may be paid keeps what it was sent with; where it stands in the manifest may change."""
 _PROGRESS = (
     *("state", "remote_state", "remote_raw", "queue_position", "outputs", *_FAILURE, "ready_at", "tries", "polls"),
-    *("polled_at", "missing_since", "is_stale", "is_left", "finished_at"),
+    *("polled_at", "missing_since", "is_stale", "is_left", "finished_at", "shared_from", "shared_request"),
 )
 _ATTEMPT = (
     *("number", "state", "payload_sha256", "intended_at", "reserved", "request_id", "accepted_at", "finished_at"),
@@ -44,6 +46,9 @@ def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
 
 INSERT_JOB: Final = _insert("jobs", ("job_id", "position", *_SPEC, *_PROGRESS))
 UPDATE_SPEC: Final = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in _SPEC)} WHERE job_id = ?"  # noqa: S608
+KNOWN: Final = ("job_id", "position", "is_gone", *_SPEC)
+"""What the manifest says of a job, as columns."""
+SENT_COUNT: Final = len(_SENT)
 UPDATE_PROGRESS: Final = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in _PROGRESS)} WHERE job_id = ?"  # noqa: S608
 INSERT_EVENT: Final = "INSERT INTO events (at, job_id, kind, data) VALUES (?, ?, ?, ?)"
 INSERT_ATTEMPT: Final = _insert("attempts", ("job_id", *_ATTEMPT))
@@ -97,6 +102,9 @@ def job_of(row: tuple[Any, ...]) -> Job:
             fingerprint=spec["fingerprint"],
             row=json.loads(spec["row"]),
             source=spec["source"],
+            variant=spec["variant"],
+            paths=tuple(json.loads(spec["paths"])),
+            files=json.loads(spec["files"]),
         ),
         position=spec["position"],
         state=JobState(values["state"]),
@@ -113,17 +121,20 @@ def job_of(row: tuple[Any, ...]) -> Job:
         is_stale=bool(values["is_stale"]),
         is_left=bool(values["is_left"]),
         finished_at=values["finished_at"],
+        shared_from=values["shared_from"],
+        shared_request=values["shared_request"],
     )
 
 
 def _spec_values(spec: JobSpec) -> tuple[Any, ...]:
-    return spec.model, spec.fingerprint, _json(dict(spec.inputs)), _json(dict(spec.row)), spec.source
+    sent = (spec.model, spec.fingerprint, _json(dict(spec.inputs)), _json(dict(spec.files)), _json(spec.paths))
+    return (*sent, _json(dict(spec.row)), spec.source, spec.variant)
 
 
 def _progress_values(job: Job) -> tuple[Any, ...]:
     remote = (job.remote.state, job.remote.raw, job.remote.queue_position) if job.remote else (None, None, None)
     times = (job.ready_at, job.tries, job.polls, job.polled_at, job.missing_since)
-    flags = (int(job.is_stale), int(job.is_left), job.finished_at)
+    flags = (int(job.is_stale), int(job.is_left), job.finished_at, job.shared_from, job.shared_request)
     return job.state, *remote, _json(job.outputs), *_failure_values(job.failure), *times, *flags
 
 

@@ -42,9 +42,16 @@ CREATE TABLE jobs (
     missing_since   REAL,                        -- since when the service answers 404
     is_stale        INTEGER NOT NULL DEFAULT 0,  -- 1: the result's URLs are to be read again
     is_left         INTEGER NOT NULL DEFAULT 0,  -- 1: its run did no more for it
-    finished_at     REAL                         -- when it ended
+    finished_at     REAL,                        -- when it ended
+    files           TEXT NOT NULL DEFAULT '{}',  -- JSON: local photos of the request, SHA-256 to path
+    paths           TEXT NOT NULL DEFAULT '[]',  -- JSON: where its outputs go, where the manifest says so
+    variant         TEXT NOT NULL DEFAULT '',    -- which combination of a matrix it is
+    shared_from     TEXT,                        -- the job whose request, the very same, was paid for both
+    shared_request  TEXT                         -- that request's id
 ) STRICT, WITHOUT ROWID;
 
+-- Who asks for the same thing: paid once, and shared.
+CREATE INDEX jobs_by_fingerprint ON jobs (fingerprint);
 CREATE UNIQUE INDEX jobs_by_position ON jobs (position);
 -- What a resume loads first: small however many jobs are done.
 CREATE INDEX open_jobs ON jobs (position)

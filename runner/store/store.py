@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,9 +24,9 @@ from runner.model import (
     SubmitIntended,
 )
 from runner.rules.lifecycle import advance
-from runner.store.database import FILE, check_version, connect, corrupt, create, open_for_writing, version_of
+from runner.store.database import FILE, OLD_JOBS, check_version, connect, corrupt, create, open_for_writing, version_of
 from runner.store.rescue import Rescue, Saved
-from runner.store.rows import SELECT_JOBS, Statement, changes, insertion, job_of
+from runner.store.rows import KNOWN, SELECT_JOBS, SENT_COUNT, Statement, changes, insertion, job_of
 from runner.store.writer import Writer
 
 CHUNK: Final = 500
@@ -68,6 +68,8 @@ class Reader:
         self._path = path
         self._read = connect(path, "ro")
         check_version(self._read, path)
+        if version_of(self._read) < 3:
+            self._read.execute(OLD_JOBS)
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +100,28 @@ class Reader:
             if len(rows) < CHUNK:
                 return
             position = rows[-1][1]
+
+    def named(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """Those of the jobs that the state knows, by id; a few hundred at a time."""
+        marks = ", ".join("?" * len(job_ids))
+        rows = self._rows(f"{SELECT_JOBS} WHERE job_id IN ({marks})", tuple(job_ids))
+        return {row[0]: job_of(row) for row in rows}
+
+    def twins(self, fingerprint: str) -> list[tuple[str, JobState, bool]]:
+        """The jobs with that fingerprint: id, state, and whether the manifest has dropped it."""
+        rows = self._rows(
+            "SELECT job_id, state, is_gone FROM jobs WHERE fingerprint = ? ORDER BY position", (fingerprint,)
+        )
+        return [(job_id, JobState(state), bool(is_gone)) for job_id, state, is_gone in rows]
+
+    def history(self, most: int = 400) -> list[tuple[float, int]]:
+        """Of the jobs that were done last: seconds from acceptance to the end, and bytes that came out."""
+        sql = (
+            "SELECT j.finished_at - a.accepted_at, (SELECT sum(bytes) FROM artifacts f WHERE f.job_id = j.job_id) "
+            "FROM jobs j JOIN attempts a ON a.job_id = j.job_id AND a.state = 'finished' "
+            "WHERE j.state = 'done' AND j.finished_at IS NOT NULL ORDER BY j.finished_at DESC LIMIT ?"
+        )
+        return [(seconds, size or 0) for seconds, size in self._rows(sql, (most,)) if seconds is not None]
 
     def counts(self, *, with_gone: bool = True) -> dict[JobState, int]:
         """How many jobs are in each state that occurs."""
@@ -250,7 +274,8 @@ class Store(Reader):
             if old is None:
                 added.append((sql, values))
                 continue
-            new = (position, 0, *(old[2:5] if spec.job_id in tried else values[2:5]), *values[5:7])
+            sent = (old if spec.job_id in tried else values)[2 : 2 + SENT_COUNT]
+            new = (position, 0, *sent, *values[2 + SENT_COUNT : len(KNOWN) - 1])
             must_move |= old[:2] != new[:2]
             update = (_UPDATE_KNOWN, (*new, spec.job_id))
             (kept if old == new else changed).append(update)
@@ -280,10 +305,12 @@ class Store(Reader):
         self._writer.write_now([(sql, (run.finished_at, run.exit_code, run.stopped_because, run.run_id))])
 
 
-_KNOWN = ("job_id", "position", "is_gone", "model", "fingerprint", "inputs", "row", "source")
-_SELECT_TAKEN = "SELECT DISTINCT job_id FROM attempts WHERE state NOT IN ('not_sent', 'refused')"
-_SELECT_KNOWN = f"SELECT {', '.join(_KNOWN)} FROM jobs"  # noqa: S608
-_UPDATE_KNOWN = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in _KNOWN[1:])} WHERE job_id = ?"  # noqa: S608
+_SELECT_TAKEN = (
+    "SELECT job_id FROM attempts WHERE state NOT IN ('not_sent', 'refused') "
+    "UNION SELECT job_id FROM jobs WHERE shared_from IS NOT NULL"
+)
+_SELECT_KNOWN = f"SELECT {', '.join(KNOWN)} FROM jobs"  # noqa: S608
+_UPDATE_KNOWN = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in KNOWN[1:])} WHERE job_id = ?"  # noqa: S608
 
 
 def check_binding(found: Binding | None, wanted: Binding, directory: Path) -> bool:

@@ -195,7 +195,7 @@ def test_a_migration_that_fails_leaves_the_old_state(tmp_path, monkeypatch):
     """One transaction: the file is the old one, whole, and says what is wrong."""
     state_of_version_1(tmp_path)
     before = schema(tmp_path / "state.db")
-    steps = {1: "ALTER TABLE runs ADD COLUMN ends_at REAL; ALTER TABLE nowhere ADD COLUMN x TEXT;"}
+    steps = {1: "ALTER TABLE runs ADD COLUMN ends_at REAL; ALTER TABLE nowhere ADD COLUMN x TEXT;", 2: ""}
     monkeypatch.setattr("runner.store.database.MIGRATIONS", steps)
     with pytest.raises(StorageFailed, match="no such table"):
         Store(tmp_path)

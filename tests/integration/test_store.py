@@ -125,9 +125,9 @@ def test_a_commit_is_on_the_disk_when_it_returns(store, tmp_path):
     """A write-ahead log, synced at each commit, as SQLite itself says; versioned, with foreign keys."""
     names = ("journal_mode", "synchronous", "fullfsync", "foreign_keys", "user_version")
     found = {name: store._writer._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
-    assert found == {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "foreign_keys": 1, "user_version": 2}
+    assert found == {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "foreign_keys": 1, "user_version": 3}
     with looking(tmp_path) as rows:
-        assert rows("PRAGMA user_version") == [(2,)]
+        assert rows("PRAGMA user_version") == [(3,)]
 
 
 def test_a_closed_state_is_one_file(tmp_path):

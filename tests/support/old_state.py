@@ -28,9 +28,10 @@ def downgrade(directory: Path) -> None:
     run = "INSERT INTO runs (run_id, name, manifest, started_at) VALUES ('1', 'n', 'm', 1.0);"
     meta = "INSERT OR IGNORE INTO meta VALUES ('api_base', 'b'), ('account', 'a'), ('is_simulated', '0');"
     tables = ("meta", "jobs", "attempts", "artifacts", "events")
-    copies = [f"INSERT INTO {table} SELECT * FROM new.{table};" for table in tables]
     with closing(sqlite3.connect(directory / "old.db")) as connection:
         connection.executescript(f"{SCHEMA_1.read_text()} PRAGMA user_version = 1;")
+        columns = {t: ", ".join(row[1] for row in connection.execute(f"PRAGMA table_info({t})")) for t in tables}
+        copies = [f"INSERT INTO {t} SELECT {columns[t]} FROM new.{t};" for t in tables]
         connection.execute("ATTACH ? AS new", (str(directory / "state.db"),))
         connection.executescript(" ".join([*copies, meta, run]))
     (directory / "old.db").replace(directory / "state.db")

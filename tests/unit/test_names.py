@@ -1,10 +1,11 @@
 """A job's id as a file name: safe on every system, and no other job's."""
 
+import itertools
 import unicodedata
 
 import pytest
 
-from runner.media.names import LONGEST, collisions, output_stem, stem_for
+from runner.rules.names import LONGEST, folded, output_stem, owned_stems, stem_for
 
 
 @pytest.mark.parametrize(
@@ -96,4 +97,6 @@ def test_several_outputs_are_numbered():
 )
 def test_files_that_could_meet_are_found_before_anything_is_paid(jobs, expected):
     """Compared as a careless file system would: without case, in one form."""
-    assert collisions(jobs) == expected
+    stems = {job_id: {folded(stem) for stem in owned_stems(job_id, (), count)} for job_id, count in jobs}
+    found = [(one, two) for (one, _), (two, _) in itertools.combinations(jobs, 2) if stems[one] & stems[two]]
+    assert found == expected

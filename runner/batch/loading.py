@@ -1,0 +1,65 @@
+"""From a manifest's path to its checked jobs: cards, photos and settings brought together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from runner.batch.options import FROM_MANIFEST, Options
+from runner.catalog import ModelCard, bundled, cards_beside, rules_for
+from runner.manifest import DEFAULT_MODEL, Inline, Manifest, read_manifest
+from runner.manifest import manifest_schema as schema_for
+from runner.media import Photos
+from runner.model import InputRules
+
+
+def load(
+    path: Path,
+    options: Options | None = None,
+    *,
+    cards: Mapping[str, ModelCard] | None = None,
+    allow_loopback: bool = False,
+) -> Manifest:
+    """The manifest, checked without the network against the cards that are at hand.
+
+    Raises `ManifestInvalid` with every error at once, and `InputMissing`.
+    """
+    options = options or Options()
+    rules = rules_at_hand(path.parent, cards or {}, allow_loopback=allow_loopback)
+    roots = [path.parent, *options.allow_roots]
+    with Photos(path.parent, roots, shrink=options.shrink_inputs) as photos:
+        return read_manifest(path, rules=rules, settings=FROM_MANIFEST, local=photos, inline=inline_of(options))
+
+
+def rules_at_hand(
+    folder: Path, cards: Mapping[str, ModelCard], *, allow_loopback: bool = False
+) -> Callable[[str], InputRules | None]:
+    """What a model accepts: by the card that lies beside the manifest, else the bundled one, else one of `cards`."""
+    beside = cards_beside(folder)
+
+    @cache
+    def rules(model: str) -> InputRules | None:
+        card = beside(model) or bundled(model) or cards.get(model)
+        return rules_for(card, allow_loopback=allow_loopback) if card else None
+
+    return rules
+
+
+def inline_of(options: Options) -> Inline:
+    """What the command line says of a table."""
+    return Inline(
+        prompt=options.prompt,
+        columns=dict(options.columns),
+        values=dict(options.values),
+        encoding=options.encoding,
+        preset=options.preset,
+        per=options.per,
+    )
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The JSON Schema of YAML manifests, by the fields of the bundled model."""
+    card = bundled(DEFAULT_MODEL)
+    return schema_for(card.input_schema["properties"] if card else {}, FROM_MANIFEST)

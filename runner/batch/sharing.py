@@ -1,0 +1,61 @@
+"""Jobs whose requests are word for word the same: one is paid for, and the others have its files too."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from runner.media import copy_of, is_whole, sync_folder
+from runner.model import Artifact, Job, JobSpec, JobState, Shared, ShareFailed
+from runner.rules.names import stem_of
+from runner.rules.planning import Twin, best_twin
+from runner.store.store import Reader, Store
+
+ENDED: Final = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST, JobState.IN_DOUBT)
+
+
+def twin_in(reader: Reader, spec: JobSpec) -> Twin | None:
+    """The job of the state, other than this one, whose request is the same and was paid for, or may have been."""
+    found = [
+        Twin(job_id=job_id, state=state, is_gone=is_gone)
+        for job_id, state, is_gone in reader.twins(spec.fingerprint)
+        if job_id != spec.job_id
+    ]
+    return best_twin(found)
+
+
+def share(store: Store, directory: Path, job_ids: Iterable[str]) -> list[tuple[Job, Job]]:
+    """End the jobs that wait for another's request, as far as that one has ended; each as it was and as it is now.
+
+    Raises `StorageFailed` where a file cannot be made.
+    """
+    ended: list[tuple[Job, Job]] = []
+    folders: set[Path] = set()
+    for job_id in job_ids:
+        job = store.job(job_id)
+        if job is None or job.state is not JobState.PENDING:
+            continue
+        twin = twin_in(store, job.spec)
+        leader = store.job(twin.job_id) if twin is not None else None
+        if leader is None:
+            continue
+        if leader.state is JobState.DONE and all(is_whole(directory, artifact) for artifact in leader.artifacts):
+            artifacts = _copies(directory, leader, job.spec)
+            folders |= {(directory / artifact.path).parent for artifact in artifacts}
+            event = Shared(at=time.time(), job_id=leader.job_id, request_id=leader.request_id, artifacts=artifacts)
+            ended.append((job, store.record_now(job, event)))
+        elif leader.state in ENDED and leader.failure is not None:
+            message = f"shares the request of {leader.job_id!r}, which is {leader.state}: {leader.failure.message}"
+            failed = ShareFailed(at=time.time(), failure=replace(leader.failure, message=message))
+            ended.append((job, store.record_now(job, failed)))
+    for folder in folders:
+        sync_folder(folder)
+    return ended
+
+
+def _copies(directory: Path, leader: Job, spec: JobSpec) -> tuple[Artifact, ...]:
+    count = len(leader.artifacts)
+    return tuple(copy_of(directory, a, stem_of(spec, n, count)) for n, a in enumerate(leader.artifacts, start=1))

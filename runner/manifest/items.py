@@ -1,0 +1,86 @@
+"""What jobs are made from: a table's row, a line of JSON, an entry of the YAML list, a photo. All formats meet here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.templates import Condition, Scope, TemplateProblem, unknown_name
+
+At = Callable[..., Place]
+"""Where a field stands, or an item of it: `at("image_urls", 2)`. Unknown ones stand where their job begins."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One thing that a job, or several by a matrix, are made from."""
+
+    fields: dict[str, Any]
+    """`id`, `model` and the model's own fields, as they are written."""
+    source: str
+    """Where it stands, as `catalogue.csv:12`."""
+    at: At
+    scope: Scope
+    """The names that templates may use."""
+    row: Mapping[str, str] = field(default_factory=dict)
+    """The source's own columns, carried through to the reports."""
+    id_at: str = ""
+    """Where its id stands: a cell, `A3`, or line and column, `5:8`; empty where it has none."""
+    is_job: bool = False
+    """An entry under `jobs:`; it outweighs the matrix, where a row does not."""
+
+
+def key_of(name: str) -> str:
+    """A column's name without regard to case, spaces and punctuation; what a template calls it."""
+    return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
+
+
+def split_urls(text: str) -> list[str]:
+    """Several URLs or paths in one text, by `|` or a line break.
+
+    URLs also by white space, or by a comma before the next scheme, as WooCommerce writes them.
+    """
+    if "|" not in text and "\n" not in text and " " not in text and "," not in text and "\t" not in text:
+        return [text] if text else []
+    found: list[str] = []
+    for part in re.split(r"[|\r\n]+", text):
+        pieces = re.split(r"\s+|,\s*(?=https?://)", part.strip()) if "://" in part else [part]
+        found += [piece.strip().rstrip(",") for piece in pieces]
+    return [piece for piece in found if piece]
+
+
+def names_of(values: Iterable[str]) -> dict[str, int]:
+    """What templates call each column, and its index; -1 for a name that two columns would have."""
+    found: dict[str, int] = {}
+    for index, value in enumerate(values):
+        if name := key_of(value):
+            found[name] = index if name not in found else -1
+    return found
+
+
+def typed(text: str, kind: Any) -> Any:
+    """A cell's text as its field's JSON type; what does not fit stays text, and the model's rules say so."""
+    match kind:
+        case "integer" if re.fullmatch(r"[-+]?\d{1,15}(\.0+)?", text):
+            return int(float(text))
+        case "number" if re.fullmatch(r"[-+]?\d{1,15}([.,]\d+)?", text):
+            return float(text.replace(",", "."))
+        case "boolean" if text.lower() in ("true", "false", "yes", "no", "1", "0"):
+            return text.lower() in ("true", "yes", "1")
+        case _:
+            return text
+
+
+def is_wanted(where: Condition, place: Place, item: Item, findings: Findings) -> bool:
+    """Whether a condition holds for an item; where it cannot be judged the findings say so."""
+    try:
+        if problem := unknown_name(where.names, item.scope):
+            raise problem
+        return where.holds(item.scope)
+    except TemplateProblem as problem:
+        suffix = "" if " is undefined" in str(problem) else f" (for {item.source})"
+        findings.error("where", place, f"where: {problem}{suffix}", problem.hint)
+        return False

@@ -1,0 +1,171 @@
+"""The specs of a manifest, once read: in memory while they are few, in a nameless file when they are many.
+
+What was checked and priced is what is sent, also where somebody edits the manifest meanwhile; so it is read once and
+kept. A million specs take some hundred megabytes of disk and a few of memory.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import tempfile
+import weakref
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Final, overload
+
+from runner.model import JobSpec
+
+CHUNK: Final = 500
+"""Specs that are written and read together."""
+IN_MEMORY: Final = 32 << 20
+"""Bytes that are kept in memory before the rest goes to the disk."""
+_FIELDS: Final = ("job_id", "model", "inputs", "fingerprint", "row", "source", "variant", "paths", "files")
+
+
+class _Store:
+    """Pieces of bytes by number: the first ones in memory, the rest in a file without a name."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self._ends = array("Q", [0])
+        self._in_memory = 0
+        self._descriptor = -1
+
+    def __len__(self) -> int:
+        return len(self._pieces) + len(self._ends) - 1
+
+    def add(self, piece: bytes) -> None:
+        if self._in_memory + len(piece) <= IN_MEMORY and self._descriptor < 0:
+            self._pieces.append(piece)
+            self._in_memory += len(piece)
+            return
+        if self._descriptor < 0:
+            self._descriptor, name = tempfile.mkstemp(prefix="runcomfy-batch-")
+            Path(name).unlink()
+            weakref.finalize(self, os.close, self._descriptor)
+        start = self._ends[-1]
+        while piece:
+            written = os.pwrite(self._descriptor, piece, start)
+            piece, start = piece[written:], start + written
+        self._ends.append(start)
+
+    def __getitem__(self, number: int) -> bytes:
+        if number < len(self._pieces):
+            return self._pieces[number]
+        number -= len(self._pieces)
+        start, end = self._ends[number], self._ends[number + 1]
+        return os.pread(self._descriptor, end - start, start)
+
+
+class Specs(Sequence[JobSpec]):
+    """The specs in the manifest's order; may be gone through any number of times."""
+
+    def __init__(self, specs: Iterable[JobSpec] = ()) -> None:
+        self._chunks = _Store()
+        self._tail: list[tuple[Any, ...]] = []
+        self._count = 0
+        self._changes: dict[int, dict[str, Any]] = {}
+        for spec in specs:
+            self._add((*(getattr(spec, name) for name in _FIELDS), ""))
+
+    def add(
+        self,
+        job_id: str,
+        model: str,
+        inputs: Mapping[str, Any],
+        fingerprint: str,
+        row: Mapping[str, str],
+        source: str,
+        variant: str,
+        paths: tuple[str, ...],
+        files: Mapping[str, str],
+        id_at: str,
+    ) -> None:
+        """Put a spec behind the others; the inputs are plain JSON values.
+
+        `id_at` is where the id stands, as `A3` or `5:8`; empty where the request names the job.
+        """
+        self._add((job_id, model, inputs, fingerprint, row, source, variant, paths, files, id_at))
+
+    def _add(self, record: tuple[Any, ...]) -> None:
+        self._tail.append(record)
+        self._count += 1
+        if len(self._tail) == CHUNK:
+            self._chunks.add(marshal.dumps(self._tail))
+            self._tail = []
+
+    def change(self, position: int, **changes: Any) -> None:
+        """Let a spec have another id, or its outputs go elsewhere."""
+        self._changes[position] = self._changes.get(position, {}) | changes
+
+    def with_ids(self) -> Iterator[tuple[JobSpec, str]]:
+        """Each spec with the place of its id."""
+        for number in range(len(self._chunks) + 1):
+            for position, record in enumerate(self._chunk(number), start=number * CHUNK):
+                yield self._spec(position, record), record[-1]
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[JobSpec]:
+        for number in range(len(self._chunks) + 1):
+            for position, record in enumerate(self._chunk(number), start=number * CHUNK):
+                yield self._spec(position, record)
+
+    @overload
+    def __getitem__(self, index: int) -> JobSpec: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[JobSpec]: ...
+    def __getitem__(self, index: int | slice) -> JobSpec | Sequence[JobSpec]:
+        """The spec at an index, or a list of those in a slice."""
+        if isinstance(index, slice):
+            return [self[position] for position in range(*index.indices(self._count))]
+        position = index + self._count if index < 0 else index
+        if not 0 <= position < self._count:
+            raise IndexError(index)
+        return self._spec(position, self._chunk(position // CHUNK)[position % CHUNK])
+
+    def _chunk(self, number: int) -> list[tuple[Any, ...]]:
+        if number == len(self._chunks):
+            return self._tail
+        chunk: list[tuple[Any, ...]] = marshal.loads(self._chunks[number])  # noqa: S302 our own, of a moment ago
+        return chunk
+
+    def _spec(self, position: int, record: tuple[Any, ...]) -> JobSpec:
+        job_id, model, inputs, fingerprint, row, source, variant, paths, files, _ = record
+        spec = JobSpec(
+            job_id=job_id,
+            model=model,
+            inputs=inputs,
+            fingerprint=fingerprint,
+            row=row,
+            source=source,
+            variant=variant,
+            paths=paths,
+            files=files,
+        )
+        return replace(spec, **self._changes[position]) if position in self._changes else spec
+
+
+class Twins:
+    """Finds what occurs more than once among millions, by 64-bit hashes: 8 bytes each until the end.
+
+    Two different values with one hash are not told apart here; whoever looks at them again does.
+    """
+
+    def __init__(self) -> None:
+        self._hashes = array("q")
+
+    def add(self, value: str) -> None:
+        """One more value."""
+        self._hashes.append(hash(value))
+
+    def repeated(self) -> frozenset[int]:
+        """The hashes that occur more than once; forgets the rest."""
+        ordered = sorted(self._hashes)
+        self._hashes = array("q")
+        return frozenset(one for one, other in pairwise(ordered) if one == other)

@@ -1,0 +1,93 @@
+"""Where files go; pure. A job's id becomes a file name that is safe everywhere and collides with no other job's."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import Final
+
+from runner.model import JobSpec
+
+LONGEST: Final = 120
+"""Bytes of a stem in UTF-8: file systems allow 255 for the whole name."""
+LONGEST_PATH: Final = 200
+"""Bytes of a path below the images folder: Windows allows 260 characters for the whole."""
+PLAIN: Final = re.compile(rf"[A-Za-z0-9_](?:[A-Za-z0-9._-]{{0,{LONGEST - 2}}}[A-Za-z0-9_-])?")
+"""Most ids: their own names as they are."""
+RESERVED: Final = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices."""
+
+
+def stem_for(job_id: str) -> str:
+    """The id as a file name without extension.
+
+    Letters and digits of any script, `_`, and inside the name `.` and `-` stay; anything else becomes `-` or goes, and
+    then a short hash of the id is added, so that two ids never share a name.
+    """
+    if PLAIN.fullmatch(job_id) and not RESERVED.fullmatch(job_id):
+        return job_id
+    name = unicodedata.normalize("NFC", job_id)
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).lstrip(".-").rstrip(".")
+    if safe == name and safe and not RESERVED.fullmatch(safe) and len(safe.encode()) <= LONGEST:
+        return safe
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    head = safe.encode()[: LONGEST - 9].decode("utf-8", "ignore")
+    return f"{head}-{digest}" if head and not RESERVED.fullmatch(head) else f"job-{digest}"
+
+
+def output_stem(job_id: str, index: int, count: int) -> str:
+    """The path of one output without extension: `images/mug`, or `images/mug-2` where there are several."""
+    return f"images/{stem_for(job_id)}" + (f"-{index}" if count > 1 else "")
+
+
+def stem_of(spec: JobSpec, index: int, count: int) -> str:
+    """Where the `index`-th of `count` outputs of a job goes, without extension: by the manifest, or by its id."""
+    if not spec.paths:
+        return output_stem(spec.job_id, index, count)
+    return spec.paths[index - 1] if index <= len(spec.paths) else f"{spec.paths[-1]}~{index}"
+
+
+def owned_stems(job_id: str, paths: Sequence[str], count: int) -> set[str]:
+    """Every path without extension that a job's outputs may take, given how many are asked for.
+
+    A service may answer with fewer outputs than were asked for, so a job that is named after its id owns its plain name
+    as well.
+    """
+    if paths:
+        return set(paths)
+    if count == 1:
+        return {output_stem(job_id, 1, 1)}
+    return {output_stem(job_id, index, count) for index in range(1, count + 1)} | {output_stem(job_id, 1, 1)}
+
+
+def folded(name: str) -> str:
+    """The name as a careless file system compares it: without case, in one normal form."""
+    return name.lower() if name.isascii() else unicodedata.normalize("NFC", name.casefold())
+
+
+def safe_path(path: str) -> str:
+    """A path below the images folder, as a template made it, safe on every system.
+
+    What Windows does not allow in a name (`16:9`) becomes `-`. Raises `ValueError` for a path that leads elsewhere, or
+    that nobody can mean: absolute, with `..`, with a part that is empty or begins with a dot, with controls, too long.
+    """
+    if not path.isprintable() or "\\" in path:
+        raise ValueError("it holds a character that no file name may have")
+    parts = [
+        re.sub(r'[:*?"<>|]', "-", unicodedata.normalize("NFC", part)).strip().rstrip(".") for part in path.split("/")
+    ]
+    if path.startswith("/") or any(part in ("", ".", "..") for part in parts):
+        raise ValueError("it must be a path below images/, without empty parts and without ..")
+    if any(part.startswith(".") for part in parts):
+        raise ValueError("no part of it may begin with a dot")
+    if any(len(part.encode()) > LONGEST for part in parts) or len(path.encode()) > LONGEST_PATH:
+        raise ValueError(f"a part of it is longer than {LONGEST} bytes, or all of it than {LONGEST_PATH}")
+    return "/".join(f"_{part}" if RESERVED.fullmatch(part) else part for part in parts)
+
+
+def natural(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts `mug-2` before `mug-10`."""
+    parts = re.split(r"(\d{1,18})", name)
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part.lower()) for part in parts]
