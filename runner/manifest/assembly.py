@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place
@@ -19,7 +19,7 @@ from runner.manifest.schema import LONGEST_ID
 from runner.manifest.sources import RulesOf
 from runner.manifest.spool import Specs, Twins
 from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, cell, compiled, is_template, unknown_name
-from runner.model import InputProblem, InputRules, LocalFile, LocalFiles, MeasuredFile, canonical, local_uri
+from runner.model import LOCAL, InputProblem, InputRules, LocalFile, LocalFiles, MeasuredFile, canonical, local_uri
 from runner.rules.names import folded, owned_stems, safe_path
 
 DEFAULT_MODEL: Final = "google/nano-banana/edit"
@@ -68,6 +68,7 @@ class Assembly:
         self.stem_template = _stem_template(head, findings)
         self._rules_of = rules_of
         self._rules: dict[str, InputRules | None] = {}
+        self._kinds: dict[str, Mapping[str, str]] = {}
         self._used_overrides: set[int] = set()
 
     def add(self, item: Item) -> None:
@@ -99,6 +100,13 @@ class Assembly:
             self._rules[model] = self._rules_of(model)
         return self._rules[model]
 
+    def kinds(self, rules: InputRules | None) -> Mapping[str, str]:
+        """How each field of a model is read, where there is more to it than to take it as it stands."""
+        model = rules.model if rules is not None else ""
+        if model not in self._kinds:
+            self._kinds[model] = dict(_kinds(rules))
+        return self._kinds[model]
+
     def overrides_for(self, job_id: str) -> list[Override]:
         """The exceptions that are about a job, in order."""
         found = [number for number, override in enumerate(self.head.overrides) if override.is_for(job_id)]
@@ -112,27 +120,51 @@ def given_id(item: Item) -> str | None:
     return given if isinstance(given, str) and given.strip() and not is_template(given) else None
 
 
+def _kinds(rules: InputRules | None) -> Iterator[tuple[str, str]]:
+    yield from (("id", "name"), ("model", "name"), ("prompt", "prompt"))
+    if rules is None:
+        yield from ((name, "media") for name in MEDIA)
+        return
+    for name, schema in rules.fields.items():
+        is_list = schema.get("type") == "array"
+        if name in rules.url_fields:
+            yield name, "media list" if is_list else "media"
+        elif is_list:
+            yield name, "list"
+
+
+def _are_urls(value: Any) -> bool:
+    """Whether it is a list of URLs as it stands: nothing to fill in, and no photo of this machine."""
+    if type(value) is not list:
+        return False
+    return all(type(text) is str and "://" in text and "{{" not in text for text in value)
+
+
 class _Job:
     """One job in the making."""
 
-    __slots__ = ("_all", "_combination", "_findings", "_item", "_local", "_overrides", "_scope", "fields")
+    __slots__ = ("_all", "_combination", "_findings", "_item", "_local", "_overrides", "fields")
 
     def __init__(self, assembly: Assembly, item: Item, combination: Combination) -> None:
         self._all = assembly
         self._findings = assembly.findings
         self._item = item
         self._combination = combination
-        self._overrides: list[Override] = []
+        self._overrides: Sequence[Override] = ()
         self._local: dict[str, LocalFile] = {}
         head = assembly.head.fields
         if item.is_job:
             self.fields = {**head, **combination.fields, **item.fields}
         else:
             self.fields = {**head, **item.fields, **combination.fields}
-        names = {axis: Cell(name) for axis, name in combination.names.items()}
-        if (base := given_id(item)) is not None:
+
+    @property
+    def _scope(self) -> Scope:
+        """The names that its templates may use."""
+        names = {axis: Cell(name) for axis, name in self._combination.names.items()}
+        if (base := given_id(self._item)) is not None:
             names["id"] = Cell(base)
-        self._scope: Scope = Layer(names, item.scope) if names else item.scope
+        return Layer(names, self._item.scope)
 
     def add(self) -> None:
         """Check the job and put it with the others."""
@@ -157,7 +189,9 @@ class _Job:
         if rules is not None:
             for problem in rules.problems(inputs):
                 self._error(problem.code, problem.path, problem.message, problem.hint)
-        self._check_prompt()
+        prompt = inputs.get("prompt")
+        if isinstance(prompt, str) and prompt and not prompt.strip():
+            self._error("prompt-length", ("prompt",), "prompt is blank")
         self._check_id(job_id)
         self._put(job_id, id_at, model, inputs, rules)
 
@@ -174,7 +208,7 @@ class _Job:
         everything.fingerprints.add(digest)
         for stem in owned_stems(job_id, paths, count):
             everything.stems.add(folded(stem))
-        files = {local.sha256: local.path for local in self._local.values()}
+        files = {local.sha256: local.path for local in self._local.values()} if self._local else {}
         row = item.row if type(item.row) is dict else dict(item.row)
         variant = self._combination.variant
         everything.specs.add(job_id, model, inputs, digest, row, item.source, variant, paths, files, id_at)
@@ -201,31 +235,32 @@ class _Job:
             return None
         if is_template(given):
             return self._render(given, "id").strip()
-        return given + self._combination.suffix if self._combination.names else given
+        return given + self._combination.suffix if self._combination is not NONE else given
 
     def _inputs(self, rules: InputRules | None) -> dict[str, Any]:
         """What is sent: the fields with their templates filled in and their photos found."""
-        inputs = {key: value for key, value in self.fields.items() if key not in ("id", "model")}
-        media = rules.url_fields if rules is not None else MEDIA
-        fields = rules.fields if rules is not None else {}
-        for key, value in inputs.items():
-            is_array = fields.get(key, {}).get("type") == "array"
-            if key in media:
-                is_list = is_array or (rules is None and not isinstance(value, str))
-                inputs[key] = self._media(key, value, rules, is_list=is_list)
-            elif not isinstance(value, str):
-                continue
-            elif key == "prompt":
-                inputs[key] = self._render(value, key) if is_template(value) else value
-            elif "{{" in value:
-                hint = "templates are filled in in prompt, media URLs, id and output.path alone"
-                self._error("template", (key,), f"{key} holds a template", hint)
-            elif is_array:
-                inputs[key] = [value]
+        inputs: dict[str, Any] = {}
+        kinds = self._all.kinds(rules)
+        for key, value in self.fields.items():
+            match kinds.get(key):
+                case "name":
+                    continue
+                case "media" | "media list" as kind:
+                    inputs[key] = value if _are_urls(value) else self._media(key, value, rules, kind)
+                case "prompt" if isinstance(value, str) and is_template(value):
+                    inputs[key] = self._render(value, key)
+                case "list" if isinstance(value, str):
+                    inputs[key] = [value]
+                case kind:
+                    inputs[key] = value
+                    if kind is None and isinstance(value, str) and "{{" in value:
+                        hint = "templates are filled in in prompt, media URLs, id and output.path alone"
+                        self._error("template", (key,), f"{key} holds a template", hint)
         return inputs
 
-    def _media(self, key: str, value: Any, rules: InputRules | None, *, is_list: bool) -> Any:
+    def _media(self, key: str, value: Any, rules: InputRules | None, kind: str) -> Any:
         """URLs, and the photos that stand for some: a text may hold several where a list is wanted."""
+        is_list = kind == "media list" or (rules is None and not isinstance(value, str))
         texts = [value] if isinstance(value, str) else value
         if not isinstance(texts, list):
             return value
@@ -248,7 +283,7 @@ class _Job:
         files = self._all.local.find(text)
         if isinstance(files, InputProblem):
             self._error(files.code, (key, index), files.message, files.hint)
-            return []
+            return [LOCAL]
         uris = []
         for file in files:
             uri = local_uri(file.mime, file.sha256, is_shrunk=file.is_shrunk)
@@ -273,11 +308,6 @@ class _Job:
 
     # ------------------------------------------------------------------------------------------------------ checks
 
-    def _check_prompt(self) -> None:
-        prompt = self.fields.get("prompt")
-        if isinstance(prompt, str) and prompt and not prompt.strip():
-            self._error("prompt-length", ("prompt",), "prompt is blank")
-
     def _check_size(self, body: int) -> None:
         sent = sum(4 * ((file.bytes + 2) // 3) for file in self._local.values())
         if body + sent > LARGEST_BODY:
@@ -286,12 +316,9 @@ class _Job:
             self._error("body-too-large", (key,), message, "use fewer or smaller photos, or --shrink-inputs")
 
     def _check_id(self, job_id: str) -> None:
-        if job_id.isascii() and job_id.isprintable() and 0 < len(job_id) <= LONGEST_ID and job_id.strip():
-            pass
-        elif not job_id.strip() or len(job_id) > LONGEST_ID or not job_id.isprintable():
+        if not job_id.isprintable() or len(job_id) > LONGEST_ID or not job_id.strip():
             self._error("id", ("id",), f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
-            return
-        if "+" in job_id and SHORTENED.match(job_id):
+        elif "+" in job_id and SHORTENED.match(job_id):
             hint = "format the column as Text before pasting the numbers"
             self._error("id", ("id",), f"id {job_id!r} was shortened by a spreadsheet", hint)
 

@@ -202,7 +202,7 @@ class Columns:
         self.id_letters = cell_name(self.first["id"], 0)[:-1] if "id" in self.first else ""
         schemas = rules.fields if rules else {}
         self.readers = [
-            (name, indexes, _reader(name, schemas.get(name, {}), is_media=name in self._urls))
+            (name, indexes, _reader(name, indexes, schemas.get(name, {}), is_media=name in self._urls))
             for name, indexes in self.of.items()
         ]
 
@@ -293,19 +293,25 @@ class Columns:
 
 
 Reader = Callable[[Sequence[str]], Any]
-"""A field's cells as a value; `None` where they are empty."""
+"""A row's cells to a field's value; `None` where it is empty."""
 
 
-def _reader(name: str, schema: Mapping[str, Any], *, is_media: bool) -> Reader:
-    """How the cells of a field are read; what does not fit stays text, and the schema says so."""
+def _reader(name: str, indexes: Sequence[int], schema: Mapping[str, Any], *, is_media: bool) -> Reader:
+    """How a field is read from a row; what does not fit stays text, and the schema says so."""
+    first, kind = indexes[0], schema.get("type")
     if name == "prompt":
-        return lambda texts: texts[0].strip("\r\n") or None
-    if schema.get("type") == "array":
-        return lambda texts: [url for text in texts for url in split_urls(text.strip())] or None
-    if is_media or name in ("id", "model"):
-        return lambda texts: next((text.strip() for text in texts if text.strip()), None)
-    kind = schema.get("type")
-    return lambda texts: typed(texts[0].strip(), kind) if texts[0].strip() else None
+        return lambda cells: cells[first].strip("\r\n") or None
+    if name == "id":
+        return lambda cells: cells[first].strip()
+    if kind == "array":
+        if len(indexes) == 1:
+            return lambda cells: split_urls(cells[first].strip()) or None
+        return lambda cells: [url for index in indexes for url in split_urls(cells[index].strip())] or None
+    if is_media:
+        return lambda cells: next((cells[index].strip() for index in indexes if cells[index].strip()), None)
+    if kind in ("integer", "number", "boolean"):
+        return lambda cells: typed(text, kind) if (text := cells[first].strip()) else None
+    return lambda cells: cells[first].strip() or None
 
 
 # -------------------------------------------------------------------------------------------------------------- rows
@@ -334,12 +340,11 @@ def _rows(
         columns = reading(cells[model_at].strip() or given.model if model_at is not None else given.model)
         fields: dict[str, Any] = {}
         for name, indexes, read in columns.readers:
-            texts = [cells[index] for index in indexes]
-            value = read(texts)
-            if "#" in texts[0] or len(texts) > 1:
-                _refuse_spoilt(texts, indexes, line, number, table, findings)
-            if value is not None or name == "id":
-                fields[name] = "" if value is None else value
+            value = read(cells)
+            if value is not None:
+                fields[name] = value
+                if "#" in cells[indexes[0]] or len(indexes) > 1:
+                    _refuse_spoilt(cells, indexes, line, number, table, findings)
         if naming is not None:
             fields["id"] = cells[naming].strip()
         yield Item(
@@ -353,9 +358,10 @@ def _rows(
 
 
 def _refuse_spoilt(
-    texts: Sequence[str], indexes: Sequence[int], line: int, number: int, table: Table, findings: Findings
+    cells: Sequence[str], indexes: Sequence[int], line: int, number: int, table: Table, findings: Findings
 ) -> None:
-    for index, text in zip(indexes, texts, strict=True):
+    for index in indexes:
+        text = cells[index]
         if "#" in text and SPOILT.fullmatch(text.strip()):
             place = Place(line=line, cell=cell_name(index, number), file=table.label)
             findings.error("spoilt-cell", place, f"{text.strip()} is a spreadsheet's error, not a value")
