@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from typing import Any, Final
 from runner.api.client import RunComfy, is_loopback
 from runner.api.wire import ApiError
 from runner.batch.approval import Approved, with_approved
+from runner.batch.inputs import Unfit
 from runner.batch.loading import load
 from runner.batch.options import Options, api_base, hosts_of, settled, token_for, wallet_base
 from runner.batch.sharing import twin_in
@@ -121,8 +123,12 @@ def directory_of(manifest: Manifest, options: Options) -> Path:
 
 
 def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Mapping[str, Price]) -> Plan:
-    """Weigh the manifest against the state, if there is one. Reads files only."""
+    """Weigh the manifest against the state, if there is one. Reads files only.
+
+    Raises `ManifestInvalid` for a job to be sent that is certain to be paid for nothing, or to cost somebody a file.
+    """
     planner = _Planner(manifest, directory, options, prices)
+    unfit = Unfit(manifest, directory, time.time(), is_simulated=options.simulate)
     counts: Counter[Change] = Counter()
     notable: dict[Change, list[PlanEntry]] = {change: [] for change in Change}
     submits = images = total = 0
@@ -133,11 +139,13 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
             notable[entry.change].append(entry)
         if entry.will_submit and spec is not None:
             submits += 1
+            unfit.look(spec)
             asked = spec.inputs.get("num_images", 1)
             images += asked if isinstance(asked, int) else 1
             is_known &= entry.price is not None
             total += entry.price or 0
     planner.check_only()
+    unfit.refuse()
     return Plan(
         manifest=manifest,
         directory=directory,
@@ -197,6 +205,11 @@ class _Planner:
         self._has_state = has_state(directory)
         self._approved = Approved.read(options.approved) if options.approved is not None else None
         self._has_match = options.only is None
+        self._choices = Choices(
+            rerun_changed=options.rerun_changed,
+            resubmit_doubts=options.in_doubt == "resubmit",
+            retry=frozenset(options.retry),
+        )
         self._sample: Sample | None = None
         if options.retry and self._has_state:
             with Reader(directory) as reader:
@@ -241,7 +254,7 @@ class _Planner:
             if (twin is None or not twin.is_paid) and is_repeated:
                 twin = leaders.get(spec.fingerprint, twin)
         price = self._prices.get(spec.model, UNKNOWN_PRICE)
-        entry = plan_entry(spec, job, price, self._choices(job), twin)
+        entry = plan_entry(spec, job, price, self._choices_for(job), twin)
         if entry.will_submit and not is_chosen:
             return replace(entry, will_submit=False, price=None, reason=f"{entry.reason}; not chosen")
         if is_repeated and entry.change is not Change.SHARED:
@@ -276,15 +289,10 @@ class _Planner:
             return False
         return self._approved is None or self._approved.holds(spec)
 
-    def _choices(self, job: Job | None) -> Choices:
-        options = self._options
-        is_fetchable = job is not None and _is_fetchable(job, self._directory, self._hosts)
-        return Choices(
-            rerun_changed=options.rerun_changed,
-            resubmit_doubts=options.in_doubt == "resubmit",
-            fetchable=frozenset({job.job_id}) if job is not None and is_fetchable else frozenset(),
-            retry=frozenset(options.retry),
-        )
+    def _choices_for(self, job: Job | None) -> Choices:
+        if job is None or not _is_fetchable(job, self._directory, self._hosts):
+            return self._choices
+        return replace(self._choices, fetchable=frozenset({job.job_id}))
 
     def _group_of(self, spec: JobSpec) -> str:
         """What a sample is spread over: sources, models and the combinations of a matrix."""
@@ -332,7 +340,7 @@ async def plan(manifest_path: Path | str, options: Options | None = None, **choi
         from runner.simulator import SimulatorSettings
 
         play = Price(amount=money(SimulatorSettings().price_usd), unit="output")
-        prices = dict.fromkeys(models_of(manifest), play)
+        prices = dict.fromkeys(manifest.models, play)
     else:
         try:
             token = token_for(options)
@@ -340,7 +348,7 @@ async def plan(manifest_path: Path | str, options: Options | None = None, **choi
             pass
         else:
             async with RunComfy(api_base(options), token, wallet=wallet_base()) as api:
-                cards = await live_cards(api, models_of(manifest))
+                cards = await live_cards(api, manifest.models)
                 balance = await balance_of(api)
             prices = {model: card.price for model, card in cards.items()}
             manifest = with_live_rules(manifest, cards, options)
@@ -349,11 +357,6 @@ async def plan(manifest_path: Path | str, options: Options | None = None, **choi
 
 
 # ------------------------------------------------------------------------------------------------------------- cards
-
-
-def models_of(manifest: Manifest) -> list[str]:
-    """The models that the jobs name, each once."""
-    return list(dict.fromkeys(spec.model for spec in manifest.jobs))
 
 
 async def live_cards(api: RunComfy, models: Iterable[str]) -> dict[str, ModelCard]:

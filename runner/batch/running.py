@@ -26,7 +26,6 @@ from runner.batch.planner import (
     forecast,
     live_cards,
     make_plan,
-    models_of,
     with_live_rules,
 )
 from runner.batch.service import Service, connect, token_of
@@ -79,7 +78,7 @@ async def run(
         stack.enter_context(RunLock(directory))
         service = await stack.enter_async_context(connect(options, token, directory))
         await _check_state(directory, service)
-        cards = await live_cards(service.api, models_of(manifest))
+        cards = await live_cards(service.api, manifest.models)
         manifest = with_live_rules(manifest, cards, options)
         if manifest.warnings:
             control.note(render(manifest.warnings))

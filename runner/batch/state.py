@@ -14,6 +14,7 @@ from runner.batch.control import Control
 from runner.batch.driving import cancel_queued, collect, settle_open_intents
 from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
+from runner.batch.sharing import share
 from runner.errors import InputMissing, UsageProblem
 from runner.media import verify as verify_file
 from runner.model import (
@@ -27,6 +28,7 @@ from runner.model import (
     Job,
     JobState,
     Run,
+    ShareMissing,
     counted,
 )
 from runner.report import Summary, summarize, write_reports
@@ -187,7 +189,12 @@ async def repair(directory: Path, options: Options, job_ids: Iterable[str]) -> l
         store = stack.enter_context(Store(directory))
         jobs = [job for job_id in job_ids if (job := store.job(job_id)) and job.state in PAID]
         now = time.time()
-        await collect(store, service, directory, [_to_fetch(store, job, now) for job in jobs])
+        shared = [job for job in jobs if job.shared_from is not None]
+        own = [job for job in jobs if job.shared_from is None]
+        await collect(store, service, directory, [_to_fetch(store, job, now) for job in own])
+        for job in shared:
+            store.record_now(job, ShareMissing(at=now))
+        share(store, directory, [job.job_id for job in shared])
         return [found for job in jobs if (found := store.job(job.job_id))]
 
 

@@ -2,57 +2,94 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from runner.cli.common import AS_JSON, options_of, print_json, reading
+from runner.cli.common import AS_JSON, options_of, print_json, reading, run_async
 from runner.errors import BatchError, ExitCode
 
 if TYPE_CHECKING:
-    from runner.manifest import Manifest
+    from runner.batch import Options
+    from runner.manifest import Diagnostic, Manifest
 
 
-@click.command(short_help="Find every error of a manifest; no network.")
+@click.command(short_help="Find every error of a manifest.")
 @click.argument("manifests", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="MANIFEST...")
 @reading
+@click.option("--inputs", is_flag=True, help="Ask for each input URL too: there, an image, no login, not too large.")
+@click.option("--lasting", metavar="8h", help="With --inputs: how long their URLs must work [12h].")
 @AS_JSON
-def check(manifests: tuple[Path, ...], *, as_json: bool, **choices: Any) -> int:
-    """Find every error of each MANIFEST, with its place and remedy. No network, nothing is sent."""
-    from runner.batch import load
-    from runner.manifest import as_json as diagnostics_as_json
-    from runner.model import counted
+def check(manifests: tuple[Path, ...], *, inputs: bool, lasting: str | None, as_json: bool, **choices: Any) -> int:
+    """Find every error of each MANIFEST, with its place and remedy. Nothing is sent to RunComfy.
 
+    No network either, unless --inputs asks the servers of the input URLs: a little of each, a few at a time, straight
+    and without a proxy.
+    """
     options = options_of(**choices)
     worst = ExitCode.DONE
     documents: list[dict[str, Any]] = []
     for path in manifests:
-        try:
-            manifest = load(path, options)
-        except BatchError as error:
-            worst = max(worst, error.exit_code)
-            found = diagnostics_as_json(getattr(error, "diagnostics", ()))
-            documents.append({"manifest": str(path), "ok": False, "message": error.message, "diagnostics": found})
-            if not as_json:
-                click.echo(error.message, err=True)
-            continue
-        found = diagnostics_as_json(manifest.warnings)
-        documents.append({"manifest": str(path), "ok": True, "jobs": len(manifest.jobs), "diagnostics": found})
-        if not as_json:
-            show_warnings(manifest)
-            click.echo(f"{path}: {counted(len(manifest.jobs), 'job')}, no errors")
+        code, document = _check(path, options, inputs=inputs, lasting=lasting, is_quiet=as_json)
+        worst = max(worst, code)
+        documents.append(document)
     if as_json:
         print_json(documents)
     return int(worst)
 
 
-def show_warnings(manifest: Manifest) -> None:
-    """What looks wrong in a manifest that can be sent."""
+def _check(
+    path: Path, options: Options, *, inputs: bool, lasting: str | None, is_quiet: bool
+) -> tuple[ExitCode, dict[str, Any]]:
+    """One manifest: the exit code, and what there is to say as JSON values."""
+    from runner.batch import load
+    from runner.manifest import as_json as diagnostics_as_json
+    from runner.model import counted
+
+    document: dict[str, Any] = {"manifest": str(path)}
+    try:
+        manifest = load(path, options)
+    except BatchError as error:
+        if not is_quiet:
+            click.echo(error.message, err=True)
+        found = diagnostics_as_json(getattr(error, "diagnostics", ()))
+        return error.exit_code, document | {"ok": False, "message": error.message, "diagnostics": found}
+    diagnostics: Sequence[Diagnostic] = manifest.warnings
+    asked = ""
+    if inputs:
+        count, looked = _ask(manifest, lasting)
+        diagnostics = (*diagnostics, *looked)
+        document["inputs"] = count
+        asked = f", {counted(count, 'input')} asked for"
+    is_good = all(diagnostic.severity != "error" for diagnostic in diagnostics)
+    if not is_quiet:
+        show(diagnostics)
+        if is_good:
+            click.echo(f"{path}: {counted(len(manifest.jobs), 'job')}{asked}, no errors")
+    document |= {"ok": is_good, "jobs": len(manifest.jobs), "diagnostics": diagnostics_as_json(diagnostics)}
+    return (ExitCode.DONE if is_good else ExitCode.MANIFEST_INVALID), document
+
+
+def _ask(manifest: Manifest, lasting: str | None) -> tuple[int, Sequence[Diagnostic]]:
+    from runner.api.client import is_loopback
+    from runner.batch.inputs import check_inputs
+    from runner.batch.options import Options, api_base, parse_duration
+
+    lasts_s = parse_duration(lasting) if lasting is not None else None
+    if lasting is not None and lasts_s is None:
+        raise click.BadParameter("a duration such as 8h, 90m or 45s", param_hint="--lasting")
+    found = run_async(check_inputs(manifest, lasts_s=lasts_s, allow_loopback=is_loopback(api_base(Options()))))
+    return found.asked, found.diagnostics
+
+
+def show(diagnostics: Sequence[Diagnostic]) -> None:
+    """What is or looks wrong, on stderr."""
     from runner.manifest import render
 
-    if manifest.warnings:
-        click.echo(render(manifest.warnings), err=True)
+    if diagnostics:
+        click.echo(render(diagnostics), err=True)
 
 
 @click.command()

@@ -10,16 +10,24 @@ from runner.errors import CannotCreate
 
 
 @click.command(short_help="Write a manifest to start from.")
-@click.argument("file", type=click.Path(path_type=Path), default=Path("catalogue.yaml"))
-def init(file: Path) -> None:
-    """Write a commented manifest to start from, and the schema by which editors complete and check it."""
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--from", "sheet", type=click.Path(path_type=Path), metavar="SHEET", help="Look at this table, and fit it to that."
+)
+def init(file: Path | None, sheet: Path | None) -> None:
+    """Write a commented manifest to start from, and the schema by which editors complete and check it.
+
+    With --from SHEET (CSV, TSV, XLSX) its columns are looked at: which names the rows, which holds the pictures, whose
+    export it is. FILE is catalogue.yaml, or named after the sheet.
+    """
     import json
 
     from runner.batch import manifest_schema
-    from runner.manifest import template
+    from runner.manifest import starter, template
 
+    file = file or (sheet.with_suffix(".yaml") if sheet is not None else Path("catalogue.yaml"))
     schema = file.with_name("runcomfy-batch.schema.json")
-    _write(file, template())
+    _write(file, template() if sheet is None else starter(sheet, file))
     if not schema.exists():
         _write(schema, json.dumps(manifest_schema(), ensure_ascii=False, indent=2) + "\n")
     click.echo(f"wrote {file}\nnext: runcomfy-batch plan {file}; runcomfy-batch run {file} --simulate")

@@ -38,11 +38,11 @@ def plan(
     """
     from runner.batch import plan as plan_batch
     from runner.batch.approval import lines
-    from runner.cli.check import show_warnings
+    from runner.cli.check import show
 
     options = options_of(**choices)
     made = run_async(plan_batch(manifest, options))
-    show_warnings(made.manifest)
+    show(made.manifest.warnings)
     if output is not None:
         _write(output, lines(made, options))
     if resolved:

@@ -5,6 +5,8 @@ from runner.manifest.diagnostics import Diagnostic, InvalidManifest, Place, as_j
 from runner.manifest.reader import Inline, Manifest, read_manifest
 from runner.manifest.schema import LONGEST_ID, manifest_schema, template
 from runner.manifest.spool import Specs
+from runner.manifest.starter import starter
+from runner.manifest.twins import stems_of
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -20,5 +22,7 @@ __all__ = [
     "manifest_schema",
     "read_manifest",
     "render",
+    "starter",
+    "stems_of",
     "template",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place
@@ -93,6 +93,11 @@ class Assembly:
             if number not in self._used_overrides:
                 message = f"overrides: no job's id matches {override.match!r}"
                 self.findings.warn("override", override.places["match"], message, "a * stands for any letters")
+
+    @property
+    def models(self) -> Iterable[str]:
+        """The models that jobs name, each once."""
+        return self._rules
 
     def rules(self, model: str) -> InputRules | None:
         """What a model accepts."""

@@ -61,6 +61,8 @@ class Manifest:
     path: Path
     jobs: Sequence[JobSpec]
     """Read once, and kept as they were when they were checked."""
+    models: tuple[str, ...] = ()
+    """The models that the jobs name, each once."""
     repeated: frozenset[int] = frozenset()
     """Hashes of the fingerprints that more than one job may have."""
     run: Mapping[str, Any] = field(default_factory=dict)
@@ -105,6 +107,7 @@ def read_manifest(
         name=head.name or _name_of(path),
         path=path,
         jobs=specs,
+        models=tuple(reading.assembly.models),
         repeated=repeated,
         run=head.run,
         on_conflict=head.on_conflict,

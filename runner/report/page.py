@@ -129,6 +129,7 @@ def _card(job: Job, directory: Path, number: int) -> Card:
     cost = cost_usd(job)
     seconds = duration_s(job)
     facts = [f"{len(job.artifacts)} file{'s' * (len(job.artifacts) != 1)}"] if job.artifacts else []
+    facts += [f"shared with {job.shared_from}"] if job.shared_from is not None else []
     facts += [f"${cost:g}"] if cost is not None else ["cost unknown"] if job.attempts else ["not sent"]
     facts += [_duration(seconds)] if seconds is not None else []
     facts += [job.request_id] if job.request_id else []

@@ -49,7 +49,7 @@ def result(job: Job) -> dict[str, Any]:
         "finished_at": iso(job.finished_at),
         "duration_s": duration_s(job),
         "row": {name: unsigned(value) for name, value in job.spec.row.items()},
-    }
+    } | ({} if job.shared_from is None else {"shared_from": job.shared_from})
 
 
 def write_csv(file: TextIO, jobs: Callable[[], Iterable[Job]]) -> None:
