@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "runcomfy-batch.plan/1"
 KEPT: Final = (
-    *("only", "limit", "sample", "retry", "rerun_changed", "in_doubt", "dedupe", "simulate", "base_url"),
+    *("only", "limit", "sample", "retry", "rerun_changed", "in_doubt", "dedupe", "simulate"),
     *("prompt", "columns", "values", "encoding", "preset", "per", "allow_roots", "shrink_inputs"),
 )
 """The choices that make a plan what it is; the rest is how it is run."""

@@ -144,7 +144,7 @@ class Execution:
         """Remember which jobs are to be driven and which wait for another's; whether the state must be told more."""
         if entry.will_submit:
             self._submit_ids.add(entry.job_id)
-        if entry.change is Change.SHARED or (entry.change is Change.FAILED and not entry.will_submit):
+        if entry.change in (Change.SHARED, Change.RESUME, Change.FAILED):
             self._sharing.append(entry.job_id)
         return entry.change is not Change.NEW and (entry.will_submit or entry.change in (Change.RESUME, Change.SHARED))
 
@@ -201,7 +201,8 @@ class Execution:
             return ExitCode.BUG, "bug"
         if hold is not None:
             return hold.exit_code, hold.because
-        is_partial = self._options.limit is not None or self._options.sample is not None or self._options.only
+        options = self._options
+        is_partial = options.only or options.approved or options.limit is not None or options.sample is not None
         states = {
             job.state
             for job in self._store.jobs(with_gone=False)

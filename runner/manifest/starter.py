@@ -84,7 +84,7 @@ def _lines(look: _Look, name: str, file: str, manifest: str) -> Iterator[str]:
     keys = [key_of(title) for title in look.header]
     yield "# yaml-language-server: $schema=./runcomfy-batch.schema.json"
     yield f"# Made from {file}: {look.count}. See what it would do:  runcomfy-batch plan {manifest}"
-    yield from ("version: 1", f"name: {name}", "", "defaults:")
+    yield from ("version: 1", f"name: {_quoted(name)}", "", "defaults:")
     if "prompt" not in keys:
         title = next((key for key in TITLES if key in keys), None)
         subject = f"this {{{{ {title} }}}}" if title else "the product"

@@ -37,21 +37,18 @@ def settle(part: Path, final: Path) -> None:
 
 
 def copy_of(directory: Path, artifact: Artifact, stem: str) -> Artifact:
-    """The same file under another name: a link where the file system has them, else a copy. Raises `StorageFailed`.
+    """A copy of the file under another name, durably but for its folder, which is synced by whoever makes many.
 
-    The folder is not synced here: whoever makes many syncs it once.
+    No link: an editor that writes in place would change both. Raises `StorageFailed`.
     """
     source = directory / artifact.path
     final = directory / f"{stem}.{artifact.path.rpartition('.')[2]}"
     part = final.parent / f"{PART}{secrets.token_hex(8)}"
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            os.link(source, part, follow_symlinks=False)
-        except OSError:
-            shutil.copyfile(source, part)
-            with part.open("rb") as file:
-                os.fsync(file.fileno())
+        shutil.copyfile(source, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
         part.replace(final)
     except OSError as error:
         raise storage_failed(final, error) from error

@@ -8,14 +8,15 @@ import json
 import logging
 import random
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 
 from PIL import Image
 from simulation.world import EPOCH, World
 
 import runner
-from runner.batch import Control
+from runner.batch import Control, Options
+from runner.batch.approval import lines
 from runner.errors import BatchError
 from runner.model import canonical
 from runner.simulator import Simulator, SimulatorSettings, misbehave, server
@@ -67,7 +68,18 @@ class Night:
         lines = [json.dumps({"image_urls": [url], "output_format": "png", **job}) + "\n" for job in jobs]
         self.manifest.write_text("".join(lines))
 
-    def run(self, *faults, beside=None, token=TOKEN, act=runner.run, **choices):
+    def write_plan(self, path, **choices):
+        """What a run would do, written down as `plan -o` does."""
+        options = Options(out=self.out, **choices)
+
+        async def make(_, service):
+            given = replace(options, **service)
+            made = await runner.plan(self.manifest, given)
+            path.write_text("".join(lines(made, options)))
+
+        self.with_service(make)
+
+    def run(self, *faults, beside=None, token=TOKEN, manifest=None, **choices):
         """Run the manifest once; `beside` is a coroutine function that is given the control of the run."""
         choices = {"yes": True, "out": self.out, "concurrency": 2} | choices
         rules = tuple(FaultRule(**({"every": 1} | fault if "probability" not in fault else fault)) for fault in faults)
@@ -79,7 +91,7 @@ class Night:
                 began = time.monotonic()
                 try:
                     outcome = await runner.run(
-                        self.manifest, base_url=simulator.api_base, token=token, control=control, **choices
+                        manifest or self.manifest, base_url=simulator.api_base, token=token, control=control, **choices
                     )
                     said = outcome.hold.message if outcome.hold else ""
                 except BatchError as error:
@@ -96,6 +108,20 @@ class Night:
             morning.results = {line["job_id"]: line for line in lines}
             morning.summary = json.loads((self.out / "summary.json").read_text())
         return morning
+
+    def plan(self, **choices):
+        """What a run would do."""
+        choices = {"yes": True, "out": self.out, "simulate": True} | choices
+        return asyncio.run(runner.plan(self.manifest, **choices))
+
+    def with_service(self, act):
+        """Do something beside the runs while the service is there; `act` is given the simulator and the options."""
+
+        async def main(_):
+            async with Simulator(SimulatorSettings(**self.settings)) as simulator:
+                await act(simulator, {"base_url": simulator.api_base, "token": TOKEN})
+
+        self.world.live(main)
 
     def log(self):
         """The lines of run.log."""

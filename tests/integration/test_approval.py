@@ -1,0 +1,96 @@
+"""`plan -o FILE.json` and `run FILE.json`: exactly what was approved, and nothing else."""
+
+import json
+
+import pytest
+from support.night import Night
+
+from runner.errors import ManifestInvalid, UsageProblem
+
+
+@pytest.fixture
+def nights(tmp_path, monkeypatch):
+    """Nights over one run directory and one service that remembers."""
+    return Night(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def approved(nights, tmp_path):
+    """Writes the plan of a run down; its path."""
+
+    def approve(**choices):
+        path = tmp_path / "plan.json"
+        nights.write_plan(path, **choices)
+        return path
+
+    return approve
+
+
+def test_a_plan_is_consent_to_what_is_in_it(nights, approved):
+    """No --yes is needed; what was added since is not submitted, and the same command again pays nothing more."""
+    path = approved()
+    nights.write(*({"id": f"job-{n}", "prompt": f"White, take {n}."} for n in range(5)))
+    for posts in (3, 0):
+        morning = nights.run(manifest=path, yes=False, out=None)
+        assert (morning.exit_code, morning.ledger["posts"]) == (0 if posts else 0, posts)
+    assert morning.states == ["done", "done", "done", "pending", "pending"]
+
+
+def test_a_job_that_became_another_request_is_not_sent(nights, approved):
+    """65, with its place: the plan says what was approved, and this is not it."""
+    path = approved()
+    nights.write({"id": "job-0", "prompt": "White, take 0."}, {"id": "job-1", "prompt": "Gold."})
+    morning = nights.run(manifest=path, yes=False, out=None)
+    assert (morning.exit_code, morning.ledger["posts"]) == (65, 0)
+    assert "job 'job-1' (" in morning.said
+    assert "has changed since the plan was made" in morning.said
+
+
+def test_its_choices_are_kept(nights, approved):
+    path = approved(sample=1)
+    document = json.loads(path.read_text())
+    assert (document["schema"], document["options"], document["submits"]) == ("runcomfy-batch.plan/1", {"sample": 1}, 1)
+    morning = nights.run(manifest=path, yes=False, out=None)
+    assert (morning.exit_code, morning.ledger["posts"]) == (0, 1)
+    assert nights.run(manifest=path, out=None, limit=2).said.endswith("--limit cannot be given with it")
+
+
+def test_a_dearer_service_is_not_what_was_approved(nights, approved):
+    path = approved()
+    nights.settings["price_usd"] = "0.05"
+    morning = nights.run(manifest=path, yes=False, out=None)
+    assert (morning.exit_code, morning.ledger["posts"]) == (64, 0)
+    assert "was approved for 0.117 USD, and the price is 0.15 USD now" in morning.said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", '{"schema": "runcomfy-batch.plan/1"}', '{"schema": "runcomfy-batch.plan/2"}', "\x00"),
+        '{"schema": "runcomfy-batch.plan/1", "manifest": "m", "run_dir": "r", "price_usd": null, "options": {"a": 1},'
+        ' "jobs": []}',
+        '{"schema": "runcomfy-batch.plan/1", "manifest": 5, "run_dir": "r", "price_usd": null, "options": {}, "jobs": []}',
+        '{"schema": "runcomfy-batch.plan/1", "manifest": "m", "run_dir": "r", "price_usd": null, "options": {}, "jobs":'
+        " [5]}",
+    ],
+)
+async def test_what_is_no_plan_is_refused(tmp_path, text):
+    import runner
+
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(ManifestInvalid, match=r"not a plan.* `plan "):
+        await runner.plan(tmp_path / "plan.json")
+
+
+def test_a_plan_without_a_price_is_no_consent(nights, approved, tmp_path):
+    path = approved()
+    document = json.loads(path.read_text()) | {"price_usd": None}
+    path.write_text(json.dumps(document))
+    with pytest.raises(UsageProblem, match="made without a price"):
+        raise_from(nights.run(manifest=path, yes=False, out=None))
+
+
+def raise_from(morning):
+    """What a night said, as the error that it was."""
+    assert morning.exit_code == 64
+    raise UsageProblem(morning.said)

@@ -1,0 +1,135 @@
+"""Jobs whose requests are word for word the same: paid once, and shared by all that want it."""
+
+import json
+
+import pytest
+from support.night import Night
+
+from runner.batch import Options, repair, settle_doubts, verify
+
+SAME = {"prompt": "White."}
+TAKEN_BUT_CUT = {"on": "submit", "kind": "reset_after", "times": 1}
+
+
+@pytest.fixture
+def nights(tmp_path, monkeypatch):
+    """Nights over one run directory and one service that remembers."""
+    return Night(tmp_path, monkeypatch)
+
+
+def files(nights):
+    return {path.name: path.read_bytes() for path in (nights.out / "images").iterdir()}
+
+
+def test_one_request_of_several_jobs_is_paid_once(nights):
+    """Each has the picture under its own name, and the money is counted once."""
+    nights.write({"id": "a", **SAME}, {"id": "b", **SAME}, {"id": "c", "prompt": "Black."}, {"id": "d", **SAME})
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"], morning.states) == (0, 2, ["done"] * 4)
+    pictures = files(nights)
+    assert set(pictures) == {"a.png", "b.png", "c.png", "d.png"}
+    assert pictures["a.png"] == pictures["b.png"] == pictures["d.png"] != pictures["c.png"]
+    b = morning.results["b"]
+    assert (b["shared_from"], b["cost_usd"], b["attempts"]) == ("a", 0.0, [])
+    assert b["request_id"] == morning.results["a"]["request_id"]
+    assert morning.summary["cost_usd"]["spent"] == pytest.approx(2 * 0.039)
+    again = nights.run()
+    assert (again.exit_code, again.ledger["posts"], again.states) == (0, 0, ["done"] * 4)
+
+
+def test_whoever_wants_it_twice_says_so(nights):
+    nights.write({"id": "a", **SAME}, {"id": "b", **SAME})
+    morning = nights.run(dedupe=False)
+    assert (morning.ledger["posts"], morning.states) == (2, ["done"] * 2)
+
+
+def test_a_renamed_job_is_not_paid_again(nights):
+    """The request is the same, whatever it is called."""
+    nights.write({"id": "old", **SAME})
+    nights.run()
+    nights.write({"id": "new", **SAME})
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"]) == (0, 0)
+    assert morning.results["new"]["shared_from"] == "old"
+    assert set(files(nights)) == {"old.png", "new.png"}
+
+
+def test_a_failure_is_shared_too_and_one_retry_mends_both(nights):
+    nights.write({"id": "a", **SAME}, {"id": "b", **SAME})
+    morning = nights.run({"on": "job", "kind": "fail", "times": 1})
+    assert (morning.exit_code, morning.ledger["posts"], morning.states) == (1, 1, ["failed"] * 2)
+    assert morning.results["b"]["error"]["message"].startswith("shares the request of 'a', which is failed")
+    nothing = nights.run()
+    assert (nothing.exit_code, nothing.ledger["posts"], nothing.states) == (1, 0, ["failed"] * 2)
+    mended = nights.run(retry=("failed",))
+    assert (mended.exit_code, mended.ledger["posts"], mended.states) == (0, 1, ["done"] * 2)
+
+
+def test_nobody_shares_what_is_in_doubt_nor_pays_around_it(nights):
+    """Also under another name the request is not sent again; once the doubt is settled all have it, free."""
+    nights.write({"id": "a", **SAME}, {"id": "b", **SAME})
+    morning = nights.run(TAKEN_BUT_CUT)
+    assert (morning.exit_code, morning.ledger["posts"], morning.states) == (1, 1, ["in_doubt", "failed"])
+    nights.write({"id": "a", **SAME}, {"id": "c", **SAME})
+    again = nights.run()
+    assert (again.exit_code, again.ledger["posts"]) == (1, 0)
+    assert again.results["c"]["state"] == "failed"
+    (line,) = map(json.loads, nights.settings["journal"].read_text().splitlines())
+
+    async def attach(_, options, **__):
+        options = Options(base_url=options["base_url"], token=options["token"])
+        await settle_doubts(nights.out, options, attach={"a": line["request_id"]})
+
+    nights.with_service(attach)
+    mended = nights.run()
+    assert (mended.exit_code, mended.ledger["posts"]) == (0, 0)
+    assert {mended.results[name]["state"] for name in ("a", "c")} == {"done"}
+
+
+def test_a_lost_copy_is_taken_from_the_other_again(nights):
+    """By the next run, and by `verify --repair`; nothing is paid or fetched."""
+    nights.write({"id": "a", **SAME}, {"id": "b", **SAME})
+    nights.run()
+    whole = files(nights)
+    (nights.out / "images" / "b.png").unlink()
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"], files(nights)) == (0, 0, whole)
+    (nights.out / "images" / "b.png").write_bytes(b"spoilt")
+    assert set(verify(nights.out)) == {"b"}
+
+    async def mend(_, options, **__):
+        await repair(nights.out, Options(base_url=options["base_url"], token=options["token"]), ["b"])
+
+    nights.with_service(mend)
+    assert (verify(nights.out), files(nights)) == ({}, whole)
+
+
+def test_one_that_changed_is_a_request_of_its_own(nights):
+    """Kept as it was until somebody pays for it; the other's file stays."""
+    nights.write({"id": "a", **SAME}, {"id": "b", **SAME})
+    nights.run()
+    before = files(nights)
+    nights.write({"id": "a", **SAME}, {"id": "b", "prompt": "Black."})
+    assert nights.run().ledger["posts"] == 0
+    assert files(nights) == before
+    assert nights.run(rerun_changed=True).ledger["posts"] == 1
+    after = files(nights)
+    assert (after["a.png"], after["b.png"] != before["b.png"]) == (before["a.png"], True)
+
+
+def test_one_that_is_chosen_alone_pays_for_itself(nights):
+    """And the other shares it later."""
+    nights.write({"id": "a", **SAME}, {"id": "b", **SAME})
+    morning = nights.run(only="b")
+    assert (morning.exit_code, morning.ledger["posts"], morning.states) == (0, 1, ["pending", "done"])
+    rest = nights.run()
+    assert (rest.exit_code, rest.ledger["posts"], rest.states) == (0, 0, ["done", "done"])
+    assert rest.results["a"]["shared_from"] == "b"
+
+
+def test_a_plan_says_who_shares_with_whom(nights):
+    nights.write({"id": "a", **SAME}, {"id": "b", **SAME}, {"id": "c", "prompt": "Black."})
+    plan = nights.plan()
+    assert {str(change): count for change, count in plan.counts.items()} == {"new": 2, "shared": 1}
+    assert plan.submits == 2
+    assert [entry.reason for entry in plan.entries][1] == "the same request as 'a': sent once, and shared"
