@@ -16,13 +16,25 @@ if TYPE_CHECKING:
     from runner.manifest import Diagnostic, Manifest
 
 
+def _duration(_: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Seconds."""
+    if value is None:
+        return None
+    from runner.batch.options import parse_duration
+
+    found = parse_duration(value)
+    if found is None:
+        raise click.BadParameter("a duration such as 8h, 90m or 45s", param=param)
+    return found
+
+
 @click.command(short_help="Find every error of a manifest.")
 @click.argument("manifests", type=click.Path(path_type=Path), nargs=-1, required=True, metavar="MANIFEST...")
 @reading
 @click.option("--inputs", is_flag=True, help="Ask for each input URL too: there, an image, no login, not too large.")
-@click.option("--lasting", metavar="8h", help="With --inputs: how long their URLs must work [12h].")
+@click.option("--lasting", callback=_duration, metavar="8h", help="With --inputs: how long their URLs must work [12h].")
 @AS_JSON
-def check(manifests: tuple[Path, ...], *, inputs: bool, lasting: str | None, as_json: bool, **choices: Any) -> int:
+def check(manifests: tuple[Path, ...], *, inputs: bool, lasting: float | None, as_json: bool, **choices: Any) -> int:
     """Find every error of each MANIFEST, with its place and remedy. Nothing is sent to RunComfy.
 
     No network either, unless --inputs asks the servers of the input URLs: a little of each, a few at a time, straight
@@ -41,16 +53,18 @@ def check(manifests: tuple[Path, ...], *, inputs: bool, lasting: str | None, as_
 
 
 def _check(
-    path: Path, options: Options, *, inputs: bool, lasting: str | None, is_quiet: bool
+    path: Path, options: Options, *, inputs: bool, lasting: float | None, is_quiet: bool
 ) -> tuple[ExitCode, dict[str, Any]]:
     """One manifest: the exit code, and what there is to say as JSON values."""
+    from runner.api.client import is_loopback
     from runner.batch import load
+    from runner.batch.options import api_base
     from runner.manifest import as_json as diagnostics_as_json
     from runner.model import counted
 
     document: dict[str, Any] = {"manifest": str(path)}
     try:
-        manifest = load(path, options)
+        manifest = load(path, options, allow_loopback=is_loopback(api_base(options)))
     except BatchError as error:
         if not is_quiet:
             click.echo(error.message, err=True)
@@ -72,15 +86,12 @@ def _check(
     return (ExitCode.DONE if is_good else ExitCode.MANIFEST_INVALID), document
 
 
-def _ask(manifest: Manifest, lasting: str | None) -> tuple[int, Sequence[Diagnostic]]:
+def _ask(manifest: Manifest, lasting: float | None) -> tuple[int, Sequence[Diagnostic]]:
     from runner.api.client import is_loopback
     from runner.batch.inputs import check_inputs
-    from runner.batch.options import Options, api_base, parse_duration
+    from runner.batch.options import Options, api_base
 
-    lasts_s = parse_duration(lasting) if lasting is not None else None
-    if lasting is not None and lasts_s is None:
-        raise click.BadParameter("a duration such as 8h, 90m or 45s", param_hint="--lasting")
-    found = run_async(check_inputs(manifest, lasts_s=lasts_s, allow_loopback=is_loopback(api_base(Options()))))
+    found = run_async(check_inputs(manifest, lasts_s=lasting, allow_loopback=is_loopback(api_base(Options()))))
     return found.asked, found.diagnostics
 
 
