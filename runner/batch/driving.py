@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from runner.api.wire import ApiError
 from runner.batch.control import Control
+from runner.batch.live import pricer
 from runner.batch.options import Options, seconds, settled
-from runner.batch.planner import pricer
 from runner.batch.service import Service
 from runner.media import Downloader
 from runner.model import DoubtAttached, Failure, FailureKind, Job, JobState, Price, SubmitLost

@@ -7,7 +7,6 @@ word, and works out the rest anew when somebody asks for them.
 from __future__ import annotations
 
 import difflib
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -15,28 +14,23 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from itertools import count, islice
 from pathlib import Path
-from statistics import median
 from typing import Any, Final
 
 from runner.api.client import RunComfy, is_loopback
-from runner.api.wire import ApiError
 from runner.batch.approval import Approved, with_approved
+from runner.batch.forecast import Forecast, balance_of, forecast
 from runner.batch.inputs import Unfit
+from runner.batch.live import UNKNOWN_PRICE, live_cards, with_live_rules
 from runner.batch.loading import load
 from runner.batch.options import Options, api_base, hosts_of, settled, token_for, wallet_base
 from runner.batch.sharing import twin_in
-from runner.catalog import ModelCard, bundled, card_file_name, cards_beside, differs, parse_card
 from runner.errors import (
-    AccountRefused,
-    ConfigurationInvalid,
-    ManifestInvalid,
-    ServiceUnavailable,
     TokenMissing,
     UsageProblem,
 )
-from runner.manifest import Diagnostic, Manifest, Place
+from runner.manifest import Manifest
 from runner.media import HostPolicy, is_whole
-from runner.model import FailureKind, Job, JobSpec, JobState, Money, Price, money
+from runner.model import Job, JobSpec, JobState, Money, Price, money
 from runner.rules.planning import (
     RETRY_WORDS,
     Change,
@@ -46,13 +40,11 @@ from runner.rules.planning import (
     gone_entry,
     is_refused_by_us,
     plan_entry,
-    price_of,
     retry_words,
 )
 from runner.rules.sampling import Sample
 from runner.store.store import Reader, has_state
 
-UNKNOWN_PRICE: Final = Price(amount=None)
 CHUNK: Final = 400
 MOST_NOTABLE: Final = 50
 """Entries of each kind that a plan keeps for whoever shows it."""
@@ -101,22 +93,6 @@ class Plan:
         return bool(self.submits or self.counts.get(Change.RESUME) or self.counts.get(Change.SHARED))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Forecast:
-    """What a plan's submits will take, by what the run directory has seen; `None` where it has seen nothing."""
-
-    seen: int
-    """How many jobs it goes by."""
-    median_s: float | None
-    """From the acceptance of a job to its end."""
-    seconds: float | None
-    bytes: int | None
-    free_bytes: int | None
-    """What is free on the disk of the run directory."""
-    balance: Money | None
-    """What is left in the wallet."""
-
-
 def directory_of(manifest: Manifest, options: Options) -> Path:
     """The run directory."""
     return Path(options.out) if options.out is not None else Path("runs") / manifest.name
@@ -158,39 +134,6 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
         is_simulated=options.simulate,
         _entries=planner.entries,
     )
-
-
-def forecast(made: Plan, options: Options, balance: Money | None) -> Forecast:
-    """How long the plan takes, how much room, and whether the wallet has the price."""
-    history: list[tuple[float, int]] = []
-    if has_state(made.directory):
-        with Reader(made.directory) as reader:
-            history = reader.history()
-    median_s = median(seconds for seconds, _ in history) if history else None
-    return Forecast(
-        seen=len(history),
-        median_s=median_s,
-        seconds=None if median_s is None else made.submits * median_s / (options.concurrency or 1),
-        bytes=int(made.submits * median(size for _, size in history)) if history else None,
-        free_bytes=_free_bytes(made.directory),
-        balance=balance,
-    )
-
-
-def _free_bytes(directory: Path) -> int | None:
-    there = next((folder for folder in (directory, *directory.absolute().parents) if folder.is_dir()), None)
-    try:
-        return shutil.disk_usage(there).free if there is not None else None
-    except OSError:
-        return None
-
-
-async def balance_of(api: RunComfy) -> Money | None:
-    """What is left in the wallet; `None` where nobody tells: a plan does without."""
-    try:
-        return await api.balance()
-    except ApiError:
-        return None
 
 
 class _Planner:
@@ -353,57 +296,4 @@ async def plan(manifest_path: Path | str, options: Options | None = None, **choi
             prices = {model: card.price for model, card in cards.items()}
             manifest = with_live_rules(manifest, cards, options)
     made = make_plan(manifest, directory_of(manifest, options), options, prices)
-    return replace(made, forecast=forecast(made, options, balance))
-
-
-# ------------------------------------------------------------------------------------------------------------- cards
-
-
-async def live_cards(api: RunComfy, models: Iterable[str]) -> dict[str, ModelCard]:
-    """Each model's card as the service has it now; raises what ends a run before it began."""
-    cards = {}
-    for model in models:
-        try:
-            cards[model] = parse_card(model, await api.card(model))
-        except ApiError as error:
-            raise _unusable(model, error, api.base) from error
-    return cards
-
-
-def _unusable(model: str, error: ApiError, base: str) -> Exception:
-    failure = error.failure
-    if failure.kind is FailureKind.ACCOUNT:
-        return AccountRefused(f"RunComfy refused the account: {failure.message}. Nothing was submitted.")
-    if error.is_missing or failure.code in ("wrong_model", "http_400"):
-        return ManifestInvalid(f"the service does not know the model {model!r}. Nothing was submitted.")
-    if failure.kind is FailureKind.POLICY:
-        return ConfigurationInvalid(f"{failure.message}. Nothing was submitted.")
-    return ServiceUnavailable(f"{base} cannot be used: {failure.message}. Nothing was submitted; run again later.")
-
-
-def with_live_rules(manifest: Manifest, cards: Mapping[str, ModelCard], options: Options) -> Manifest:
-    """The manifest, checked again where it uses models whose schema only the service knows.
-
-    A pulled card that is not the live one any more is told: it is what the jobs were checked by.
-    """
-    beside = cards_beside(manifest.path.parent)
-    news: list[Diagnostic] = []
-    for model, live in cards.items():
-        if (kept := beside(model)) is not None and (changes := differs(kept, live)):
-            news.append(_card_changed(manifest.path.parent / card_file_name(model), model, changes))
-    if not all(bundled(model) or beside(model) for model in cards):
-        manifest = load(manifest.path, options, cards=cards, allow_loopback=is_loopback(api_base(options)))
-    return replace(manifest, warnings=(*manifest.warnings, *news)) if news else manifest
-
-
-def _card_changed(path: Path, model: str, changes: list[str]) -> Diagnostic:
-    message = f"the service's card of {model} has changed since it was pulled: {'; '.join(changes)}"
-    hint = f"models pull {model} --to {path.parent} --force  takes the live one"
-    return Diagnostic(
-        severity="warning", code="card-changed", file=str(path), place=Place(), message=message, hint=hint
-    )
-
-
-def pricer(prices: Mapping[str, Price]) -> Callable[[JobSpec], Money | None]:
-    """What a job costs, by its model's price."""
-    return lambda spec: price_of(prices.get(spec.model, UNKNOWN_PRICE), spec.inputs)
+    return replace(made, forecast=forecast(made.directory, made.submits, options.concurrency or 1, balance))

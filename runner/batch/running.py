@@ -16,18 +16,12 @@ from runner.batch.approval import Approved, with_approved
 from runner.batch.control import Control
 from runner.batch.descriptors import fit, open_files_limit
 from runner.batch.execution import Execution, Outcome
+from runner.batch.forecast import balance_of, forecast
+from runner.batch.live import live_cards, with_live_rules
 from runner.batch.loading import load
 from runner.batch.log import logging_to
 from runner.batch.options import Options, api_base, settled
-from runner.batch.planner import (
-    Plan,
-    balance_of,
-    directory_of,
-    forecast,
-    live_cards,
-    make_plan,
-    with_live_rules,
-)
+from runner.batch.planner import Plan, directory_of, make_plan
 from runner.batch.service import Service, connect, token_of
 from runner.batch.tally import Tallier
 from runner.errors import CannotCreate, StateMismatch, StorageFailed, UsageProblem
@@ -84,7 +78,10 @@ async def run(
             control.note(render(manifest.warnings))
         plan = make_plan(manifest, directory, options, {model: card.price for model, card in cards.items()})
         if confirm is not None and plan.submits:
-            plan = replace(plan, forecast=forecast(plan, options, await balance_of(service.api)))
+            plan = replace(
+                plan,
+                forecast=forecast(directory, plan.submits, options.concurrency or 1, await balance_of(service.api)),
+            )
         _consent(plan, options, confirm, has_limit=has_limit)
         store = stack.enter_context(Store(directory))
         _sync_names(directory)
