@@ -88,7 +88,9 @@ URLS = st.builds(
 
 
 def is_id(text):
-    return bool(text.strip()) and text == text.strip() and text.isprintable() and len(text) <= 120
+    """An id that is no template and not what a spreadsheet shortens a number to."""
+    is_plain = not re.search(r"{[{%]|\dE\+\d", text, re.IGNORECASE)
+    return bool(text.strip()) and text == text.strip() and text.isprintable() and len(text) <= 120 and is_plain
 
 
 IDS = (st.text(CHARACTERS, min_size=1, max_size=20) | WORDS).filter(is_id)

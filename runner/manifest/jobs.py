@@ -1,0 +1,377 @@
+"""One job in the making: what it inherits and overrides, its templates filled in, checked as it will be sent.
+
+The last word wins, and lists replace: defaults, then a table's row, then the matrix, then a job's own entry, then the
+overrides. Templates are filled in at the end, in prompts, ids, paths and media URLs alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.head import Head, Override
+from runner.manifest.items import Item, split_urls
+from runner.manifest.matrix import NONE, Combination
+from runner.manifest.schema import LONGEST_ID
+from runner.manifest.scopes import Fallback, Layer
+from runner.manifest.sources import RulesOf
+from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, cell, compiled, is_template, unknown_name
+from runner.model import LOCAL, InputProblem, InputRules, LocalFile, LocalFiles, MeasuredFile, canonical, local_uri
+from runner.rules.names import safe_path
+
+DEFAULT_MODEL: Final = "google/nano-banana/edit"
+MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
+"""A model's id is part of the URL that is paid at: nothing in it may lead elsewhere."""
+MEDIA: Final = ("image_urls", "image_url", "image", "images", "video_url", "video", "videos")
+"""Fields of URLs of a model of which nothing is known."""
+LARGEST_BODY: Final = 64 << 20
+"""Bytes that the service takes in one request."""
+MOST_OUTPUTS: Final = 64
+SHORTENED: Final = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
+
+
+class Common:
+    """What all jobs of a manifest have in common."""
+
+    def __init__(self, head: Head, rules_of: RulesOf, findings: Findings, local: LocalFiles | None) -> None:
+        self.head = head
+        self.findings = findings
+        self.local = local
+        self.stem_template = _stem_template(head, findings)
+        self._rules_of = rules_of
+        self._rules: dict[str, InputRules | None] = {}
+        self._kinds: dict[str, Mapping[str, str]] = {}
+        self._used_overrides: set[int] = set()
+
+    @property
+    def models(self) -> Sequence[str]:
+        """The models that jobs name, each once."""
+        return list(self._rules)
+
+    def rules(self, model: str) -> InputRules | None:
+        """What a model accepts."""
+        if model not in self._rules:
+            self._rules[model] = self._rules_of(model)
+        return self._rules[model]
+
+    def kinds(self, rules: InputRules | None) -> Mapping[str, str]:
+        """How each field of a model is read, where there is more to it than to take it as it stands."""
+        model = rules.model if rules is not None else ""
+        if model not in self._kinds:
+            self._kinds[model] = dict(_kinds(rules))
+        return self._kinds[model]
+
+    def overrides_for(self, job_id: str) -> list[Override]:
+        """The exceptions that are about a job, in order."""
+        found = [number for number, override in enumerate(self.head.overrides) if override.is_for(job_id)]
+        self._used_overrides.update(found)
+        return [self.head.overrides[number] for number in found]
+
+    def unused_overrides(self) -> Iterator[Override]:
+        """The exceptions that were about no job so far."""
+        for number, override in enumerate(self.head.overrides):
+            if number not in self._used_overrides:
+                yield override
+
+
+class Job:
+    """One job in the making: after `make`, an id, a model, inputs and where the outputs go."""
+
+    __slots__ = (
+        "_all",
+        "_combination",
+        "_item",
+        "_local",
+        "_overrides",
+        "body",
+        "count",
+        "fields",
+        "id",
+        "id_at",
+        "inputs",
+        "model",
+        "paths",
+    )
+
+    def __init__(self, common: Common, item: Item, combination: Combination) -> None:
+        self._all = common
+        self._item = item
+        self._combination = combination
+        self._overrides: Sequence[Override] = ()
+        self._local: dict[str, LocalFile] = {}
+        head = common.head.fields
+        if item.is_job:
+            self.fields = {**head, **combination.fields, **item.fields}
+        else:
+            self.fields = {**head, **item.fields, **combination.fields}
+
+    @property
+    def _scope(self) -> Scope:
+        """The names that its templates may use."""
+        names = {axis: Cell(name) for axis, name in self._combination.names.items()}
+        if (base := given_id(self._item)) is not None:
+            names["id"] = Cell(base)
+        return Layer(names, self._item.scope)
+
+    def make(self) -> bool:
+        """Fill in and check it; whether there is to be such a job, which an override may deny."""
+        self.model = self._model()
+        rules = self._all.rules(self.model)
+        inputs = None
+        job_id = self._id()
+        self.id_at = self._item.id_at or "head" if job_id is not None else ""
+        if job_id is None:  # named by its request
+            inputs = self._inputs(rules)
+            job_id = digest_of(self.model, canonical(inputs))[:12] + self._combination.suffix
+        self.id = job_id
+        if self._all.head.overrides and (overrides := self._all.overrides_for(job_id)):
+            if any(override.is_skip for override in overrides):
+                return False
+            self._overrides = overrides
+            for override in overrides:
+                self.fields.update(override.fields)
+            self.model, inputs = self._model(), None
+            rules = self._all.rules(self.model)
+        self.inputs = self._inputs(rules) if inputs is None else inputs
+        self.body = canonical(self.inputs)
+        self._check(rules)
+        number = self.inputs.get("num_images", 1)
+        self.count = number if isinstance(number, int) and 1 <= number <= MOST_OUTPUTS else 1
+        self.paths = self._paths(rules) if self._all.stem_template is not None else ()
+        return True
+
+    @property
+    def variant(self) -> str:
+        """What the matrix names it by."""
+        return self._combination.variant
+
+    @property
+    def files(self) -> Mapping[str, str]:
+        """The photos of this machine that the inputs stand for: SHA-256 to path."""
+        return {local.sha256: local.path for local in self._local.values()}
+
+    # ------------------------------------------------------------------------------------------------------ fields
+
+    def _model(self) -> str:
+        """The model's id; the one this tool was made for where there is none, or where it cannot be one."""
+        model = self.fields.get("model")
+        if model is None or model == "":
+            return DEFAULT_MODEL
+        if isinstance(model, str) and len(model) <= LONGEST_ID and MODEL.fullmatch(model):
+            return model
+        self._error("model", ("model",), f"not a model's id: {str(model)[:60]!r}", f"as in {DEFAULT_MODEL}")
+        return DEFAULT_MODEL
+
+    def _id(self) -> str | None:
+        """The user's id, with the matrix's suffix unless a template made it; `None` where there is none."""
+        given = self.fields.get("id")
+        if given is None:
+            return None
+        if not isinstance(given, str):
+            self._error("id", ("id",), f"an id must be text, got {str(given)[:60]}")
+            return None
+        if is_template(given):
+            return self._render(given, "id").strip()
+        return given + self._combination.suffix if self._combination is not NONE else given
+
+    def _inputs(self, rules: InputRules | None) -> dict[str, Any]:
+        """What is sent: the fields with their templates filled in and their photos found."""
+        inputs: dict[str, Any] = {}
+        kinds = self._all.kinds(rules)
+        for key, value in self.fields.items():
+            match kinds.get(key):
+                case "name":
+                    continue
+                case "media" | "media list" as kind:
+                    inputs[key] = value if _are_urls(value) else self._media(key, value, rules, kind)
+                case "prompt" if isinstance(value, str) and is_template(value):
+                    inputs[key] = self._render(value, key)
+                case "list" if isinstance(value, str):
+                    inputs[key] = [value]
+                case kind:
+                    inputs[key] = value
+                    if kind is None and isinstance(value, str) and "{{" in value:
+                        hint = "templates are filled in in prompt, media URLs, id and output.path alone"
+                        self._error("template", (key,), f"{key} holds a template", hint)
+        return inputs
+
+    def _media(self, key: str, value: Any, rules: InputRules | None, kind: str) -> Any:
+        """URLs, and the photos that stand for some: a text may hold several where a list is wanted."""
+        is_list = kind == "media list" or (rules is None and not isinstance(value, str))
+        texts = [value] if isinstance(value, str) else value
+        if not isinstance(texts, list):
+            return value
+        found: list[Any] = []
+        for index, text in enumerate(texts):
+            if not isinstance(text, str):
+                found.append(text)
+                continue
+            is_filled_in = "{{" in text  # a URL may hold {% by itself
+            filled = self._render(text, key, index) if is_filled_in else text
+            pieces = split_urls(filled) if is_list and (isinstance(value, str) or is_filled_in) else [filled]
+            for piece in pieces or [filled]:
+                found += self._located(key, index, piece, rules)
+        return found if is_list or not isinstance(value, str) or len(found) != 1 else found[0]
+
+    def _located(self, key: str, index: int, text: str, rules: InputRules | None) -> list[str]:
+        """The text, if it is a URL; else the photo, or the photos, that the path leads to."""
+        if self._all.local is None or "://" in text or text.startswith("data:") or not text.strip():
+            return [text]
+        files = self._all.local.find(text)
+        if isinstance(files, InputProblem):
+            self._error(files.code, (key, index), files.message, files.hint)
+            return [LOCAL]
+        uris = []
+        for file in files:
+            uri = local_uri(file.mime, file.sha256, is_shrunk=file.is_shrunk)
+            self._local[uri] = file
+            uris.append(uri)
+            if rules is not None:
+                measured = MeasuredFile(bytes=file.bytes, width=file.width, height=file.height)
+                for problem in rules.file_problems(key, measured):
+                    self._error(problem.code, (key, index), f"{text}: {problem.message}", problem.hint)
+        return uris
+
+    def _render(self, text: str, key: str, *path: int) -> str:
+        """A template filled in; left as it is where it cannot be, which is then in the findings."""
+        try:
+            template = compiled(text)
+            if problem := unknown_name(template.names, self._scope):
+                raise problem
+            return template.render(self._scope)
+        except TemplateProblem as problem:
+            self._error("template", (key, *path), str(problem), problem.hint)
+            return text
+
+    # ------------------------------------------------------------------------------------------------------ checks
+
+    def _check(self, rules: InputRules | None) -> None:
+        if rules is not None:
+            for problem in rules.problems(self.inputs):
+                self._error(problem.code, problem.path, problem.message, problem.hint)
+        prompt = self.inputs.get("prompt")
+        if isinstance(prompt, str) and prompt and not prompt.strip():
+            self._error("prompt-length", ("prompt",), "prompt is blank")
+        self._check_id(self.id)
+        if self._local:
+            self._check_size(rules)
+
+    def _check_size(self, rules: InputRules | None) -> None:
+        size = len(self.body) + sum(4 * ((file.bytes + 2) // 3) for file in self._local.values())
+        if size > LARGEST_BODY:
+            message = f"the request would be {size >> 20} MiB, and {LARGEST_BODY >> 20} MiB are taken"
+            kinds = self._all.kinds(rules)
+            key = next(key for key in self.inputs if kinds.get(key, "").startswith("media"))
+            self._error("body-too-large", (key,), message, "use fewer or smaller photos, or --shrink-inputs")
+
+    def _check_id(self, job_id: str) -> None:
+        if not job_id.isprintable() or len(job_id) > LONGEST_ID or not job_id.strip():
+            self._error("id", ("id",), f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
+        elif "+" in job_id and SHORTENED.match(job_id):
+            hint = "format the column as Text before pasting the numbers"
+            self._error("id", ("id",), f"id {job_id!r} was shortened by a spreadsheet", hint)
+
+    def _paths(self, rules: InputRules | None) -> tuple[str, ...]:
+        """Where the outputs go, without extension; empty where they cannot be told, which is then in the findings."""
+        template = self._all.stem_template
+        assert template is not None  # noqa: S101 the caller looked
+        known = dict(rules.fields) if rules is not None else {}
+        values = {key: self.inputs.get(key, schema.get("default")) for key, schema in known.items()}
+        fields = {key: cell(key, "" if value is None else str(value)) for key, value in values.items()}
+        paths = []
+        for n in range(1, self.count + 1):
+            own = {"n": Cell(str(n)), "job_id": Cell(self.id), "id": Cell(given_id(self._item) or self.id)}
+            scope = Layer(own, Fallback(self._scope, fields))
+            try:
+                if problem := unknown_name(template.names, scope):
+                    raise problem
+                paths.append(f"images/{safe_path(template.render(scope))}")
+            except TemplateProblem as problem:
+                self._path_error(f"output.path: {problem}", problem.hint)
+                return ()
+            except ValueError as problem:
+                given = template.render(scope)[:120]
+                self._path_error(f"output.path comes to {given!r} (for {self._item.source}): {problem}")
+                return ()
+        if len(set(paths)) < len(paths):
+            self._path_error(f"output.path gives {self.count} files of job {self.id!r} one name", "use {{ n }} in it")
+        return tuple(paths)
+
+    def _path_error(self, message: str, hint: str = "") -> None:
+        self._all.findings.error("output-path", self._all.head.path_place, message, hint)
+
+    # ------------------------------------------------------------------------------------------------------ places
+
+    def _error(self, code: str, path: tuple[str | int, ...], message: str, hint: str = "") -> None:
+        """An error at the place where the field was written; of an inherited one, also for which row."""
+        place, is_own = self._place(path)
+        if not is_own and not self._item.is_job and " is undefined" not in message:
+            message = f"{message} (for {self._item.source})"
+        self._all.findings.error(code, place, message, hint)
+
+    def _place(self, path: tuple[str | int, ...]) -> tuple[Place, bool]:
+        """Where a field was written, by whom the last word was; and whether it was the item itself."""
+        if not path:
+            return self._item.at(), True
+        key = str(path[0])
+        exact = ".".join(map(str, path))
+        for override in reversed(self._overrides):
+            if key in override.fields:
+                return override.places.get(exact) or override.places[key], False
+        head, combination = self._all.head, self._combination
+        is_own = key in self._item.fields
+        if key in combination.fields and not (self._item.is_job and is_own):
+            return combination.places[key], False
+        if is_own or key not in head.fields:
+            return self._item.at(*path), True
+        return head.places.get(exact) or head.places.get(key) or self._item.at(), False
+
+
+def digest_of(model: str, body: bytes) -> str:
+    """The fingerprint of a request, from its canonical bytes (`runner.model.fingerprint`)."""
+    return hashlib.sha256(model.encode() + b"\n" + body).hexdigest()
+
+
+def given_id(item: Item) -> str | None:
+    """The id that an item has before the matrix; `None` where it has none, or a template makes it."""
+    given = item.fields.get("id")
+    return given if isinstance(given, str) and given.strip() and not is_template(given) else None
+
+
+def _kinds(rules: InputRules | None) -> Iterator[tuple[str, str]]:
+    yield from (("id", "name"), ("model", "name"), ("prompt", "prompt"))
+    if rules is None:
+        yield from ((name, "media") for name in MEDIA)
+        return
+    for name, schema in rules.fields.items():
+        is_list = schema.get("type") == "array"
+        if name in rules.url_fields:
+            yield name, "media list" if is_list else "media"
+        elif is_list:
+            yield name, "list"
+
+
+def _are_urls(value: Any) -> bool:
+    """Whether it is a list of URLs as it stands: nothing to fill in, and no photo of this machine."""
+    if type(value) is not list:
+        return False
+    return all(type(text) is str and "://" in text and "{{" not in text for text in value)
+
+
+def _stem_template(head: Head, findings: Findings) -> Template | None:
+    """The template of a path without its extension, which is known only when the file has come."""
+    if head.path is None:
+        return None
+    match = re.fullmatch(r"(.*)\.\{\{-?\s*ext\s*-?\}\}\s*", head.path, re.DOTALL)
+    if match is None:
+        message = "output.path must end with .{{ ext }}: a file's real format is known only when it has come"
+        findings.error("output-path", head.path_place, message, 'as in  path: "{{ id }}/{{ n }}.{{ ext }}"')
+        return None
+    try:
+        return compiled(match[1])
+    except TemplateProblem as problem:
+        findings.error("output-path", head.path_place, f"output.path: {problem}", problem.hint)
+        return None
