@@ -22,14 +22,22 @@ Money = NewType("Money", int)
 """Integer micro-USD. An unknown amount is `None`, never 0."""
 
 MICRO = Decimal(1_000_000)
+LARGEST = Money(10**15)
+"""A billion USD. No price or cost of an edit is more, and the state holds 64 bits."""
 
 
 def money(usd: Decimal | float | str) -> Money:
-    """Money from a decimal amount of USD, rounded to the nearest micro-USD; raises `ValueError` for no number."""
+    """Money from a decimal amount of USD, rounded to the nearest micro-USD.
+
+    Raises `ValueError` for what is no number, and for more than `LARGEST`, either way.
+    """
     try:
-        return Money(int((Decimal(str(usd)) * MICRO).to_integral_value(ROUND_HALF_UP)))
+        amount = Decimal(str(usd))
+        if abs(amount) <= LARGEST / MICRO:  # first: a number of a million digits is never made
+            return Money(int((amount * MICRO).to_integral_value(ROUND_HALF_UP)))
     except (ArithmeticError, ValueError) as error:
         raise ValueError(f"not an amount of money: {usd!r}") from error
+    raise ValueError(f"not an amount of money: {usd!r}")
 
 
 def in_usd(amount: Money) -> Decimal:

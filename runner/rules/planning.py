@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from runner.model import FailureKind, Job, JobSpec, JobState, Money, Price
+from runner.model import LARGEST, FailureKind, Job, JobSpec, JobState, Money, Price
 
 
 class Change(StrEnum):
@@ -148,7 +148,8 @@ def price_of(price: Price, inputs: Mapping[str, Any]) -> Money | None:
         return None
     if price.unit in ("output", "image"):
         count = inputs.get("num_images", 1)
-        return Money(price.amount * count) if isinstance(count, int) and count > 0 else None
+        is_count = isinstance(count, int) and 0 < count <= LARGEST // max(price.amount, 1)
+        return Money(price.amount * count) if is_count else None
     return price.amount if price.unit in ("request", "run", "call", "job", "generation") else None
 
 

@@ -602,6 +602,26 @@ async def test_a_refusal_names_the_fields():
     assert reply.failure.message == "prompt: too long; image_urls.2: no URL"
 
 
+@pytest.mark.parametrize("status", [422, 400, 429, 200])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"detail": [{"loc": null, "msg": "too long"}]}',
+        b'{"detail": [{"loc": 3, "msg": "too long"}]}',
+        b'{"detail": {"loc": {}, "msg": "too long"}}',
+        b'{"error": {"error": {"message": "too long"}}}',
+        b'{"message": "too long", "detail": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"message": "too long", "error_code": [422001], "status": "\\ud800"}',
+    ],
+)
+async def test_an_answer_of_any_shape_is_classified(status, body):
+    """A refusal by its status, a doubt by a 200: nothing that a service writes breaks the paid path."""
+    reply, commits, server = await submit_to(answer(http(status, body)))
+    assert isinstance(reply, Unknown if status == 200 else Refused)
+    assert "too long" in reply.failure.message
+    assert (commits, server.posts) == (1, 1)
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
