@@ -14,6 +14,7 @@ from runner.errors import InputMissing, StateMismatch, StorageFailed
 from runner.model import (
     Attempt,
     AttemptState,
+    DoubtAttached,
     Event,
     Job,
     JobSpec,
@@ -27,7 +28,7 @@ from runner.rules.lifecycle import advance
 from runner.store.database import FILE, check_version, connect, corrupt, create, open_for_writing, version_of
 from runner.store.rescue import Rescue, Saved
 from runner.store.rows import SELECT_JOBS, Statement, changes, insertion, job_of
-from runner.store.writer import Writer
+from runner.store.writer import SecondPayment, Writer
 
 CHUNK: Final = 500
 """Jobs read at a time: the reader never holds a snapshot open while the run goes on."""
@@ -41,6 +42,15 @@ class Binding:
     account: str
     """The token's fingerprint."""
     is_simulated: bool
+
+
+class IdTaken(SecondPayment):
+    """The service named a request by an id that the state has already: two jobs cannot have one request."""
+
+    def __init__(self, request_id: str, owner: str) -> None:
+        super().__init__(f"the request {request_id} belongs to job {owner!r} already")
+        self.request_id = request_id
+        self.owner = owner
 
 
 def has_state(directory: Path) -> bool:
@@ -114,6 +124,11 @@ class Reader:
             for state, reserved, cost, count in rows
         ]
 
+    def owner_of(self, request_id: str) -> str | None:
+        """The job whose request that is."""
+        rows = self._rows("SELECT job_id FROM attempts WHERE request_id = ?", (request_id,))
+        return rows[0][0] if rows else None
+
     def gone(self) -> set[str]:
         """The ids of the jobs that the manifest does not name any more."""
         return {job_id for (job_id,) in self._rows("SELECT job_id FROM jobs WHERE is_gone = 1")}
@@ -176,8 +191,8 @@ class Store(Reader):
 
         A look that changed nothing but times is queued and not waited for: it can be made again. The put on the
         writer's queue happens before anything is awaited, and cannot be cancelled.
-        Raises `ImpossibleEvent`, `SecondPayment` and `StorageFailed`; then nothing is written, but the id of a request
-        that was just paid for is saved beside the state.
+        Raises `ImpossibleEvent`, `SecondPayment`, `IdTaken` and `StorageFailed`; then nothing is written, but the id
+        of a request that was just paid for is saved beside the state where the disk failed.
         """
         after = advance(job, event)
         if isinstance(event, StatusSeen) and after.remote == job.remote and after.failure == job.failure:
@@ -191,7 +206,15 @@ class Store(Reader):
                 attempt = job.attempts[-1].number
                 self._rescue.save(Saved(job_id=job.job_id, attempt=attempt, request_id=event.request_id))
             raise
+        except SecondPayment as error:
+            self._check_owner(event, error)
+            raise
         return after
+
+    def _check_owner(self, event: Event, error: SecondPayment) -> None:
+        """Raise `IdTaken` where that is why the state refused the event."""
+        if isinstance(event, (SubmitAccepted, DoubtAttached)) and (owner := self.owner_of(event.request_id)):
+            raise IdTaken(event.request_id, owner) from error
 
     def _check_place(self) -> None:
         """The file that is written is still the one that the next run will read; raises `StorageFailed`."""
@@ -210,7 +233,11 @@ class Store(Reader):
     def record_now(self, job: Job, event: Event) -> Job:
         """`record`, for callers without an event loop."""
         after = advance(job, event)
-        self._writer.write_now(tuple(changes(job, after, event)))
+        try:
+            self._writer.write_now(tuple(changes(job, after, event)))
+        except SecondPayment as error:
+            self._check_owner(event, error)
+            raise
         return after
 
     def saved(self) -> list[Saved]:

@@ -25,6 +25,7 @@ from runner.model import (
     AttemptState,
     Collected,
     CollectFailed,
+    DoubtAttached,
     Failure,
     FailureKind,
     FilesMissing,
@@ -46,7 +47,7 @@ from runner.model import (
 )
 from runner.rules.lifecycle import ImpossibleEvent
 from runner.store.lock import RunLock, is_locked
-from runner.store.store import Binding, Reader, Store, check_binding
+from runner.store.store import Binding, IdTaken, Reader, Store, check_binding
 from runner.store.writer import SecondPayment
 
 NOW = 1_700_000_000.25
@@ -372,11 +373,21 @@ async def test_the_same_intent_twice_is_refused(store):
 
 
 async def test_a_request_belongs_to_one_job(store):
-    """The second job that claims it is refused."""
-    mug, lamp = [await store.record(store.job(job_id), INTENDED) for job_id in ("mug", "lamp")]
-    await store.record(mug, accepted("r1"))
-    with pytest.raises(SecondPayment, match="request_id"):
-        await store.record(lamp, accepted("r1"))
+    """The second job that claims it is refused, told whose it is, and is where it was."""
+    mug, lamp, vase = [await store.record(store.job(job_id), INTENDED) for job_id in ("mug", "lamp", "vase")]
+    outcomes = await asyncio.gather(
+        store.record(vase, accepted("r2")),  # goes first, so that the others are one group
+        store.record(mug, accepted("r1")),
+        store.record(lamp, accepted("r1")),
+        return_exceptions=True,
+    )
+    assert isinstance(outcomes[2], IdTaken)
+    assert (outcomes[2].request_id, outcomes[2].owner, store.owner_of("r1")) == ("r1", "mug", "mug")
+    doubt = await store.record(lamp, SubmitLost(at=NOW, failure=FAILURE))
+    with pytest.raises(IdTaken, match="the request r2 belongs to job 'vase' already"):
+        store.record_now(doubt, DoubtAttached(at=NOW, request_id="r2"))
+    assert store.job("lamp") == doubt
+    assert store.owner_of("r3") is None
 
 
 async def test_an_impossible_event_writes_nothing(store, tmp_path):
