@@ -29,6 +29,7 @@ async def scheduling(
     options: Options,
     prices: Mapping[str, Price],
     on_change: Callable[[Job | None, Job], None],
+    on_crash: Callable[[str, Failure], None] = lambda _, __: None,
 ) -> AsyncIterator[Scheduler]:
     """A scheduler, ready to run; `options` are settled. Its downloads end with the context."""
     settings = Settings(
@@ -49,6 +50,7 @@ async def scheduling(
             price_of=pricer(prices),
             settings=settings,
             on_change=on_change,
+            on_crash=on_crash,
         )
 
 

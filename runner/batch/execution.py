@@ -149,7 +149,13 @@ class Execution:
 
     async def _schedule(self) -> tuple[Hold | None, int]:
         async with scheduling(
-            self._store, self._service, self._plan.directory, self._options, self._plan.prices, self._tallier.moved
+            self._store,
+            self._service,
+            self._plan.directory,
+            self._options,
+            self._plan.prices,
+            self._tallier.moved,
+            self._tallier.crashed,
         ) as scheduler:
             self._tallier.begin(self._store.counts(with_gone=False), self._store.bills(), scheduler.gate)
             watching = self._watch(scheduler)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from runner.model import Attempt, AttemptState, Job, JobState, Money
+from runner.model import Attempt, AttemptState, Failure, Job, JobState, Money
 from runner.progress import Progress, Tally
 from runner.scheduler.gate import SubmitGate
 
@@ -43,6 +43,11 @@ class Tallier:
         if before is not None:
             self._unknown_costs += _unknown_costs(after) - _unknown_costs(before)
         self._show()
+
+    def crashed(self, job_id: str, failure: Failure) -> None:
+        """A bug of this program stopped the work on a job, whose state stays as it is."""
+        if self._progress is not None:
+            self._progress.failure(job_id, failure, failure.code)
 
     def end(self) -> None:
         """Leave the display in order."""

@@ -55,7 +55,7 @@ from runner.rules.polling import Polling
 from runner.scheduler import outcomes
 from runner.scheduler.clock import Clock
 from runner.scheduler.gate import Hold, Outage, SubmitGate
-from runner.store.store import Store
+from runner.store.store import IdTaken, Store
 
 log = logging.getLogger("runner")
 
@@ -95,6 +95,7 @@ class Scheduler:
         price_of: Callable[[JobSpec], Money | None],
         settings: Settings,
         on_change: Callable[[Job | None, Job], None],
+        on_crash: Callable[[str, Failure], None] = lambda _, __: None,
     ) -> None:
         self._api = api
         self._store = store
@@ -104,6 +105,7 @@ class Scheduler:
         self._price_of = price_of
         self._settings = settings
         self._on_change = on_change
+        self._on_crash = on_crash
         self.gate = SubmitGate(clock, settings.max_in_flight, budget, self._probe, settings.outage)
         self._tasks: set[asyncio.Task[None]] = set()
         self._collecting: set[asyncio.Task[None]] = set()
@@ -192,10 +194,26 @@ class Scheduler:
             await self._drive(job)
         except StorageFailed as error:
             self._hold_for(error)
-        except Exception:
-            # A bug of ours in one job: the others go on. What it was doing is in the state, an open intent as a doubt.
-            self.crashes += 1
-            log.exception("job crashed", extra={"job_id": job.job_id})
+        except Exception as error:  # noqa: BLE001 a bug of ours in one job: the others go on
+            await self._crashed(job.job_id, error)
+
+    async def _crashed(self, job_id: str, error: Exception) -> None:
+        """A bug of ours in one job: the others go on, with its slot. What it was paying for is in doubt from now on."""
+        self.crashes += 1
+        log.error("job crashed", exc_info=error, extra={"job_id": job_id})
+        self.gate.vacate(job_id)
+        message = f"a bug of this program ({type(error).__name__}); run.log says where"
+        notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+        failure = Failure(kind=FailureKind.TRANSIENT, code="crashed", message=message + notes)
+        try:
+            job = self._store.job(job_id)
+            if job is not None and job.state is JobState.SUBMITTING:
+                await self._record(job, SubmitLost(at=self._clock.now(), failure=failure))
+                self.gate.doubted()  # the bug may be in every job: it must not cost the manifest
+            else:
+                self._on_crash(job_id, failure)
+        except StorageFailed as broken:
+            self._hold_for(broken)
 
     def _hold_for(self, error: StorageFailed) -> None:
         hold = Hold(because="storage", exit_code=error.exit_code, message=error.message, is_immediate=True)
@@ -258,7 +276,23 @@ class Scheduler:
             self._hold_for(error)
 
     async def _submit(self, job: Job, price: Money | None) -> Job | None:
-        """The paid section: intent, POST, outcome, each on the disk before the next."""
+        """The paid section. Its task may outlive the job's own, so it answers for its bugs itself."""
+        try:
+            event, job = await self._pay(job, price)
+        except HeldBack:
+            return None
+        except StorageFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 the same, where nobody may be left who waits for it
+            await self._crashed(job.job_id, error)
+            return None
+        finally:
+            self.gate.through(job.job_id)
+        self._weigh(event)
+        return job
+
+    async def _pay(self, job: Job, price: Money | None) -> tuple[Event, Job]:
+        """Intent, POST, outcome, each on the disk before the next; what happened last, and the job after it."""
         payload = canonical(job.spec.inputs)
         digest = hashlib.sha256(payload).hexdigest()
 
@@ -269,21 +303,18 @@ class Scheduler:
             self._downloader.check_place()
             job = await self._record(job, SubmitIntended(at=self._clock.now(), payload_sha256=digest, reserved=price))
 
+        reply = await self._api.submit(job.spec.model, payload, before_send)
         try:
-            reply = await self._api.submit(job.spec.model, payload, before_send)
             event = outcomes.of_submit(job, reply, self._settings.polling, self._clock.now(), self._dice())
-            try:
-                job = await self._record(job, event)
-            except StorageFailed:
-                if isinstance(reply, Accepted):  # the last place where the id of a paid request can be kept
-                    log.critical("REQUEST NOT SAVED", extra={"job_id": job.job_id, "request_id": reply.request_id})
-                raise
-        except HeldBack:
-            return None
-        finally:
-            self.gate.through(job.job_id)
-        self._weigh(event)
-        return job
+            return event, await self._record(job, event)
+        except IdTaken as taken:
+            event = outcomes.of_taken_id(taken.request_id, taken.owner, self._clock.now())
+            return event, await self._record(job, event)
+        except Exception as error:
+            if isinstance(reply, Accepted):  # the last places where the id of a paid request can be kept
+                log.critical("REQUEST NOT SAVED", extra={"job_id": job.job_id, "request_id": reply.request_id})
+                error.add_note(f"the service named the request id {reply.request_id}")
+            raise
 
     def _weigh(self, event: Event) -> None:
         """What a submit's outcome means for the submits after it."""
