@@ -39,7 +39,7 @@ from runner.rules.planning import (
     price_of,
     retry_words,
 )
-from runner.store.store import Reader, has_state
+from runner.store.store import Reader, check_used, has_state
 
 UNKNOWN_PRICE = Price(amount=None)
 
@@ -158,6 +158,7 @@ def _check_retry_words(words: Iterable[str], jobs: Iterable[Job]) -> None:
 
 
 def _known_jobs(directory: Path) -> dict[str, Job]:
+    check_used(directory)
     if not has_state(directory):
         return {}
     with Reader(directory) as reader:

@@ -11,10 +11,11 @@ from typing import Final
 from urllib.parse import quote
 
 from runner.errors import CannotCreate, StateMismatch, StorageFailed
+from runner.store.traces import STATE
 
 VERSION: Final = 2
 """`PRAGMA user_version` of the schema."""
-FILE: Final = "state.db"
+FILE: Final = STATE
 MIGRATIONS: Final = {
     1: "ALTER TABLE runs ADD COLUMN time_limit TEXT; ALTER TABLE runs ADD COLUMN ends_at REAL;",
 }

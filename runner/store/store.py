@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,7 @@ from runner.rules.lifecycle import advance
 from runner.store.database import FILE, check_version, connect, corrupt, create, open_for_writing, version_of
 from runner.store.rescue import Rescue, Saved
 from runner.store.rows import SELECT_JOBS, Statement, changes, insertion, job_of
+from runner.store.traces import latest_moves, older_state, refuse_lost_state
 from runner.store.writer import SecondPayment, Writer
 
 CHUNK: Final = 500
@@ -56,13 +58,24 @@ class IdTaken(SecondPayment):
 def has_state(directory: Path) -> bool:
     """Whether there is a state to read; not so where a kill struck while it was being made."""
     path = directory / FILE
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size == 0:  # SQLite would delete the log beside an empty file
         return False
-    connection = connect(path, "ro")
-    try:
+    with closing(connect(path, "ro")) as connection:
         return version_of(connection) > 0
-    finally:
-        connection.close()
+
+
+def check_used(directory: Path) -> None:
+    """Raise `StorageFailed` where the state tells of no run and no attempt, and the directory of some."""
+    path = directory / FILE
+    if has_state(directory):
+        try:
+            with closing(connect(path, "ro")) as connection:
+                sql = "SELECT EXISTS (SELECT 1 FROM runs) OR EXISTS (SELECT 1 FROM attempts)"
+                if connection.execute(sql).fetchone()[0]:
+                    return
+        except sqlite3.Error as error:
+            raise corrupt(path, error) from error
+    refuse_lost_state(directory)
 
 
 class Reader:
@@ -129,6 +142,17 @@ class Reader:
         rows = self._rows("SELECT job_id FROM attempts WHERE request_id = ?", (request_id,))
         return rows[0][0] if rows else None
 
+    def check_newest(self, directory: Path) -> None:
+        """Raise `StorageFailed` where the log tells of requests that the state does not know: it is an older one."""
+        sql = "SELECT coalesce(max(number), 0), coalesce(max(request_id = ?), 0) FROM attempts WHERE job_id = ?"
+        missing = []
+        for move in latest_moves(directory):
+            [(number, has_it)] = self._rows(sql, (move.request_id, move.job_id))
+            if number < move.attempt or (move.request_id is not None and not has_it):
+                missing.append(move)
+        if missing:
+            raise older_state(directory, missing)
+
     def gone(self) -> set[str]:
         """The ids of the jobs that the manifest does not name any more."""
         return {job_id for (job_id,) in self._rows("SELECT job_id FROM jobs WHERE is_gone = 1")}
@@ -162,11 +186,12 @@ class Reader:
 class Store(Reader):
     """The state for the one process that holds the run lock. Makes it where there is none.
 
-    Raises `CannotCreate` where the file cannot be made, `StorageFailed` where it is corrupt or the disk fails,
-    `StateMismatch` where it is of a newer version.
+    Raises `CannotCreate` where the file cannot be made, `StorageFailed` where it is corrupt, was lost, or the disk
+    fails, `StateMismatch` where it is of a newer version.
     """
 
     def __init__(self, directory: Path) -> None:
+        check_used(directory)
         path = directory / FILE
         create(path)
         connection = open_for_writing(path)
@@ -290,10 +315,11 @@ class Store(Reader):
             self._writer.write_now([*changed, *added])
 
     def begin_run(self, run: Run) -> None:
-        """Write down that an execution of the command began."""
+        """Write down that an execution of the command began; from now on the file itself has all but what follows."""
         columns = ("run_id", "name", "manifest", "started_at", "time_limit", "ends_at")
         sql = f"INSERT INTO runs ({', '.join(columns)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
         self._writer.write_now([(sql, tuple(getattr(run, column) for column in columns))])
+        self._writer.checkpoint()
 
     def end_of_killed_run(self, time_limit: str) -> float | None:
         """When the time of the latest run is over, if it was killed and had the same limit."""

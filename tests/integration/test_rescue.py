@@ -262,6 +262,42 @@ def test_after_an_error_of_the_disk_nothing_more_is_written(tmp_path):
         assert store.job("mug").state is JobState.PENDING
 
 
+def run(run_id="1", **more):
+    given = {"name": "n", "manifest": "m", "api_base": "b", "is_simulated": False, "started_at": NOW}
+    return Run(run_id=run_id, **given | more)
+
+
+def test_once_a_run_began_the_file_itself_has_it(tmp_path):
+    """Without the log beside it, it still tells that there was a run, and of which jobs."""
+    with Store(tmp_path) as store:
+        store.put_specs([spec("mug"), spec("lamp")])
+        store.begin_run(run())
+        store.record_now(store.job("mug"), INTENDED)
+        (tmp_path / "copy").mkdir()
+        (tmp_path / "copy" / "state.db").write_bytes((tmp_path / "state.db").read_bytes())
+    with Store(tmp_path / "copy") as copy:
+        assert [(job.job_id, str(job.state)) for job in copy.jobs()] == [("mug", "pending"), ("lamp", "pending")]
+
+
+def test_a_file_that_does_not_take_it_ends_the_run(tmp_path):
+    """Before anything is sent."""
+    with Store(tmp_path) as store:
+        store._writer._connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageFailed, match="the state cannot be written: database table is locked"):
+            store._writer.checkpoint()
+        with pytest.raises(StorageFailed, match="locked"):
+            store.begin_run(run())
+
+
+def test_a_state_without_its_tables_is_named(tmp_path):
+    """It was a state, so it is no new one."""
+    Store(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        connection.execute("DROP TABLE runs")
+    with pytest.raises(StorageFailed, match="no such table: runs"):
+        Store(tmp_path)
+
+
 @pytest.mark.parametrize("another", [False, True])
 def test_a_lock_file_that_was_taken_away_locks_nobody_out(tmp_path, monkeypatch, another):
     """Between its opening and its locking: the file that has the name is what counts."""
