@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from runner.batch.control import Control
@@ -39,6 +39,9 @@ from runner.scheduler import Hold, Scheduler
 from runner.store.store import Store
 
 log = logging.getLogger("runner")
+
+MAYBE_PAID: Final = (JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.IN_DOUBT)
+"""What is open and may be paid for counts in the end, whoever was chosen and whatever left the manifest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,12 +199,12 @@ class Execution:
         if hold is not None:
             return hold.exit_code, hold.because
         is_partial = self._options.limit is not None or self._options.sample is not None or self._options.only
+        gone = self._store.gone()
         states = {
             job.state
-            for job in self._store.jobs(with_gone=False)
-            if not is_partial
-            or job.job_id in self._submit_ids
-            or job.state in (JobState.SUBMITTED, JobState.RESULT_KNOWN)
+            for job in self._store.jobs()
+            if job.state in MAYBE_PAID
+            or (job.job_id not in gone and (not is_partial or job.job_id in self._submit_ids))
         }
         if states - {JobState.DONE} == set():
             return ExitCode.DONE, None
