@@ -68,6 +68,11 @@ class Execution:
         self._control = control
         self._tallier = tallier
         self._submit_ids = {entry.job_id for entry in plan.to_submit}
+        self._kept_ids = {
+            entry.job_id for entry in plan.entries if entry.change is Change.CHANGED and not entry.will_submit
+        }
+        self._openings: dict[str, Event] = {}
+        self._opened_states: set[JobState] = set()
         started_at = time.time()
         stamp = datetime.fromtimestamp(started_at, UTC).strftime("%Y%m%dT%H%M%SZ")
         self._run = Run(
@@ -138,14 +143,21 @@ class Execution:
             if entry.change is Change.NEW or not (entry.will_submit or entry.change is Change.RESUME):
                 continue
             job = store.job(entry.job_id)
-            if job and (event := _choice(entry, job, specs.get(entry.job_id), now)):
-                store.record_now(job, event)
+            if job is None:
+                continue
+            if entry.change is Change.RESUME:
+                if job.state in (JobState.DONE, JobState.OUTPUT_LOST):
+                    store.record_now(job, FilesMissing(at=now))
+            elif opening := _opening(entry, job, specs[entry.job_id], now):
+                self._openings[job.job_id] = opening
+                self._opened_states.add(job.state)
 
     def _work(self) -> Iterator[Job]:
         """The jobs to drive: first those that are paid already, then the chosen ones in the manifest's order."""
         yield from self._store.jobs([JobState.SUBMITTED, JobState.RESULT_KNOWN])
-        for job in self._store.jobs([JobState.PENDING, JobState.HELD], with_gone=False):
-            if job.job_id in self._submit_ids:
+        for job in self._store.jobs({JobState.PENDING, JobState.HELD} | self._opened_states, with_gone=False):
+            is_open = job.state in (JobState.PENDING, JobState.HELD)
+            if job.job_id in self._submit_ids and (is_open or job.job_id in self._openings):
                 yield job
 
     # ------------------------------------------------------------------------------------------------------- during
@@ -164,7 +176,7 @@ class Execution:
             watching = self._watch(scheduler)
             try:
                 with self._control.over(scheduler):
-                    hold = await scheduler.run(self._work())
+                    hold = await scheduler.run(self._work(), self._openings)
             finally:
                 watching.cancel()
                 self._tallier.end()
@@ -200,32 +212,39 @@ class Execution:
             return hold.exit_code, hold.because
         is_partial = self._options.limit is not None or self._options.sample is not None or self._options.only
         gone = self._store.gone()
-        states = {
-            job.state
+        ends = {
+            _end_of(job, is_kept=job.job_id in self._kept_ids)
             for job in self._store.jobs()
             if job.state in MAYBE_PAID
             or (job.job_id not in gone and (not is_partial or job.job_id in self._submit_ids))
         }
-        if states - {JobState.DONE} == set():
-            return ExitCode.DONE, None
-        if any(not state.is_terminal for state in states):
-            return ExitCode.STOPPED_EARLY, "unfinished"
-        return ExitCode.SOME_FAILED, None
+        code = max(ends, default=ExitCode.DONE)
+        return code, "unfinished" if code is ExitCode.STOPPED_EARLY else None
 
 
-def _choice(entry: PlanEntry, job: Job, spec: JobSpec | None, now: float) -> Event | None:
-    """What the plan, and so the person who agreed to it, decided about a job that the state knows."""
+def _opening(entry: PlanEntry, job: Job, spec: JobSpec, now: float) -> Event | None:
+    """What the plan, and so the person who agreed to it, decided about a job that is to be paid for once more.
+
+    Recorded only when its POST leaves: until then a limit, a stop or a kill leaves the job as it was.
+    """
     match entry.change:
-        case Change.RETRY if entry.will_submit:
+        case Change.RETRY:
             return RetryRequested(at=now)
-        case Change.CHANGED if entry.will_submit and spec is not None:
+        case Change.CHANGED:
             return SpecChanged(at=now, spec=spec)
-        case Change.IN_DOUBT if entry.will_submit and job.state is JobState.IN_DOUBT:
+        case Change.IN_DOUBT if job.state is JobState.IN_DOUBT:
             return DoubtReleased(at=now)
-        case Change.RESUME if job.state in (JobState.DONE, JobState.OUTPUT_LOST):
-            return FilesMissing(at=now)
         case _:
             return None
+
+
+def _end_of(job: Job, *, is_kept: bool) -> ExitCode:
+    """How a job's end counts. One that waits for a person's word, since its entry changed, is not waited for."""
+    if job.state is JobState.DONE:
+        return ExitCode.DONE
+    if job.state.is_terminal or (is_kept and job.state in (JobState.PENDING, JobState.HELD)):
+        return ExitCode.SOME_FAILED
+    return ExitCode.STOPPED_EARLY
 
 
 def _next(time_of_day: str, now: float) -> float:

@@ -109,11 +109,19 @@ def _judge_changed(spec: JobSpec, job: Job, choices: Choices) -> tuple[Change, b
     what = _changed_fields(spec, job)
     if not may_replace_spec(job):
         return Change.CHANGED, False, f"{what} changed, but the request before is still open ({job.state})"
-    if choices.rerun_changed or (job.state is not JobState.DONE and retry_words(job) & choices.retry):
+    if choices.rerun_changed:
         return Change.CHANGED, True, f"{what} changed: paid again"
-    if job.state is JobState.DONE:
-        return Change.CHANGED, False, f"{what} changed: kept as it was; --rerun-changed pays for it again"
-    return Change.CHANGED, False, f"{what} changed since it ended ({_why(job)}); --retry {job.state} pays for it again"
+    match job.state:
+        case JobState.DONE:
+            return Change.CHANGED, False, f"{what} changed: kept as it was; --rerun-changed pays for it again"
+        case JobState.PENDING | JobState.HELD:
+            why = "changed since it was paid for, or may have been"
+            return Change.CHANGED, False, f"{what} {why}; --rerun-changed sends it as it is now"
+        case _ if retry_words(job) & choices.retry:
+            return Change.CHANGED, True, f"{what} changed: paid again"
+        case _:
+            why = f"changed since it ended ({_why(job)})"
+            return Change.CHANGED, False, f"{what} {why}; --retry {job.state} pays for it again"
 
 
 def _changed_fields(spec: JobSpec, job: Job) -> str:

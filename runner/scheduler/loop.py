@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, assert_never
 
@@ -50,7 +50,7 @@ from runner.model import (
     canonical,
 )
 from runner.rules.budget import Budget
-from runner.rules.lifecycle import Policies, decide
+from runner.rules.lifecycle import Policies, advance, decide
 from runner.rules.polling import Polling
 from runner.scheduler import outcomes
 from runner.scheduler.clock import Clock
@@ -110,18 +110,24 @@ class Scheduler:
         self._tasks: set[asyncio.Task[None]] = set()
         self._collecting: set[asyncio.Task[None]] = set()
         self._submits: set[asyncio.Task[Job | None]] = set()
+        self._openings: dict[str, Event] = {}
+        self._unopened: dict[str, Job] = {}
+        """The jobs whose opening is not recorded yet, as they are in the state."""
         self._model = ""
         self._is_leaving = asyncio.Event()
         self.crashes = 0
 
     # --------------------------------------------------------------------------------------------------- the whole
 
-    async def run(self, jobs: Iterable[Job]) -> Hold | None:
+    async def run(self, jobs: Iterable[Job], openings: Mapping[str, Event] | None = None) -> Hold | None:
         """Drive the jobs, in order, until each has ended or the run is held; the hold, if there was one.
 
-        Jobs that are already with the service come first, since they occupy slots. Raises `StorageFailed` at the end
-        where the disk failed.
+        Jobs that are already with the service come first, since they occupy slots. `openings` are what a person decided
+        about some of the jobs, by id: such a job is driven as if that had happened, and it is recorded with the intent
+        to pay, in one transaction. If no POST leaves, the job stays exactly as it was. Raises `StorageFailed` at the
+        end where the disk failed.
         """
+        self._openings = dict(openings or {})
         try:
             for job in jobs:
                 await self._until_room(job)
@@ -146,7 +152,8 @@ class Scheduler:
     async def _until_room(self, job: Job) -> None:
         most = self._settings.max_in_flight + self._settings.waiting_downloads
         while self.gate.hold is None:
-            has_slot = job.state not in (JobState.PENDING, JobState.HELD) or self.gate.has_room
+            is_to_submit = job.job_id in self._openings or job.state in (JobState.PENDING, JobState.HELD)
+            has_slot = not is_to_submit or self.gate.has_room
             if has_slot and len(self._tasks) < most:
                 return
             await self.gate.wait(self._clock.now() + 1.0)
@@ -221,7 +228,10 @@ class Scheduler:
 
     async def _drive(self, job: Job) -> None:
         current: Job | None = job
-        if _is_of_an_earlier_run(job):
+        if (opening := self._openings.get(job.job_id)) is not None:
+            self._unopened[job.job_id] = job
+            current = advance(job, opening)
+        elif _is_of_an_earlier_run(job):
             current = await self._record(job, Resumed(at=self._clock.now()))
         while current is not None:
             action = decide(current, self._clock.now(), self._settings.policies)
@@ -253,9 +263,16 @@ class Scheduler:
                 assert_never(action)
 
     async def _record(self, job: Job, event: Event) -> Job:
-        after = await self._store.record(job, event)
-        self.gate.moved(job, after)
-        self._on_change(job, after)
+        base = self._unopened.get(job.job_id)
+        if base is None:
+            after = await self._store.record(job, event)
+        elif isinstance(event, SubmitIntended):
+            after = await self._store.record(base, event, opening=self._openings[job.job_id])
+            del self._unopened[job.job_id]
+        else:
+            return advance(job, event)  # no POST has left: for the state nothing has happened yet
+        self.gate.moved(base or job, after)
+        self._on_change(base or job, after)
         return after
 
     # ----------------------------------------------------------------------------------------------------- paying

@@ -66,18 +66,19 @@ def insertion(job: Job) -> Statement:
     return INSERT_JOB, (job.job_id, job.position, *_spec_values(job.spec), *_progress_values(job))
 
 
-def changes(before: Job, after: Job, event: Event) -> Iterator[Statement]:
-    """Writes an event and what it changed; together they are one transaction."""
-    yield INSERT_EVENT, (event.at, after.job_id, type(event).__name__, _event_data(event))
+def changes(before: Job, after: Job, *events: Event) -> Iterator[Statement]:
+    """Writes the events that led from one to the other, and what they changed; together they are one transaction."""
+    for event in events:
+        yield INSERT_EVENT, (event.at, after.job_id, type(event).__name__, _event_data(event))
     if after.spec is not before.spec:
         yield UPDATE_SPEC, (*_spec_values(after.spec), after.job_id)
     yield UPDATE_PROGRESS, (*_progress_values(after), after.job_id)
-    for attempt in after.attempts[len(before.attempts) :]:
-        yield INSERT_ATTEMPT, (after.job_id, *_attempt_values(attempt))
     for old, new in zip(before.attempts, after.attempts, strict=False):
-        if old is not new:
+        if old is not new:  # before a new one comes: at most one may be open
             number, *values = _attempt_values(new)
             yield UPDATE_ATTEMPT, (*values, after.job_id, number)
+    for attempt in after.attempts[len(before.attempts) :]:
+        yield INSERT_ATTEMPT, (after.job_id, *_attempt_values(attempt))
     if not after.artifacts and before.artifacts:
         yield DELETE_ARTIFACTS, (after.job_id,)
     for artifact in after.artifacts:

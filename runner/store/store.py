@@ -211,21 +211,23 @@ class Store(Reader):
 
     # ------------------------------------------------------------------------------------------------ while it runs
 
-    async def record(self, job: Job, event: Event) -> Job:
+    async def record(self, job: Job, event: Event, *, opening: Event | None = None) -> Job:
         """The job after the event, which is on the disk when this returns.
 
-        A look that changed nothing but times is queued and not waited for: it can be made again. The put on the
-        writer's queue happens before anything is awaited, and cannot be cancelled.
+        `opening` is what a person decided about the job that the event is the first step of. Both are one transaction,
+        so that until then the job stays as it was. A look that changed nothing but times is queued and not waited for:
+        it can be made again. The put on the writer's queue happens before anything is awaited, and cannot be cancelled.
         Raises `ImpossibleEvent`, `SecondPayment`, `IdTaken` and `StorageFailed`; then nothing is written, but the id
         of a request that was just paid for is saved beside the state where the disk failed.
         """
-        after = advance(job, event)
+        after = advance(job if opening is None else advance(job, opening), event)
         if isinstance(event, StatusSeen) and after.remote == job.remote and after.failure == job.failure:
             return after
         if isinstance(event, SubmitIntended):
             self._check_place()
+        events = (event,) if opening is None else (opening, event)
         try:
-            await self._writer.write(tuple(changes(job, after, event)), is_vital=job.state is JobState.SUBMITTING)
+            await self._writer.write(tuple(changes(job, after, *events)), is_vital=job.state is JobState.SUBMITTING)
         except StorageFailed:
             if isinstance(event, SubmitAccepted):
                 attempt = job.attempts[-1].number
@@ -287,11 +289,11 @@ class Store(Reader):
     def put_specs(self, specs: Iterable[JobSpec]) -> None:
         """Make the state's list of jobs the manifest's: new ones are added, the others keep what is known of them.
 
-        A job that was never taken takes the new spec; one that may be paid keeps the spec it was sent with. All in one
-        transaction: a kill leaves the old list or the new one.
+        A job that was never taken takes the new spec; one that may be paid, or was rejected, keeps the spec that it was
+        sent with. All in one transaction: a kill leaves the old list or the new one.
         """
         known = {row[0]: row[1:] for row in self._rows(_SELECT_KNOWN)}
-        tried = {job_id for (job_id,) in self._rows(_SELECT_TAKEN)}
+        kept_as_sent = {job_id for (job_id,) in self._rows(_SELECT_KEPT)}
         added: list[Statement] = []
         kept: list[Statement] = []
         changed: list[Statement] = []
@@ -302,7 +304,7 @@ class Store(Reader):
             if old is None:
                 added.append((sql, values))
                 continue
-            new = (position, 0, *(old[2:5] if spec.job_id in tried else values[2:5]), *values[5:7])
+            new = (position, 0, *(old[2:5] if spec.job_id in kept_as_sent else values[2:5]), *values[5:7])
             must_move |= old[:2] != new[:2]
             update = (_UPDATE_KNOWN, (*new, spec.job_id))
             (kept if old == new else changed).append(update)
@@ -334,7 +336,10 @@ class Store(Reader):
 
 
 _KNOWN = ("job_id", "position", "is_gone", "model", "fingerprint", "inputs", "row", "source")
-_SELECT_TAKEN = "SELECT DISTINCT job_id FROM attempts WHERE state NOT IN ('not_sent', 'refused')"
+_SELECT_KEPT = (
+    "SELECT job_id FROM attempts WHERE state NOT IN ('not_sent', 'refused') "
+    "UNION SELECT job_id FROM jobs WHERE state = 'rejected'"
+)
 _SELECT_KNOWN = f"SELECT {', '.join(_KNOWN)} FROM jobs"  # noqa: S608
 _UPDATE_KNOWN = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in _KNOWN[1:])} WHERE job_id = ?"  # noqa: S608
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
 import pytest
+
+from runner.batch import Options, load, settle_doubts
+from runner.batch.planner import make_plan
+from runner.store.store import Reader
 
 LOST = {"on": "submit", "kind": "fin_after"}
 
@@ -37,3 +46,134 @@ def test_a_request_that_is_still_open_is_no_night_that_went_well(night):
     morning = nights.run(job_timeout="10m")
     assert morning.exit_code == 75
     assert (morning.results["job-0"]["state"], morning.results["job-1"]["state"]) == ("submitted", "done")
+
+
+# -------------------------------------------------------------------------------------- nothing goes ahead of its POST
+
+
+def jobs_of(nights):
+    """Everything that the state knows of the jobs, but where they stand in the manifest."""
+    with Reader(nights.out) as reader:
+        return {job.job_id: replace(job, spec=replace(job.spec, row={}, source="")) for job in reader.jobs()}
+
+
+def kinds_of(nights, job_id):
+    """The job's events, in order."""
+    with closing(sqlite3.connect(nights.out / "state.db")) as db:
+        return [kind for (kind,) in db.execute("SELECT kind FROM events WHERE job_id = ? ORDER BY seq", [job_id])]
+
+
+def in_doubt(nights):
+    nights.run(LOST)
+    return {"in_doubt": "resubmit", "max_cost_usd": "5"}
+
+
+def done_and_edited(nights):
+    nights.run()
+    nights.write(*entries("Black, take 0.", "Black, take 1."))
+    return {"rerun_changed": True}
+
+
+def failed(nights):
+    nights.run({"on": "job", "kind": "fail"})
+    return {"retry": ("failed",)}
+
+
+def lost(nights):
+    nights.run({"on": "file", "kind": "status", "status": 404})
+    return {"retry": ("output_lost",)}
+
+
+def rejected_and_mended(nights):
+    nights.run({"on": "submit", "kind": "error_in_200", "error_code": 422001})
+    nights.write(*entries("Black, take 0.", "Black, take 1."))
+    return {}
+
+
+OPENINGS = {
+    in_doubt: "DoubtReleased",
+    done_and_edited: "SpecChanged",
+    failed: "RetryRequested",
+    lost: "RetryRequested",
+    rejected_and_mended: "SpecChanged",
+}
+
+
+@pytest.mark.parametrize("situation", OPENINGS)
+def test_what_a_limit_holds_back_stays_as_it_was(night, situation):
+    """A doubt stays a doubt, what is done keeps its files, what failed can be looked at; a plain run pays nothing."""
+    nights = night(jobs=2)
+    choice = situation(nights)
+    before, accepted = jobs_of(nights), nights.accepted
+    assert nights.run(**choice | {"max_cost_usd": "0.02"}).exit_code == 3
+    assert jobs_of(nights) == before
+    assert nights.run(only="job-1", **choice | {"max_cost_usd": "0.02"}).exit_code == 3
+    assert jobs_of(nights) == before
+    assert nights.accepted == accepted
+    if situation is lost:
+        assert [str(job.state) for job in nights.repair("job-0", "job-1")] == ["done"] * 2
+    unpaid = 2 if situation is rejected_and_mended else 0
+    assert nights.run().ledger["accepted"] == accepted + unpaid
+
+
+@pytest.mark.parametrize("situation", OPENINGS)
+def test_what_cannot_be_sent_stays_as_it_was(night, situation):
+    """The service is away when the first POST would leave, and somebody stops the run: nothing has happened."""
+    nights = night(jobs=2)
+    choice = situation(nights)
+    before, accepted = jobs_of(nights), nights.accepted
+
+    async def go_away(control):
+        while control._scheduler is None:
+            await asyncio.sleep(1e-4)
+        nights.world.is_up = lambda now: False
+        await asyncio.sleep(100.0)
+        nights.world.is_up = lambda now: True
+        control.stop()
+
+    assert nights.run(beside=go_away, **choice).exit_code == 130
+    assert jobs_of(nights) == before
+    assert nights.accepted == accepted
+
+
+@pytest.mark.parametrize("situation", OPENINGS)
+def test_what_a_person_decided_is_written_with_the_intent_to_pay(night, situation):
+    """One after the other, in one transaction; then it is done, and paid for once more."""
+    nights = night(jobs=2)
+    choice = situation(nights)
+    accepted, events = nights.accepted, len(kinds_of(nights, "job-0"))
+    morning = nights.run(**choice)
+    assert (morning.exit_code, morning.states) == (0, ["done"] * 2)
+    assert morning.ledger["accepted"] == accepted + 2
+    assert kinds_of(nights, "job-0")[events : events + 2] == [OPENINGS[situation], "SubmitIntended"]
+
+
+def test_a_limit_in_the_middle_opens_only_what_it_pays_for(night):
+    """Of four doubts that may be sent again, the limit pays for one; the others stay in doubt, set aside."""
+    nights = night(jobs=4)
+    nights.run(LOST)
+    morning = nights.run(in_doubt="resubmit", max_cost_usd=str(5 * 0.039), concurrency=1)
+    assert morning.exit_code == 3
+    assert morning.states == ["done", "in_doubt", "in_doubt", "in_doubt"]
+    assert morning.summary["cost_usd"]["reserved_in_doubt"] == pytest.approx(3 * 0.039)
+    assert nights.accepted == 5
+
+
+def test_what_was_given_up_and_edited_waits_for_a_word_and_says_which(night):
+    """To run the same command again would change nothing: 1, not 75 for ever; with the word it is sent as it is now."""
+    nights = night(jobs=2)
+    nights.run(LOST, only="job-0")
+    asyncio.run(settle_doubts(nights.out, Options(), resubmit=["job-0"]))
+    nights.write(*entries("Black, take 0.", "White, take 1."))
+    plan = make_plan(load(nights.manifest), nights.out, Options(), {})
+    assert [(entry.job_id, entry.will_submit) for entry in plan.entries] == [("job-0", False), ("job-1", True)]
+    assert plan.entries[0].reason == (
+        "prompt changed since it was paid for, or may have been; --rerun-changed sends it as it is now"
+    )
+    morning = nights.run()
+    assert (morning.exit_code, morning.states) == (1, ["pending", "done"])
+    assert nights.run(retry=("failed", "pending")).states == ["pending", "done"]
+    morning = nights.run(rerun_changed=True)
+    assert (morning.exit_code, morning.states) == (0, ["done", "done"])
+    assert morning.results["job-0"]["inputs"]["prompt"] == "Black, take 0."
+    assert nights.accepted == 3

@@ -26,6 +26,7 @@ from runner.model import (
     Collected,
     CollectFailed,
     DoubtAttached,
+    DoubtReleased,
     Failure,
     FailureKind,
     FilesMissing,
@@ -33,19 +34,23 @@ from runner.model import (
     JobSpec,
     JobState,
     Money,
+    RemoteFailed,
     RemoteState,
     RemoteStatus,
     ResultRead,
     Resumed,
+    RetryRequested,
     Run,
     SpecChanged,
     StatusSeen,
     SubmitAccepted,
+    SubmitHeld,
     SubmitIntended,
     SubmitLost,
     SubmitNotSent,
+    SubmitRejected,
 )
-from runner.rules.lifecycle import ImpossibleEvent
+from runner.rules.lifecycle import ImpossibleEvent, advance
 from runner.store.lock import RunLock, is_locked
 from runner.store.store import Binding, IdTaken, Reader, Store, check_binding
 from runner.store.writer import SecondPayment
@@ -268,6 +273,42 @@ async def test_an_event_and_what_it_changed_are_one_transaction(store):
     await store.record(store.job("mug"), INTENDED)
     words = [" ".join(sql.split()[:3]) for sql in seen]
     assert words == ["BEGIN IMMEDIATE", "INSERT INTO events", "UPDATE jobs SET", "INSERT INTO attempts", "COMMIT"]
+
+
+@pytest.mark.parametrize(
+    ("road", "opening"),
+    [
+        ([SubmitLost(at=NOW, failure=FAILURE)], DoubtReleased(at=NOW)),
+        ([accepted(), RemoteFailed(at=NOW, failure=FAILURE, cost=None)], RetryRequested(at=NOW)),
+        (
+            [accepted(), ResultRead(at=NOW, outputs=("u",), cost=None), Collected(at=NOW, artifacts=(artifact(1),))],
+            SpecChanged(at=NOW, spec=spec("mug", "black")),
+        ),
+    ],
+    ids=["released", "retried", "changed"],
+)
+async def test_a_second_payment_is_opened_and_intended_at_once(store, tmp_path, road, opening):
+    """What a person decided is written with the intent to pay, or not at all; then there are two attempts, one open."""
+    job = store.job("mug")
+    for event in [INTENDED, *road]:
+        job = await store.record(job, event)
+    with looking(tmp_path) as rows:
+        before = rows("SELECT count(*) FROM events")
+    (tmp_path / "state.db").rename(tmp_path / "away.db")
+    with pytest.raises(StorageFailed, match="moved, deleted"):
+        await store.record(job, INTENDED, opening=opening)
+    (tmp_path / "away.db").rename(tmp_path / "state.db")
+    assert store.job("mug") == job
+    with looking(tmp_path) as rows:
+        assert rows("SELECT count(*) FROM events") == before
+    seen = statements(store)
+    after = await store.record(job, INTENDED, opening=opening)
+    assert seen.count("COMMIT") == 1
+    assert store.job("mug") == after == advance(advance(job, opening), INTENDED)
+    assert [attempt.state for attempt in after.attempts][1:] == [AttemptState.INTENT]
+    with looking(tmp_path) as rows:
+        kinds = [kind for (kind,) in rows("SELECT kind FROM events ORDER BY seq DESC LIMIT 2")]
+    assert kinds == ["SubmitIntended", type(opening).__name__]
 
 
 SUBMIT_FOR_EVER = """
@@ -625,6 +666,15 @@ def test_a_changed_entry_counts_until_it_is_paid_for(store):
     assert store.job("mug").spec == new[0]
     assert store.job("lamp").spec == replace(lamp.spec, row={"sku": "lamp"}, source="b.csv:2")
     assert listed(store) == ([("mug", "black"), ("lamp", "white background")], {"vase"})
+
+
+def test_a_mended_entry_that_was_rejected_counts_when_it_is_sent(store):
+    """Until then the state tells what was refused; one that was only throttled or held takes the new inputs."""
+    roads = {"mug": SubmitRejected(at=NOW, failure=FAILURE), "lamp": SubmitHeld(at=NOW, failure=FAILURE)}
+    for job_id, event in roads.items():
+        store.record_now(store.record_now(store.job(job_id), INTENDED), event)
+    store.put_specs([spec(job_id, "black") for job_id in ("mug", "lamp")])
+    assert listed(store) == ([("mug", "white background"), ("lamp", "black")], {"vase"})
 
 
 # ------------------------------------------------------------------------------------------------------------ the lock

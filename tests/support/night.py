@@ -15,7 +15,7 @@ from PIL import Image
 from simulation.world import EPOCH, World
 
 import runner
-from runner.batch import Control
+from runner.batch import Control, Options, repair
 from runner.errors import BatchError
 from runner.model import canonical
 from runner.simulator import Simulator, SimulatorSettings, misbehave, server
@@ -67,7 +67,16 @@ class Night:
         lines = [json.dumps({"image_urls": [url], "output_format": "png", **job}) + "\n" for job in jobs]
         self.manifest.write_text("".join(lines))
 
-    def run(self, *faults, beside=None, token=TOKEN, act=runner.run, **choices):
+    def repair(self, *job_ids):
+        """`verify --repair` of these jobs."""
+
+        async def main(_):
+            async with Simulator(SimulatorSettings(**self.settings)) as simulator:
+                return await repair(self.out, Options(base_url=simulator.api_base, token=TOKEN), job_ids)
+
+        return self.world.live(main)
+
+    def run(self, *faults, beside=None, token=TOKEN, **choices):
         """Run the manifest once; `beside` is a coroutine function that is given the control of the run."""
         choices = {"yes": True, "out": self.out, "concurrency": 2} | choices
         rules = tuple(FaultRule(**({"every": 1} | fault if "probability" not in fault else fault)) for fault in faults)
@@ -96,6 +105,13 @@ class Night:
             morning.results = {line["job_id"]: line for line in lines}
             morning.summary = json.loads((self.out / "summary.json").read_text())
         return morning
+
+    @property
+    def accepted(self):
+        """How many requests the service has taken in all nights."""
+        journal = self.settings["journal"]
+        lines = map(json.loads, journal.read_text().splitlines()) if journal.exists() else ()
+        return sum("request_id" in line for line in lines)
 
     def log(self):
         """The lines of run.log."""
