@@ -111,12 +111,13 @@ def classify_submit(reply: Reply) -> SubmitReply:
             return Accepted(request_id)
         if code is not None and code // 1000 in REFUSALS:
             return _refused(code // 1000, code, document, reply)
-        return Unknown(_lost(f"HTTP {reply.status} without a request id: {describe_body(reply)}"))
+        return Unknown(_lost(f"HTTP {reply.status} without a request id: {describe_body(reply)}", reply.body))
     if reply.status in REFUSALS:
         return _refused(reply.status, code, document, reply)
     if 300 <= reply.status < 400:
-        return Unknown(_lost(f"HTTP {reply.status}, a redirect to {clean(_host(reply.headers.get('Location', '')))}"))
-    return Unknown(_lost(f"HTTP {reply.status}: {describe_body(reply)}"))
+        where = clean(_host(reply.headers.get("Location", "")))
+        return Unknown(_lost(f"HTTP {reply.status}, a redirect to {where}", reply.body))
+    return Unknown(_lost(f"HTTP {reply.status}: {describe_body(reply)}", reply.body))
 
 
 def _refused(status: int, code: int | None, document: Any, reply: Reply) -> Refused:
@@ -128,8 +129,22 @@ def _refused(status: int, code: int | None, document: Any, reply: Reply) -> Refu
     return Refused(failure, reply.headers.get("Retry-After"), reply.headers.get("Date"))
 
 
-def _lost(what: str) -> Failure:
-    return Failure(kind=FailureKind.TRANSIENT, code="no_usable_answer", message=what)
+def _lost(what: str, body: bytes) -> Failure:
+    return Failure(
+        kind=FailureKind.TRANSIENT,
+        code="no_usable_answer",
+        message=what + named_request(body, is_whole=parse_json(body) is not None),
+    )
+
+
+_NAMED: Final = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9_-]{1,128})"')
+
+
+def named_request(body: bytes, *, is_whole: bool) -> str:
+    """The request id in an answer that proves nothing, as a hint for the person who looks for it; or nothing."""
+    if (found := _NAMED.search(body)) is None:
+        return ""
+    return f"; it named the request id {found.group(1).decode()}{'' if is_whole else ' before it broke off'}"
 
 
 def failure_kind(status: int, code: int | None) -> FailureKind:

@@ -482,6 +482,28 @@ async def test_an_answer_that_cannot_be_used_is_unknown(fault):
     assert (server.posts, len(server.connections)) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("act", "hint"),
+    [
+        (answer(ok(b"Content-Length: 99\r\n")), "; it named the request id abc-1 before it broke off"),
+        (answer(ok(b"Content-Length: 99\r\n"), then="hang"), "; it named the request id abc-1 before it broke off"),
+        (answer(chunked(TAKEN, end=b""), then="hang"), "; it named the request id abc-1 before it broke off"),
+        (answer(http(body=TAKEN[:-1])), "; it named the request id abc-1 before it broke off"),
+        (answer(http(502, TAKEN)), "; it named the request id abc-1"),
+        (answer(http(body=b"[" + TAKEN + b"]")), "; it named the request id abc-1"),
+        (answer(http(body=b'{"request_id": "' + SECRET.encode() + b'"')), ""),
+        (answer(http(body=TAKEN[:-2])), ""),
+        (answer(http(502, b'{"request_id": "../abc"}')), ""),
+    ],
+)
+async def test_an_id_that_came_with_an_answer_that_proves_nothing_is_a_hint(act, hint):
+    """It is no proof, but a person can look for it; half an id is none, and a token is never one."""
+    reply, _, _ = await submit_to(act, timeouts=HASTY)
+    assert isinstance(reply, Unknown)
+    assert reply.failure.message.partition("; it named")[2] == hint.partition("; it named")[2]
+    assert reply.failure.message.endswith(hint)
+
+
 @pytest.mark.parametrize("body", [b"", b'{"error_code": 422001}', b"<html>"])
 @pytest.mark.parametrize(
     "status",

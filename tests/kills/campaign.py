@@ -103,8 +103,8 @@ class FailPoints:
                 self.reach(f"after {kind}")
             return after
 
-        async def reading(this, response):
-            reply = await read(this, response)
+        async def reading(this, response, body):
+            reply = await read(this, response, body)
             if response.method == "POST":
                 self.reach("answer read")
             return reply

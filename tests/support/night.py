@@ -15,7 +15,7 @@ from PIL import Image
 from simulation.world import EPOCH, World
 
 import runner
-from runner.batch import Control, Options, repair
+from runner.batch import Control, Options, repair, settle_doubts
 from runner.errors import BatchError
 from runner.model import canonical
 from runner.simulator import Simulator, SimulatorSettings, misbehave, server
@@ -69,10 +69,16 @@ class Night:
 
     def repair(self, *job_ids):
         """`verify --repair` of these jobs."""
+        return self._mend(lambda options: repair(self.out, options, job_ids))
 
+    def settle(self, **decisions):
+        """`doubts` with what a person decided."""
+        return self._mend(lambda options: settle_doubts(self.out, options, **decisions))
+
+    def _mend(self, act):
         async def main(_):
             async with Simulator(SimulatorSettings(**self.settings)) as simulator:
-                return await repair(self.out, Options(base_url=simulator.api_base, token=TOKEN), job_ids)
+                return await act(Options(base_url=simulator.api_base, token=TOKEN))
 
         return self.world.live(main)
 
