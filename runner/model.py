@@ -288,6 +288,11 @@ class Job:
         return any(attempt.may_be_paid for attempt in self.attempts)
 
     @property
+    def is_written_off(self) -> bool:
+        """Whether a person gave the latest attempt up while it was in doubt: it may be paid for all the same."""
+        return self.state is JobState.FAILED and self.attempts[-1].state is AttemptState.WRITTEN_OFF
+
+    @property
     def submitted_at(self) -> float | None:
         """When the latest attempt was accepted; where it is not known, when it was intended."""
         if not self.attempts:

@@ -100,7 +100,8 @@ def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bo
         case JobState.DONE:
             return Change.DONE, False, "done"
         case _ if retry_words(job) & choices.retry:
-            return Change.RETRY, True, f"--retry: {_why(job)}"
+            twice = "; if it was taken the first time, it is paid twice" if job.is_written_off else ""
+            return Change.RETRY, True, f"--retry: {_why(job)}{twice}"
         case _:
             return Change.FAILED, False, _why(job)
 
@@ -121,7 +122,8 @@ def _judge_changed(spec: JobSpec, job: Job, choices: Choices) -> tuple[Change, b
             return Change.CHANGED, True, f"{what} changed: paid again"
         case _:
             why = f"changed since it ended ({_why(job)})"
-            return Change.CHANGED, False, f"{what} {why}; --retry {job.state} pays for it again"
+            word = WRITTEN_OFF if job.is_written_off else job.state
+            return Change.CHANGED, False, f"{what} {why}; --retry {word} pays for it again"
 
 
 def _changed_fields(spec: JobSpec, job: Job) -> str:
@@ -141,12 +143,20 @@ def may_replace_spec(job: Job) -> bool:
 
 
 def retry_words(job: Job) -> set[str]:
-    """The words by which `--retry` names a job that ended badly: `failed`, its state, its failure's kind and code."""
+    """The words by which `--retry` names a job that ended badly: `failed`, its state, its failure's kind and code.
+
+    One that was given up while in doubt may be paid for, so that only its own word pays once more: `written_off`.
+    """
+    if job.is_written_off:
+        return {WRITTEN_OFF}
     words = {"failed", str(job.state)}
     return words if job.failure is None else words | {str(job.failure.kind), job.failure.code}
 
 
-RETRY_WORDS = frozenset({*FailureKind, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST})
+WRITTEN_OFF = "written_off"
+RETRY_WORDS = frozenset(
+    {*FailureKind, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST, WRITTEN_OFF}
+)
 """The words that `--retry` always knows, beside the failure codes of the run itself."""
 
 

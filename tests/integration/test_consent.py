@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
-from runner.batch import Options, load, settle_doubts
+from runner.batch import Options, doubts, load, settle_doubts
 from runner.batch.planner import make_plan
+from runner.errors import UsageProblem
 from runner.store.store import Reader
 
 LOST = {"on": "submit", "kind": "fin_after"}
@@ -177,3 +179,27 @@ def test_what_was_given_up_and_edited_waits_for_a_word_and_says_which(night):
     assert (morning.exit_code, morning.states) == (0, ["done", "done"])
     assert morning.results["job-0"]["inputs"]["prompt"] == "Black, take 0."
     assert nights.accepted == 3
+
+
+# ---------------------------------------------------------------------------------------------- what was given up
+
+
+def test_what_was_given_up_in_doubt_is_not_paid_again_with_what_failed(night):
+    """It may be paid for already; its own word pays again, and what is found after all is collected for nothing."""
+    nights = night(jobs=3)
+    nights.run({"on": "submit", "kind": "truncated_json", "times": 2}, concurrency=1)
+    one, other = doubts(nights.out)
+    settled = nights.settle(write_off=[one.job_id, other.job_id])
+    assert [job.is_written_off for job in settled] == [True, True]
+    accepted = nights.accepted
+    morning = nights.run(retry=("failed",))
+    assert (morning.exit_code, nights.accepted) == (1, accepted)
+    request_id = re.search(r"named the request id (\w+)", one.failure.message)[1]
+    with pytest.raises(UsageProblem, match="is not in doubt"):
+        nights.settle(resubmit=[one.job_id])
+    assert [str(job.state) for job in nights.settle(attach={one.job_id: request_id})] == ["submitted"]
+    morning = nights.run()
+    assert morning.results[one.job_id]["state"] == "done"
+    assert nights.accepted == accepted
+    assert nights.run(retry=("written_off",)).states == ["done"] * 3
+    assert nights.accepted == accepted + 1

@@ -78,9 +78,15 @@ class Night:
     def _mend(self, act):
         async def main(_):
             async with Simulator(SimulatorSettings(**self.settings)) as simulator:
-                return await act(Options(base_url=simulator.api_base, token=TOKEN))
+                try:
+                    return await act(Options(base_url=simulator.api_base, token=TOKEN))
+                except BatchError as error:
+                    return error
 
-        return self.world.live(main)
+        done = self.world.live(main)
+        if isinstance(done, BatchError):
+            raise done
+        return done
 
     def run(self, *faults, beside=None, token=TOKEN, **choices):
         """Run the manifest once; `beside` is a coroutine function that is given the control of the run."""

@@ -126,6 +126,21 @@ def test_a_mended_entry_that_failed_goes_out_with_retry():
     assert "--retry failed pays for it again" in kept.reason
 
 
+@pytest.mark.parametrize("prompt", ["white", "black"])
+@pytest.mark.parametrize("words", [{"failed"}, {"remote"}, {"failed", "rejected", "transient"}, {"written_off"}])
+def test_what_was_given_up_in_doubt_is_paid_again_by_its_own_word_alone(prompt, words):
+    """It may have been taken: no word for all that failed means it."""
+    gave_up = Failure(kind=FailureKind.REMOTE, code="written_off", message="given up while in doubt")
+    attempt = Attempt(number=1, state=AttemptState.WRITTEN_OFF, payload_sha256="", intended_at=0.0)
+    given_up = Job(spec=spec(), state=S.FAILED, attempts=(attempt,), failure=gave_up)
+    entry = plan_entry(spec(prompt), given_up, PRICE, Choices(retry=frozenset(words)))
+    assert entry.will_submit == ("written_off" in words)
+    if entry.change is Change.RETRY:
+        assert "paid twice" in entry.reason
+    elif entry.change is Change.CHANGED and not entry.will_submit:
+        assert "--retry written_off pays for it again" in entry.reason
+
+
 @pytest.mark.parametrize("state", [S.PENDING, S.HELD])
 @pytest.mark.parametrize("words", [set(), {"failed", "pending", "held"}])
 def test_an_edited_entry_whose_request_was_given_up_waits_for_its_own_word(state, words):
