@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from runner.api.client import RunComfy
@@ -160,7 +160,7 @@ class Scheduler:
 
     def _start(self, job: Job) -> None:
         self._model = self._model or job.spec.model
-        self.gate.moved(None, job)
+        self.gate.moved(None, replace(job, is_left=False))  # one that an earlier run left is watched again, at once
         task = asyncio.create_task(self._guarded(job), name=f"job:{job.job_id}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
