@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from runner.errors import ExitCode
-from runner.model import FailureKind, Job, JobState, Money, in_usd
+from runner.model import FailureKind, Job, JobState, Money, counted, in_usd
 from runner.rules import pacing
 from runner.rules.budget import Budget, Refused, reserve, settle
 from runner.rules.pacing import Brake, BrakeState, Go, NotBefore, Pacing, may_submit
@@ -218,6 +218,12 @@ def occupies_slot(job: Job) -> bool:
 
 
 def _limit_reached(budget: Budget) -> Hold:
+    if budget.unpriced:
+        message = (
+            f"the price of {counted(budget.unpriced, 'request')} is not known, so --max-cost cannot be kept; settle "
+            "what is in doubt (`doubts`), or give --limit N with --yes in its place"
+        )
+        return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)
     doubt = f", {in_usd(budget.reserved)} USD set aside for jobs in doubt" if budget.reserved else ""
     limit = in_usd(budget.limit or Money(0))
     message = f"--max-cost {limit} USD allows no further job: {in_usd(budget.spent)} USD spent{doubt}"

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
 
-from runner.batch import Options, doubts, load, settle_doubts
+from runner.batch import Options, doubts, load, running, settle_doubts
 from runner.batch.planner import make_plan
 from runner.errors import UsageProblem
+from runner.model import Price
 from runner.store.store import Reader
 
 LOST = {"on": "submit", "kind": "fin_after"}
@@ -203,3 +204,59 @@ def test_what_was_given_up_in_doubt_is_not_paid_again_with_what_failed(night):
     assert nights.accepted == accepted
     assert nights.run(retry=("written_off",)).states == ["done"] * 3
     assert nights.accepted == accepted + 1
+
+
+# ------------------------------------------------------------------------------------------------------------ the cap
+
+
+def test_what_an_earlier_run_left_has_its_slot_before_anything_is_sent(night):
+    """It may still run at the service: no POST goes ahead of the first look at it."""
+    nights = night(jobs=4, latency_s=3600.0)
+    assert nights.run(limit=2, concurrency=2, job_timeout="10m").states.count("submitted") == 2
+    morning = nights.run(concurrency=2, job_timeout="9h")
+    assert morning.states == ["done"] * 4
+    assert morning.ledger["peak_in_flight"] == 2
+
+
+# ------------------------------------------------------------------------------------------------ a price nobody knows
+
+
+def test_a_limit_waits_for_the_costs_that_nobody_knew(night, monkeypatch):
+    """A request of unknown price is followed first; once its cost is known, the limit can be kept."""
+    nights = night(jobs=3)
+    with unpriced(monkeypatch):
+        assert nights.run({"on": "job", "kind": "stall"}, only="job-0", job_timeout="10m").exit_code == 75
+    morning = nights.run(max_cost_usd="5", job_timeout="10m")
+    assert (morning.exit_code, morning.states) == (3, ["submitted", "pending", "pending"])
+    assert "the price of 1 request is not known, so --max-cost cannot be kept" in morning.said
+    nights.unstall()
+    morning = nights.run(max_cost_usd="5")
+    assert (morning.exit_code, morning.states) == (0, ["done"] * 3)
+
+
+def test_a_doubt_of_unknown_price_holds_a_limited_run(night, monkeypatch):
+    """It may have cost anything; written off, it is a person's own risk."""
+    nights = night(jobs=2)
+    with unpriced(monkeypatch):
+        nights.run(LOST, only="job-0")
+    morning = nights.run(max_cost_usd="5")
+    assert (morning.exit_code, morning.states) == (3, ["in_doubt", "pending"])
+    assert "settle what is in doubt (`doubts`), or give --limit N with --yes" in morning.said
+    nights.settle(write_off=["job-0"])
+    assert nights.run(max_cost_usd="5").states == ["failed", "done"]
+
+
+@contextmanager
+def unpriced(monkeypatch):
+    """A service that does not state its price."""
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "live_cards", without_prices(running.live_cards))
+        yield
+
+
+def without_prices(live_cards):
+    async def cards(*arguments):
+        found = await live_cards(*arguments)
+        return {model: replace(card, price=Price(amount=None)) for model, card in found.items()}
+
+    return cards

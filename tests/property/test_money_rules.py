@@ -167,7 +167,7 @@ class Life(RuleBasedStateMachine):
     def the_books_agree(self):
         """Kept event by event or counted from the attempts: the same sums."""
         counted = budget_of(None, [(attempt, 1) for attempt in self.job.attempts])
-        assert (self.budget.spent, self.budget.reserved) == (counted.spent, counted.reserved)
+        assert self.budget == counted
         assert counted.reserved >= 0
         assert counted.spent >= 0
 

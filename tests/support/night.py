@@ -118,6 +118,12 @@ class Night:
             morning.summary = json.loads((self.out / "summary.json").read_text())
         return morning
 
+    def unstall(self):
+        """The service comes to itself: what never ended goes on."""
+        journal = self.settings["journal"]
+        lines = [json.loads(line) | {"fault": None} for line in journal.read_text().splitlines()]
+        journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
     @property
     def accepted(self):
         """How many requests the service has taken in all nights."""
