@@ -27,7 +27,7 @@ from runner.model import (
 )
 from runner.rules.lifecycle import advance
 from runner.store.database import FILE, check_version, connect, corrupt, create, open_for_writing, version_of
-from runner.store.rescue import Rescue, Saved
+from runner.store.rescue import Rescue, Saved, unplaced
 from runner.store.rows import SELECT_JOBS, Statement, changes, insertion, job_of
 from runner.store.traces import latest_moves, older_state, refuse_lost_state
 from runner.store.writer import SecondPayment, Writer
@@ -272,8 +272,12 @@ class Store(Reader):
         return self._rescue.saved()
 
     def forget_saved(self) -> None:
-        """They are in the state now."""
-        self._rescue.forget()
+        """They are in the state now; raises `StorageFailed`, and forgets none, where one is not."""
+        saved = self.saved()
+        if strangers := [one for one in saved if self.owner_of(one.request_id) is None]:
+            raise unplaced(self._path.parent, strangers)
+        if saved:
+            self._rescue.forget()
 
     def bind(self, binding: Binding, now: float) -> None:
         """Bind the state to an API and an account, or change the account that it is bound to."""

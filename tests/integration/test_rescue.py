@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from contextlib import closing
 
@@ -11,7 +12,18 @@ from support.old_state import state_of_version_1
 
 from runner.batch.driving import settle_open_intents
 from runner.errors import CannotCreate, StorageFailed
-from runner.model import AttemptState, JobSpec, JobState, Run, SubmitAccepted, SubmitIntended
+from runner.model import (
+    AttemptState,
+    DoubtWrittenOff,
+    Failure,
+    FailureKind,
+    JobSpec,
+    JobState,
+    Run,
+    SubmitAccepted,
+    SubmitIntended,
+    SubmitLost,
+)
 from runner.store import database, lock, mounts
 from runner.store.mounts import file_system_of, refuse_network_mount
 from runner.store.rescue import JOURNAL_BYTES, Rescue, Saved
@@ -19,6 +31,7 @@ from runner.store.store import Reader, Store
 
 NOW = 1_700_000_000.25
 INTENDED = SubmitIntended(at=NOW, payload_sha256="p" * 64, reserved=None)
+FAILURE = Failure(kind=FailureKind.TRANSIENT, code="network", message="reset")
 SAVED = Saved(job_id="mug", attempt=1, request_id="r-1")
 
 
@@ -34,21 +47,49 @@ def accepted(request_id="r-1"):
 
 
 def test_what_was_saved_is_attached_once(tmp_path):
-    """Only to the attempt that it answers; a job that a person has settled meanwhile stays as it is."""
+    """To the attempt that it answers, also if a person has given it up meanwhile; what is known already stays."""
     with Store(tmp_path) as store:
-        store.put_specs([spec("mug"), spec("lamp")])
-        store.record_now(store.job("mug"), INTENDED)
+        store.put_specs([spec("mug"), spec("lamp"), spec("vase")])
+        for job_id in ("mug", "lamp", "vase"):
+            store.record_now(store.job(job_id), INTENDED)
+        lost = store.record_now(store.job("lamp"), SubmitLost(at=NOW, failure=FAILURE))
+        store.record_now(lost, DoubtWrittenOff(at=NOW))
+        store.record_now(store.job("vase"), accepted("r-3"))
         store._rescue.save(SAVED)
         store._rescue.save(Saved(job_id="lamp", attempt=1, request_id="r-2"))
-        store._rescue.save(Saved(job_id="gone", attempt=1, request_id="r-3"))
+        store._rescue.save(Saved(job_id="vase", attempt=1, request_id="r-3"))
     with Store(tmp_path) as store:
         assert [saved.request_id for saved in store.saved()] == ["r-1", "r-2", "r-3"]
         settle_open_intents(store, NOW)
-        mug, lamp = store.jobs()
-        assert (mug.state, mug.request_id, mug.attempts[-1].state) == ("submitted", "r-1", AttemptState.ACCEPTED)
-        assert lamp.state is JobState.PENDING
+        for number, job in enumerate(store.jobs(), start=1):
+            assert (job.state, job.request_id) == ("submitted", f"r-{number}")
+            assert job.attempts[-1].state is AttemptState.ACCEPTED
         assert store.saved() == []
+        settle_open_intents(store, NOW)
     assert [path.name for path in tmp_path.iterdir()] == ["state.db"]
+
+
+@pytest.mark.parametrize("job_id", ["lamp", "gone", "vase"])
+def test_what_was_saved_and_fits_nowhere_is_kept_and_told(tmp_path, job_id):
+    """It is the only place that has the id: no run begins over it, and no line of it is forgotten."""
+    with Store(tmp_path) as store:
+        store.put_specs([spec("mug"), spec("lamp"), spec("vase")])
+        for name in ("mug", "vase"):
+            store.record_now(store.job(name), INTENDED)
+        store._rescue.save(SAVED)
+        store._rescue.save(Saved(job_id=job_id, attempt=2, request_id="r-2"))
+    line = f'{{"job_id": "{job_id}", "attempt": 2, "request_id": "r-2"}}'
+    for _ in range(2):
+        with Store(tmp_path) as store:
+            with pytest.raises(
+                StorageFailed, match=f"state.rescue names paid requests .*\n  {re.escape(line)}\nPerhaps"
+            ):
+                settle_open_intents(store, NOW)
+            assert store.job("mug").request_id == "r-1"
+            assert [saved.request_id for saved in store.saved()] == ["r-1", "r-2"]
+    (tmp_path / "state.rescue").unlink()
+    with Store(tmp_path) as store:
+        settle_open_intents(store, NOW)
 
 
 def test_a_spoilt_line_spoils_no_other(tmp_path):
