@@ -516,7 +516,10 @@ class Left(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesMissing(Event):
-    """A paid job's files are not on disk, and may be had: they are fetched again, free."""
+    """A paid job's files are not all on disk, and may be had: they are fetched again, free, except `artifacts`."""
+
+    artifacts: tuple[Artifact, ...] = ()
+    """Those that are whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from runner.batch.service import Service, draw_inputs
 from runner.batch.tally import Tallier
 from runner.batch.watch import watch
 from runner.errors import ExitCode, StorageFailed
-from runner.media import sweep_parts
+from runner.media import sweep_parts, whole_ones
 from runner.model import (
     DoubtReleased,
     Event,
@@ -147,7 +147,8 @@ class Execution:
                 continue
             if entry.change is Change.RESUME:
                 if job.state in (JobState.DONE, JobState.OUTPUT_LOST):
-                    store.record_now(job, FilesMissing(at=now))
+                    have = whole_ones(self._plan.directory, job.artifacts)
+                    store.record_now(job, FilesMissing(at=now, artifacts=have))
             elif opening := _opening(entry, job, specs[entry.job_id], now):
                 self._openings[job.job_id] = opening
                 self._opened_states.add(job.state)

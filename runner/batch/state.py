@@ -16,6 +16,7 @@ from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
 from runner.errors import InputMissing, UsageProblem
 from runner.media import verify as verify_file
+from runner.media import whole_ones
 from runner.model import (
     DoubtAttached,
     DoubtReleased,
@@ -202,12 +203,14 @@ async def repair(directory: Path, options: Options, job_ids: Iterable[str]) -> l
         store = stack.enter_context(Store(directory))
         jobs = [job for job_id in job_ids if (job := store.job(job_id)) and job.state in PAID]
         now = time.time()
-        await collect(store, service, directory, [_to_fetch(store, job, now) for job in jobs])
+        await collect(store, service, directory, [_to_fetch(store, directory, job, now) for job in jobs])
         return [found for job in jobs if (found := store.job(job.job_id))]
 
 
-def _to_fetch(store: Store, job: Job, now: float) -> Job:
-    return job if job.state is JobState.RESULT_KNOWN else store.record_now(job, FilesMissing(at=now))
+def _to_fetch(store: Store, directory: Path, job: Job, now: float) -> Job:
+    if job.state is JobState.RESULT_KNOWN:
+        return job
+    return store.record_now(job, FilesMissing(at=now, artifacts=whole_ones(directory, job.artifacts)))
 
 
 def _check_there(directory: Path) -> None:

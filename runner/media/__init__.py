@@ -5,7 +5,7 @@ hashed, synced, and only then renamed. A download never costs a second payment, 
 """
 
 from runner.media.download import Downloader
-from runner.media.files import is_whole, sweep_parts, sync_folder, verify
+from runner.media.files import is_whole, sweep_parts, sync_folder, verify, whole_ones
 from runner.media.guard import HostPolicy
 from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, SecretUrl
 
@@ -21,4 +21,5 @@ __all__ = [
     "sweep_parts",
     "sync_folder",
     "verify",
+    "whole_ones",
 ]

@@ -290,10 +290,10 @@ def _submitting(job: Job, event: SubmitIntended | SubmitAccepted | SubmitNotSent
 
 def _person_decided(job: Job, event: Event) -> dict[str, Any]:
     match event:
-        case FilesMissing():
+        case FilesMissing(artifacts=artifacts):
             attempts = (*job.attempts[:-1], replace(job.attempts[-1], failure=None))
             fresh = _fresh() | {"is_stale": True, "finished_at": None}
-            return fresh | {"artifacts": (), "attempts": attempts}
+            return fresh | {"artifacts": artifacts, "attempts": attempts}
         case SpecChanged(spec=spec):
             return _fresh() | {"spec": spec, "artifacts": (), "outputs": (), "finished_at": None}
         case DoubtAttached(request_id=request_id):

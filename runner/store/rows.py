@@ -50,7 +50,7 @@ INSERT_ATTEMPT: Final = _insert("attempts", ("job_id", *_ATTEMPT))
 _SET = ", ".join(f"{c} = ?" for c in _ATTEMPT[1:])
 UPDATE_ATTEMPT: Final = f"UPDATE attempts SET {_SET} WHERE job_id = ? AND number = ?"  # noqa: S608
 REPLACE_ARTIFACT: Final = _insert("artifacts", ("job_id", *_ARTIFACT), "INSERT OR REPLACE")
-DELETE_ARTIFACTS: Final = "DELETE FROM artifacts WHERE job_id = ?"
+DELETE_ARTIFACT: Final = "DELETE FROM artifacts WHERE job_id = ? AND number = ?"
 
 SELECT_JOBS: Final = f"""
     SELECT job_id, position, {", ".join(_SPEC)}, {", ".join(_PROGRESS)},
@@ -79,8 +79,8 @@ def changes(before: Job, after: Job, *events: Event) -> Iterator[Statement]:
             yield UPDATE_ATTEMPT, (*values, after.job_id, number)
     for attempt in after.attempts[len(before.attempts) :]:
         yield INSERT_ATTEMPT, (after.job_id, *_attempt_values(attempt))
-    if not after.artifacts and before.artifacts:
-        yield DELETE_ARTIFACTS, (after.job_id,)
+    for number in sorted({a.index for a in before.artifacts} - {a.index for a in after.artifacts}):
+        yield DELETE_ARTIFACT, (after.job_id, number)
     for artifact in after.artifacts:
         if artifact not in before.artifacts:
             yield REPLACE_ARTIFACT, (after.job_id, *_artifact_values(artifact))

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner.batch import Options, doubts, load, running, settle_doubts
+from runner.batch import Options, doubts, load, running, settle_doubts, verify
 from runner.batch.planner import make_plan
 from runner.errors import UsageProblem
 from runner.model import Price
@@ -180,6 +180,31 @@ def test_what_was_given_up_and_edited_waits_for_a_word_and_says_which(night):
     assert (morning.exit_code, morning.states) == (0, ["done", "done"])
     assert morning.results["job-0"]["inputs"]["prompt"] == "Black, take 0."
     assert nights.accepted == 3
+
+
+# ---------------------------------------------------------------------------------------------- a file that is gone
+
+
+def test_a_file_that_is_gone_takes_no_other_with_it(night):
+    """Only what is missing is fetched again; where it cannot be had, the rest stays recorded, to be mended later."""
+    nights = night(jobs=1)
+    nights.write({"id": "mug", "prompt": "White.", "num_images": 2})
+    files = nights.run().results["mug"]["files"]
+    (nights.out / "images" / "mug-1.png").unlink()
+    (nights.out / "images" / "mug-2.png").touch()
+    gone = {"on": "file", "kind": "status", "status": 404}
+    morning = nights.run(gone)
+    assert morning.results["mug"]["state"] == "output_lost"
+    assert morning.results["mug"]["files"] == files[1:]
+    [mended] = nights.repair("mug")
+    assert [artifact.path for artifact in mended.artifacts] == [file["path"] for file in files]
+    assert mended.artifacts[1].sha256 == files[1]["sha256"]
+    spoilt = nights.out / mended.artifacts[0].path
+    spoilt.write_bytes(spoilt.read_bytes()[:-1] + b"x")
+    [again] = nights.repair("mug")
+    assert (str(again.state), again.artifacts[1]) == ("done", mended.artifacts[1])
+    assert verify(nights.out) == {}
+    assert nights.accepted == 1
 
 
 # ---------------------------------------------------------------------------------------------- what was given up

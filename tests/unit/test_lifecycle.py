@@ -249,6 +249,10 @@ def test_vanished_files_are_fetched_again_without_paying():
     job = advance(in_state(S.DONE), BY_TYPE[FilesMissing])
     assert (job.artifacts, job.outputs, job.attempts[0].state) == ((), ("u",), AttemptState.FINISHED)
     assert decide(job, NOW, POLICIES) == ReadResult()
+    two = replace(in_state(S.DONE), artifacts=(artifact(1), artifact(2)))
+    one = advance(two, FilesMissing(at=NOW, artifacts=(artifact(2),)))
+    assert one.artifacts == (artifact(2),)
+    assert advance(one, OutputLost(at=NOW, failure=BROKEN)).artifacts == (artifact(2),)
 
 
 def test_a_later_run_reads_the_urls_of_a_known_result_again():
