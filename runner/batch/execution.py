@@ -68,9 +68,7 @@ class Execution:
         self._control = control
         self._tallier = tallier
         self._submit_ids = {entry.job_id for entry in plan.to_submit}
-        self._kept_ids = {
-            entry.job_id for entry in plan.entries if entry.change is Change.CHANGED and not entry.will_submit
-        }
+        self._kept_ids = {entry.job_id for entry in plan.kept}
         self._openings: dict[str, Event] = {}
         self._opened_states: set[JobState] = set()
         started_at = time.time()

@@ -67,6 +67,11 @@ class Plan:
         return tuple(entry for entry in self.entries if entry.will_submit)
 
     @property
+    def kept(self) -> tuple[PlanEntry, ...]:
+        """The entries that changed, and that nobody said to pay for as they are now."""
+        return tuple(entry for entry in self.entries if entry.change is Change.CHANGED and not entry.will_submit)
+
+    @property
     def price(self) -> Money | None:
         """What the submits cost together; `None` where one of them has no known price."""
         prices = [entry.price for entry in self.to_submit]

@@ -69,6 +69,9 @@ async def run(
         cards = await live_cards(service.api, models_of(manifest))
         manifest = with_live_rules(manifest, cards, service.api.base)
         plan = make_plan(manifest, directory, options, {model: card.price for model, card in cards.items()})
+        if plan.kept:
+            entries = "1 entry" if len(plan.kept) == 1 else f"{len(plan.kept):,} entries"
+            control.note(f"{entries} changed, kept as sent before: --rerun-changed pays for what the manifest says now")
         _consent(plan, options, confirm, has_limit=has_limit)
         store = stack.enter_context(Store(directory))
         _sync_names(directory)

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.night import Heard
 from support.old_state import downgrade
 from support.processes import COMMAND, TOKEN, command, environment, simulator, wait_until, write_jobs
 
@@ -148,25 +149,6 @@ def test_fault_54_a_bug_of_ours_in_one_job(night, monkeypatch, name, state):
     assert again.results["job-1"]["state"] == ("done" if state == "submitted" else "in_doubt")
     assert again.ledger["accepted"] == 4
     assert again.payments == 1
-
-
-class Heard:
-    """What a person is told."""
-
-    def __init__(self):
-        self.lines = []
-
-    def failure(self, job_id, failure, word="failed"):
-        self.lines.append(f"{word} {job_id} {failure.code}: {failure.message}")
-
-    def note(self, message):
-        self.lines.append(message)
-
-    def update(self, tally, now):
-        self.tally = tally
-
-    def close(self):
-        pass
 
 
 @pytest.mark.parametrize("name", ["of_status", "of_result", "of_submit", "of_downloads"])

@@ -9,8 +9,9 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 
 import pytest
+from support.night import Heard
 
-from runner.batch import Options, doubts, load, running, settle_doubts, verify
+from runner.batch import Control, Options, doubts, load, running, settle_doubts, verify
 from runner.batch.planner import make_plan
 from runner.errors import UsageProblem
 from runner.model import Price
@@ -173,8 +174,10 @@ def test_what_was_given_up_and_edited_waits_for_a_word_and_says_which(night):
     assert plan.entries[0].reason == (
         "prompt changed since it was paid for, or may have been; --rerun-changed sends it as it is now"
     )
-    morning = nights.run()
+    heard = Heard()
+    morning = nights.run(control=Control(note=heard.note))
     assert (morning.exit_code, morning.states) == (1, ["pending", "done"])
+    assert heard.lines == ["1 entry changed, kept as sent before: --rerun-changed pays for what the manifest says now"]
     assert nights.run(retry=("failed", "pending")).states == ["pending", "done"]
     morning = nights.run(rerun_changed=True)
     assert (morning.exit_code, morning.states) == (0, ["done", "done"])
@@ -285,3 +288,16 @@ def without_prices(live_cards):
         return {model: replace(card, price=Price(amount=None)) for model, card in found.items()}
 
     return cards
+
+
+def test_a_run_says_how_many_edited_entries_it_keeps(night):
+    """And how to pay for them; nothing of it where there are none."""
+    nights = night(jobs=3)
+    quiet, heard = Heard(), Heard()
+    nights.run(control=Control(note=quiet.note))
+    nights.write(*entries("Black, take 0.", "Black, take 1.", "White, take 2."))
+    morning = nights.run(control=Control(note=heard.note))
+    assert (morning.exit_code, nights.accepted, quiet.lines) == (0, 3, [])
+    assert heard.lines == [
+        "2 entries changed, kept as sent before: --rerun-changed pays for what the manifest says now"
+    ]

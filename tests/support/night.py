@@ -47,6 +47,25 @@ class Morning:
         return max(self.ledger["by_payload"].values(), default=0)
 
 
+class Heard:
+    """What a person is told."""
+
+    def __init__(self):
+        self.lines = []
+
+    def failure(self, job_id, failure, word="failed"):
+        self.lines.append(f"{word} {job_id} {failure.code}: {failure.message}")
+
+    def note(self, message):
+        self.lines.append(message)
+
+    def update(self, tally, now):
+        self.tally = tally
+
+    def close(self):
+        pass
+
+
 class Night:
     """Nights of a few jobs over one run directory and one service that remembers."""
 
@@ -88,14 +107,14 @@ class Night:
             raise done
         return done
 
-    def run(self, *faults, beside=None, token=TOKEN, **choices):
+    def run(self, *faults, beside=None, token=TOKEN, control=None, **choices):
         """Run the manifest once; `beside` is a coroutine function that is given the control of the run."""
+        control = control or Control()
         choices = {"yes": True, "out": self.out, "concurrency": 2} | choices
         rules = tuple(FaultRule(**({"every": 1} | fault if "probability" not in fault else fault)) for fault in faults)
 
         async def main(_):
             async with Simulator(SimulatorSettings(faults=rules, **self.settings)) as simulator:
-                control = Control()
                 helper = asyncio.create_task(beside(control)) if beside else None
                 began = time.monotonic()
                 try:
