@@ -13,11 +13,13 @@ from urllib.parse import quote
 from runner.errors import CannotCreate, StateMismatch, StorageFailed
 from runner.store.traces import STATE
 
-VERSION: Final = 2
+VERSION: Final = 3
 """`PRAGMA user_version` of the schema."""
 FILE: Final = STATE
 MIGRATIONS: Final = {
     1: "ALTER TABLE runs ADD COLUMN time_limit TEXT; ALTER TABLE runs ADD COLUMN ends_at REAL;",
+    2: "ALTER TABLE runs ADD COLUMN number INTEGER; UPDATE runs SET number = (SELECT count(*) FROM runs r "
+    "WHERE (r.started_at, r.run_id) <= (runs.started_at, runs.run_id));",
 }
 """What leads from a version to the next one. A new column goes last, there and in `schema.sql`."""
 

@@ -32,6 +32,8 @@ from runner.store.rows import SELECT_JOBS, Statement, changes, insertion, job_of
 from runner.store.traces import latest_moves, older_state, refuse_lost_state
 from runner.store.writer import SecondPayment, Writer
 
+NUMBERLESS: Final = 2
+"""The last version of a state whose runs have no number; it is still read, for `status` and `report`."""
 CHUNK: Final = 500
 """Jobs read at a time: the reader never holds a snapshot open while the run goes on."""
 
@@ -168,7 +170,8 @@ class Reader:
     def last_run(self) -> Run | None:
         """The latest execution of the command."""
         columns = "run_id, name, manifest, started_at, finished_at, exit_code, stopped_because"
-        sql = f"SELECT {columns} FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 1"  # noqa: S608
+        order = "number" if version_of(self._read) > NUMBERLESS else "started_at"
+        sql = f"SELECT {columns} FROM runs ORDER BY {order} DESC, run_id DESC LIMIT 1"  # noqa: S608
         rows = self._rows(sql)
         binding = self.binding()
         if not rows or binding is None:
@@ -323,13 +326,14 @@ class Store(Reader):
     def begin_run(self, run: Run) -> None:
         """Write down that an execution of the command began; from now on the file itself has all but what follows."""
         columns = ("run_id", "name", "manifest", "started_at", "time_limit", "ends_at")
-        sql = f"INSERT INTO runs ({', '.join(columns)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+        number = "(SELECT coalesce(max(number), 0) + 1 FROM runs)"
+        sql = f"INSERT INTO runs ({', '.join(columns)}, number) VALUES (?, ?, ?, ?, ?, ?, {number})"  # noqa: S608
         self._writer.write_now([(sql, tuple(getattr(run, column) for column in columns))])
         self._writer.checkpoint()
 
     def end_of_killed_run(self, time_limit: str) -> float | None:
         """When the time of the latest run is over, if it was killed and had the same limit."""
-        sql = "SELECT time_limit, finished_at, ends_at FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 1"
+        sql = "SELECT time_limit, finished_at, ends_at FROM runs ORDER BY number DESC LIMIT 1"
         latest = self._rows(sql)
         return latest[0][2] if latest and latest[0][:2] == (time_limit, None) else None
 

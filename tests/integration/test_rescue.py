@@ -27,7 +27,7 @@ from runner.model import (
 from runner.store import database, lock, mounts
 from runner.store.mounts import file_system_of, refuse_network_mount
 from runner.store.rescue import JOURNAL_BYTES, Rescue, Saved
-from runner.store.store import Reader, Store
+from runner.store.store import Binding, Reader, Store
 
 NOW = 1_700_000_000.25
 INTENDED = SubmitIntended(at=NOW, payload_sha256="p" * 64, reserved=None)
@@ -223,6 +223,38 @@ def test_an_older_state_goes_on_after_a_backup(tmp_path):
     assert len(before) == backup.stat().st_size
 
 
+RUNS_WITHOUT_NUMBERS = """
+    CREATE TABLE old (
+        run_id TEXT PRIMARY KEY, name TEXT NOT NULL, manifest TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL,
+        exit_code INTEGER, stopped_because TEXT, time_limit TEXT, ends_at REAL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO old SELECT run_id, name, manifest, started_at, finished_at, exit_code, stopped_because, time_limit,
+        ends_at FROM runs;
+    DROP TABLE runs;
+    ALTER TABLE old RENAME TO runs;
+    PRAGMA user_version = 2;
+"""
+
+
+def test_the_runs_of_an_older_state_are_numbered_as_they_began(tmp_path):
+    """By the clock, which is all that it has; the next one comes after them, also if the clock was set back since."""
+    with Store(tmp_path) as store:
+        store.bind(Binding(api_base="b", account="a", is_simulated=False), NOW)
+        for run_id, at in (("b", NOW), ("a", NOW), ("z", NOW - 9)):
+            store.begin_run(run(run_id, started_at=at))
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        connection.executescript(RUNS_WITHOUT_NUMBERS)
+    with Reader(tmp_path) as reader:
+        assert reader.last_run().started_at == NOW
+    with Store(tmp_path) as store:
+        assert store.last_run().run_id == "b"
+        store.begin_run(run("c", started_at=NOW - 99))
+        assert store.last_run().run_id == "c"
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        numbers = connection.execute("SELECT run_id, number FROM runs ORDER BY number").fetchall()
+    assert numbers == [("z", 1), ("a", 2), ("b", 3), ("c", 4)]
+
+
 def test_an_older_state_is_read_as_it_is(tmp_path):
     """`status` and `report` change nothing."""
     before = state_of_version_1(tmp_path)
@@ -236,7 +268,9 @@ def test_a_migration_that_fails_leaves_the_old_state(tmp_path, monkeypatch):
     """One transaction: the file is the old one, whole, and says what is wrong."""
     state_of_version_1(tmp_path)
     before = schema(tmp_path / "state.db")
-    steps = {1: "ALTER TABLE runs ADD COLUMN ends_at REAL; ALTER TABLE nowhere ADD COLUMN x TEXT;"}
+    steps = database.MIGRATIONS | {
+        1: "ALTER TABLE runs ADD COLUMN ends_at REAL; ALTER TABLE nowhere ADD COLUMN x TEXT;"
+    }
     monkeypatch.setattr("runner.store.database.MIGRATIONS", steps)
     with pytest.raises(StorageFailed, match="no such table"):
         Store(tmp_path)

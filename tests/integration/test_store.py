@@ -131,9 +131,9 @@ def test_a_commit_is_on_the_disk_when_it_returns(store, tmp_path):
     """A write-ahead log, synced at each commit, as SQLite itself says; versioned, with foreign keys."""
     names = ("journal_mode", "synchronous", "fullfsync", "foreign_keys", "user_version")
     found = {name: store._writer._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
-    assert found == {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "foreign_keys": 1, "user_version": 2}
+    assert found == {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "foreign_keys": 1, "user_version": 3}
     with looking(tmp_path) as rows:
-        assert rows("PRAGMA user_version") == [(2,)]
+        assert rows("PRAGMA user_version") == [(3,)]
 
 
 def test_a_closed_state_is_one_file(tmp_path):
@@ -628,6 +628,16 @@ def test_the_last_run_is_told(store):
     ended = replace(second, finished_at=NOW + 90, exit_code=75, stopped_because="interrupted")
     store.end_run(ended)
     assert store.last_run() == ended
+
+
+def test_the_last_run_is_the_last_whatever_the_clock_said(store):
+    """A clock that was set back makes no later run an earlier one; nor does its time limit come from the wrong one."""
+    store.bind(REAL, NOW)
+    given = {"name": "n", "manifest": "m", "api_base": REAL.api_base, "is_simulated": False, "time_limit": "8h"}
+    for number, at in enumerate((NOW, NOW - 86_400.0, NOW - 3600.0)):
+        store.begin_run(Run(run_id=f"{9 - number}", started_at=at, ends_at=at + 9, **given))
+        assert store.last_run().started_at == at
+        assert store.end_of_killed_run("8h") == at + 9
 
 
 # ------------------------------------------------------------------------------------------------ the manifest's jobs
