@@ -22,14 +22,22 @@ Money = NewType("Money", int)
 """Integer micro-USD. An unknown amount is `None`, never 0."""
 
 MICRO = Decimal(1_000_000)
+LARGEST = Money(10**15)
+"""A billion USD. No price or cost of an edit is more, and the state holds 64 bits."""
 
 
 def money(usd: Decimal | float | str) -> Money:
-    """Money from a decimal amount of USD, rounded to the nearest micro-USD; raises `ValueError` for no number."""
+    """Money from a decimal amount of USD, rounded to the nearest micro-USD.
+
+    Raises `ValueError` for what is no number, and for more than `LARGEST`, either way.
+    """
     try:
-        return Money(int((Decimal(str(usd)) * MICRO).to_integral_value(ROUND_HALF_UP)))
+        amount = Decimal(str(usd))
+        if abs(amount) <= LARGEST / MICRO:  # first: a number of a million digits is never made
+            return Money(int((amount * MICRO).to_integral_value(ROUND_HALF_UP)))
     except (ArithmeticError, ValueError) as error:
         raise ValueError(f"not an amount of money: {usd!r}") from error
+    raise ValueError(f"not an amount of money: {usd!r}")
 
 
 def in_usd(amount: Money) -> Decimal:
@@ -345,6 +353,12 @@ class Job:
         return self.shared_from is not None or any(attempt.may_be_paid for attempt in self.attempts)
 
     @property
+    def is_written_off(self) -> bool:
+        """Whether a person gave the latest attempt up while it was in doubt: it may be paid for all the same."""
+        attempt = self.attempt
+        return self.state is JobState.FAILED and attempt is not None and attempt.state is AttemptState.WRITTEN_OFF
+
+    @property
     def submitted_at(self) -> float | None:
         """When the latest attempt was accepted; where it is not known, when it was intended."""
         if not self.attempts:
@@ -568,7 +582,10 @@ class Left(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilesMissing(Event):
-    """A paid job's files are not on disk, and may be had: they are fetched again, free."""
+    """A paid job's files are not all on disk, and may be had: they are fetched again, free, except `artifacts`."""
+
+    artifacts: tuple[Artifact, ...] = ()
+    """Those that are whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ import io
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace, TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote, urlencode, urlsplit
@@ -38,6 +38,7 @@ from runner.api.wire import (
     Unknown,
     classify_submit,
     clean,
+    named_request,
     parse_amount,
     parse_document,
     parse_listing,
@@ -160,6 +161,7 @@ class RunComfy:
         other failure comes back as a value. A cancellation passes through: the caller shields this call.
         """
         fuse = Fuse(before_send)
+        body = bytearray()
         try:
             response = await self._paid.post(
                 f"{self.base}/models/{_path(model)}",
@@ -169,14 +171,17 @@ class RunComfy:
                 trace_request_ctx=fuse,
             )
             try:
-                reply = await self._read(response)
+                reply = await self._read(response, body)
             finally:
                 response.close()  # not `async with`: nothing is awaited between the answer and its commit
         except (aiohttp.ClientError, TimeoutError, OSError, SentTwice, ApiError) as error:
             if fuse.stopped_by is not None:
                 raise fuse.stopped_by from fuse.stopped_by.__cause__
             failure = self._explain(error)
-            return Unknown(failure) if fuse.is_blown else NotSent(failure)
+            if not fuse.is_blown:
+                return NotSent(failure)
+            hint = named_request(self._token.redact(bytes(body)), is_whole=False)
+            return Unknown(replace(failure, message=failure.message + hint))
         return classify_submit(reply)
 
     # ------------------------------------------------------------------------------------------------------- free
@@ -219,7 +224,7 @@ class RunComfy:
             async with self._free.request(
                 method, url or self.base + path, headers=self._headers(), allow_redirects=False
             ) as response:
-                return await self._read(response)
+                return await self._read(response, bytearray())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             failure = self._explain(error)
         raise ApiError(failure)  # down here it has no context: the repr of aiohttp's error holds the headers, the token
@@ -252,9 +257,11 @@ class RunComfy:
         detail = type(error).__name__ + (f", errno {number}" if number is not None else "")
         return Failure(kind=FailureKind.TRANSIENT, code="network", message=f"connection to {host} failed ({detail})")
 
-    async def _read(self, response: aiohttp.ClientResponse) -> Reply:
-        """The whole response, without the token; raises `ApiError` where it is larger than any honest answer."""
-        body = bytearray()
+    async def _read(self, response: aiohttp.ClientResponse, body: bytearray) -> Reply:
+        """The whole response, without the token; raises `ApiError` where it is larger than any honest answer.
+
+        `body` holds what came of it, also where it broke off.
+        """
         async for piece in response.content.iter_chunked(1 << 16):
             body += piece
             if len(body) > LARGEST_REPLY:

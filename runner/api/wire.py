@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -118,12 +119,13 @@ def classify_submit(reply: Reply) -> SubmitReply:
             return Accepted(request_id)
         if code is not None and code // 1000 in REFUSALS:
             return _refused(code // 1000, code, document, reply)
-        return Unknown(_lost(f"HTTP {reply.status} without a request id: {describe_body(reply)}"))
+        return Unknown(_lost(f"HTTP {reply.status} without a request id: {describe_body(reply)}", reply.body))
     if reply.status in REFUSALS:
         return _refused(reply.status, code, document, reply)
     if 300 <= reply.status < 400:
-        return Unknown(_lost(f"HTTP {reply.status}, a redirect to {_host(reply.headers.get('Location', ''))}"))
-    return Unknown(_lost(f"HTTP {reply.status}: {describe_body(reply)}"))
+        where = clean(_host(reply.headers.get("Location", "")))
+        return Unknown(_lost(f"HTTP {reply.status}, a redirect to {where}", reply.body))
+    return Unknown(_lost(f"HTTP {reply.status}: {describe_body(reply)}", reply.body))
 
 
 def _refused(status: int, code: int | None, document: Any, reply: Reply) -> Refused:
@@ -135,8 +137,22 @@ def _refused(status: int, code: int | None, document: Any, reply: Reply) -> Refu
     return Refused(failure, reply.headers.get("Retry-After"), reply.headers.get("Date"))
 
 
-def _lost(what: str) -> Failure:
-    return Failure(kind=FailureKind.TRANSIENT, code="no_usable_answer", message=what)
+def _lost(what: str, body: bytes) -> Failure:
+    return Failure(
+        kind=FailureKind.TRANSIENT,
+        code="no_usable_answer",
+        message=what + named_request(body, is_whole=parse_json(body) is not None),
+    )
+
+
+_NAMED: Final = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9_-]{1,128})"')
+
+
+def named_request(body: bytes, *, is_whole: bool) -> str:
+    """The request id in an answer that proves nothing, as a hint for the person who looks for it; or nothing."""
+    if (found := _NAMED.search(body)) is None:
+        return ""
+    return f"; it named the request id {found.group(1).decode()}{'' if is_whole else ' before it broke off'}"
 
 
 def failure_kind(status: int, code: int | None) -> FailureKind:
@@ -167,6 +183,8 @@ WORDS: Final = {
     **dict.fromkeys(("cancelled", "canceled"), RemoteState.CANCELLED),
 }
 """The service's words and the synonyms its own clients have met, in any letter case."""
+LONGEST_QUEUE: Final = 10**9
+"""A place further back is nonsense, and perhaps more than the state can hold."""
 
 
 def parse_status(reply: Reply) -> RemoteStatus:
@@ -236,16 +254,18 @@ def _status(document: Mapping[str, Any]) -> RemoteStatus:
         raise ApiError(Failure(kind=FailureKind.TRANSIENT, code="no_status", message=message))
     word = re.sub(r"[\s-]+", "_", raw.strip().lower())
     place = document.get("queue_position")
-    position = place if isinstance(place, int) and not isinstance(place, bool) and place >= 0 else None
-    return RemoteStatus(state=WORDS.get(word, RemoteState.UNKNOWN), raw=raw.strip()[:64], queue_position=position)
+    is_place = isinstance(place, int) and not isinstance(place, bool) and 0 <= place <= LONGEST_QUEUE
+    position = place if is_place else None
+    return RemoteStatus(state=WORDS.get(word, RemoteState.UNKNOWN), raw=clean(raw, 64), queue_position=position)
 
 
 def _remote_failure(document: Mapping[str, Any]) -> Failure:
     error = document.get("error")
     code = error.get("code") if isinstance(error, dict) else document.get("error_code")
-    name = re.sub(r"\W+", "_", str(code)).strip("_").lower() if code not in (None, "") else "remote_failed"
+    word = str(code) if isinstance(code, (str, int)) else ""
+    name = re.sub(r"\W+", "_", word)[:64].strip("_").lower() or "remote_failed"
     message = error_message(document) or "the service says that the request failed, and no more"
-    return Failure(kind=FailureKind.REMOTE, code=name[:64], message=message)
+    return Failure(kind=FailureKind.REMOTE, code=name, message=message)
 
 
 def parse_amount(value: Any) -> Money | None:
@@ -281,26 +301,38 @@ def error_code(document: Any) -> int | None:
 
 
 def error_message(document: Any) -> str:
-    """The sentence in a reply that is meant for a person, on one line; empty where there is none."""
-    if not isinstance(document, dict):
-        return ""
-    error = document.get("error")
-    if isinstance(error, dict):
-        return error_message(error)
+    """The sentence in a reply that is meant for a person, on one line; empty where there is none. Never raises."""
+    for _ in range(DEEPEST):
+        if not isinstance(document, dict):
+            return ""
+        if not isinstance(document.get("error"), dict):
+            break
+        document = document["error"]
     texts = [document.get(key) for key in ("error_message", "message", "error", "detail")]
     found = [_sentence(text) for text in texts if text]
     return clean("; ".join(dict.fromkeys(text for text in found if text)))
 
 
-def _sentence(value: Any) -> str:
+DEEPEST: Final = 5
+"""How far a sentence is looked for; an answer that is nested deeper means harm, and none comes of it."""
+_SHORT: Final = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+
+
+def _sentence(value: Any, depth: int = DEEPEST) -> str:
     """A `detail` list as `field: message` pairs, as schema validators write them; anything else as it is."""
-    if isinstance(value, list):
-        return "; ".join(_sentence(item) for item in value[:5])
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and depth > 0:
+        return "; ".join(_sentence(item, depth - 1) for item in value[:5])
     if isinstance(value, dict):
-        place = ".".join(str(part) for part in value.get("loc", ()) if part != "body")
-        text = str(value.get("msg") or value.get("message") or value)
+        parts = value.get("loc")
+        words = [str(part) for part in parts if isinstance(part, (str, int))] if isinstance(parts, list) else []
+        place = ".".join(word for word in words if word != "body")
+        said = next((said for said in (value.get("msg"), value.get("message")) if said and isinstance(said, str)), "")
+        text = said or _SHORT.repr(value)
         return f"{place}: {text}" if place else text
-    return str(value)
+    return _SHORT.repr(value)
 
 
 def describe_body(reply: Reply) -> str:

@@ -29,6 +29,7 @@ async def scheduling(
     options: Options,
     prices: Mapping[str, Price],
     on_change: Callable[[Job | None, Job], None],
+    on_crash: Callable[[str, Failure], None] = lambda _, __: None,
 ) -> AsyncIterator[Scheduler]:
     """A scheduler, ready to run; `options` are settled. Its downloads end with the context."""
     settings = Settings(
@@ -49,13 +50,15 @@ async def scheduling(
             price_of=pricer(prices),
             settings=settings,
             on_change=on_change,
+            on_crash=on_crash,
         )
 
 
 def settle_open_intents(store: Store, now: float) -> None:
     """What an earlier run's death left between the first byte and the answer is in doubt; the caller holds the lock.
 
-    Unless the answer was saved beside a state that could not be written: then it is found.
+    Unless the answer was saved beside a state that could not be written: then it is found. Raises `StorageFailed` where
+    such an answer fits nowhere.
     """
     died = Failure(
         kind=FailureKind.TRANSIENT, code="died", message="the run ended between the first byte and the answer"
@@ -63,11 +66,12 @@ def settle_open_intents(store: Store, now: float) -> None:
     for job in store.jobs([JobState.SUBMITTING]):
         store.record_now(job, SubmitLost(at=now, failure=died))
     for saved in store.saved():
-        job_then = store.job(saved.job_id)
-        if job_then and job_then.state is JobState.IN_DOUBT and job_then.attempts[-1].number == saved.attempt:
-            store.record_now(job_then, DoubtAttached(at=now, request_id=saved.request_id))
-    if store.saved():
-        store.forget_saved()
+        found = store.job(saved.job_id)
+        is_in_doubt = found is not None and (found.state is JobState.IN_DOUBT or found.is_written_off)
+        is_new = store.owner_of(saved.request_id) is None
+        if found is not None and is_in_doubt and is_new and found.attempts[-1].number == saved.attempt:
+            store.record_now(found, DoubtAttached(at=now, request_id=saved.request_id))
+    store.forget_saved()
 
 
 async def collect(

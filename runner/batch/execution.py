@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 from runner.batch.control import Control
@@ -21,7 +21,7 @@ from runner.batch.sharing import share
 from runner.batch.tally import Tallier
 from runner.batch.watch import watch
 from runner.errors import ExitCode, StorageFailed
-from runner.media import sweep_parts
+from runner.media import sweep_parts, whole_ones
 from runner.model import (
     DoubtReleased,
     Event,
@@ -42,6 +42,9 @@ from runner.scheduler import Hold, Scheduler
 from runner.store.store import Store
 
 log = logging.getLogger("runner")
+
+MAYBE_PAID: Final = (JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.IN_DOUBT)
+"""What is open and may be paid for counts in the end, whoever was chosen and whatever left the manifest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,10 @@ class Execution:
         self._control = control
         self._tallier = tallier
         self._submit_ids: set[str] = set()
+        self._kept_ids: set[str] = set()
         self._sharing: list[str] = []
+        self._openings: dict[str, Event] = {}
+        self._opened_states: set[JobState] = set()
         started_at = time.time()
         stamp = datetime.fromtimestamp(started_at, UTC).strftime("%Y%m%dT%H%M%SZ")
         self._run = Run(
@@ -137,8 +143,13 @@ class Execution:
         settle_open_intents(store, now)
         for entry, spec in chosen:
             job = store.job(entry.job_id)
-            if job and (event := _choice(entry, job, spec, now)):
+            if job is None:
+                continue
+            if event := self._at_once(entry, job, spec):
                 store.record_now(job, event)
+            elif opening := _opening(entry, job, spec, now):
+                self._openings[job.job_id] = opening
+                self._opened_states.add(job.state)
 
     def _note(self, entry: PlanEntry) -> bool:
         """Remember which jobs are to be driven and which wait for another's; whether the state must be told more."""
@@ -146,26 +157,52 @@ class Execution:
             self._submit_ids.add(entry.job_id)
         if entry.change in (Change.SHARED, Change.RESUME, Change.FAILED):
             self._sharing.append(entry.job_id)
+        if entry.change is Change.CHANGED and not entry.will_submit:
+            self._kept_ids.add(entry.job_id)
         return entry.change is not Change.NEW and (entry.will_submit or entry.change in (Change.RESUME, Change.SHARED))
+
+    def _at_once(self, entry: PlanEntry, job: Job, spec: JobSpec | None) -> Event | None:
+        """What is decided about a job and costs nothing: its files are fetched again, or it waits for another's."""
+        now = self._run.started_at
+        match entry.change:
+            case Change.RESUME if job.state is JobState.DONE and job.shared_from is not None:
+                return ShareMissing(at=now)
+            case Change.RESUME if job.state in (JobState.DONE, JobState.OUTPUT_LOST):
+                return FilesMissing(at=now, artifacts=whole_ones(self._plan.directory, job.artifacts))
+            case Change.SHARED if spec is not None and job.was_taken and spec.fingerprint != job.spec.fingerprint:
+                return SpecChanged(at=now, spec=spec)
+            case Change.SHARED if job.state is JobState.HELD:
+                return Resumed(at=now)
+            case Change.SHARED if job.state is not JobState.PENDING:
+                return RetryRequested(at=now)
+            case _:
+                return None
 
     def _work(self) -> Iterator[Job]:
         """The jobs to drive: first those that are paid already, then the chosen ones in the manifest's order."""
         yield from self._store.jobs([JobState.SUBMITTED, JobState.RESULT_KNOWN])
-        for job in self._store.jobs([JobState.PENDING, JobState.HELD], with_gone=False):
-            if job.job_id in self._submit_ids:
+        for job in self._store.jobs({JobState.PENDING, JobState.HELD} | self._opened_states, with_gone=False):
+            is_open = job.state in (JobState.PENDING, JobState.HELD)
+            if job.job_id in self._submit_ids and (is_open or job.job_id in self._openings):
                 yield job
 
     # ------------------------------------------------------------------------------------------------------- during
 
     async def _schedule(self) -> tuple[Hold | None, int]:
         async with scheduling(
-            self._store, self._service, self._plan.directory, self._options, self._plan.prices, self._tallier.moved
+            self._store,
+            self._service,
+            self._plan.directory,
+            self._options,
+            self._plan.prices,
+            self._tallier.moved,
+            self._tallier.crashed,
         ) as scheduler:
             self._tallier.begin(self._store.counts(with_gone=False), self._store.bills(), scheduler.gate)
             watching = self._watch(scheduler)
             try:
                 with self._control.over(scheduler):
-                    hold = await scheduler.run(self._work())
+                    hold = await scheduler.run(self._work(), self._openings)
                 for before, after in share(self._store, self._plan.directory, self._sharing):
                     self._tallier.moved(before, after)
             finally:
@@ -203,41 +240,40 @@ class Execution:
             return hold.exit_code, hold.because
         options = self._options
         is_partial = options.only or options.approved or options.limit is not None or options.sample is not None
-        states = {
-            job.state
-            for job in self._store.jobs(with_gone=False)
-            if not is_partial
-            or job.job_id in self._submit_ids
-            or job.state in (JobState.SUBMITTED, JobState.RESULT_KNOWN)
+        gone = self._store.gone()
+        ends = {
+            _end_of(job, is_kept=job.job_id in self._kept_ids)
+            for job in self._store.jobs()
+            if job.state in MAYBE_PAID
+            or (job.job_id not in gone and (not is_partial or job.job_id in self._submit_ids))
         }
-        if states - {JobState.DONE} == set():
-            return ExitCode.DONE, None
-        if any(not state.is_terminal for state in states):
-            return ExitCode.STOPPED_EARLY, "unfinished"
-        return ExitCode.SOME_FAILED, None
+        code = max(ends, default=ExitCode.DONE)
+        return code, "unfinished" if code is ExitCode.STOPPED_EARLY else None
 
 
-def _choice(entry: PlanEntry, job: Job, spec: JobSpec | None, now: float) -> Event | None:
-    """What the plan, and so the person who agreed to it, decided about a job that the state knows."""
+def _opening(entry: PlanEntry, job: Job, spec: JobSpec | None, now: float) -> Event | None:
+    """What the plan, and so the person who agreed to it, decided about a job that is to be paid for once more.
+
+    Recorded only when its POST leaves: until then a limit, a stop or a kill leaves the job as it was.
+    """
     match entry.change:
-        case Change.RETRY if entry.will_submit:
+        case Change.RETRY:
             return RetryRequested(at=now)
-        case Change.CHANGED if entry.will_submit and spec is not None:
+        case Change.CHANGED if spec is not None:
             return SpecChanged(at=now, spec=spec)
-        case Change.IN_DOUBT if entry.will_submit and job.state is JobState.IN_DOUBT:
+        case Change.IN_DOUBT if job.state is JobState.IN_DOUBT:
             return DoubtReleased(at=now)
-        case Change.RESUME if job.state is JobState.DONE and job.shared_from is not None:
-            return ShareMissing(at=now)
-        case Change.RESUME if job.state in (JobState.DONE, JobState.OUTPUT_LOST):
-            return FilesMissing(at=now)
-        case Change.SHARED if spec is not None and job.was_taken and spec.fingerprint != job.spec.fingerprint:
-            return SpecChanged(at=now, spec=spec)
-        case Change.SHARED if job.state is JobState.HELD:
-            return Resumed(at=now)
-        case Change.SHARED if job.state is not JobState.PENDING:
-            return RetryRequested(at=now)
         case _:
             return None
+
+
+def _end_of(job: Job, *, is_kept: bool) -> ExitCode:
+    """How a job's end counts. One that waits for a person's word, since its entry changed, is not waited for."""
+    if job.state is JobState.DONE:
+        return ExitCode.DONE
+    if job.state.is_terminal or (is_kept and job.state in (JobState.PENDING, JobState.HELD)):
+        return ExitCode.SOME_FAILED
+    return ExitCode.STOPPED_EARLY
 
 
 def _next(time_of_day: str, now: float) -> float:

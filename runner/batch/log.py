@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
 
+from runner.store.traces import LOG
+
 _OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -53,7 +55,7 @@ class _Stderr(logging.StreamHandler[TextIO]):
 def logging_to(directory: Path) -> Iterator[logging.Logger]:
     """Append what the run logs to `run.log`; what is critical goes to stderr as well."""
     logger = logging.getLogger("runner")
-    handler = _Log(directory / "run.log", encoding="utf-8")
+    handler = _Log(directory / LOG, encoding="utf-8")
     handler.setFormatter(JsonLines())
     loud = _Stderr(sys.stderr)
     loud.setLevel(logging.CRITICAL)

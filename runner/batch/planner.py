@@ -43,7 +43,7 @@ from runner.rules.planning import (
     retry_words,
 )
 from runner.rules.sampling import Sample
-from runner.store.store import Reader, has_state
+from runner.store.store import Reader, check_used, has_state
 
 CHUNK: Final = 400
 MOST_NOTABLE: Final = 50
@@ -64,6 +64,8 @@ class Plan:
     """What they cost together; `None` where one of them has no known price."""
     images: int
     """How many outputs they ask for."""
+    kept: int
+    """How many entries have changed and stay as they were sent, since nobody said to pay for them as they are now."""
     notable: tuple[PlanEntry, ...]
     """The first entries of each kind that needs a word."""
     prices: Mapping[str, Price]
@@ -107,12 +109,13 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
     unfit = Unfit(manifest, directory, time.time(), is_simulated=options.simulate)
     counts: Counter[Change] = Counter()
     notable: dict[Change, list[PlanEntry]] = {change: [] for change in Change}
-    submits = images = total = 0
+    submits = images = kept = total = 0
     is_known = True
     for spec, entry in planner.entries():
         counts[entry.change] += 1
         if entry.change not in (Change.NEW, Change.DONE) and len(notable[entry.change]) < MOST_NOTABLE:
             notable[entry.change].append(entry)
+        kept += entry.change is Change.CHANGED and not entry.will_submit
         if entry.will_submit and spec is not None:
             submits += 1
             unfit.look(spec)
@@ -129,6 +132,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
         submits=submits,
         price=Money(total) if is_known else None,
         images=images,
+        kept=kept,
         notable=tuple(entry for entries in notable.values() for entry in entries),
         prices=prices,
         is_simulated=options.simulate,
@@ -145,6 +149,7 @@ class _Planner:
         self._options = options
         self._prices = prices
         self._hosts = hosts_of(options)
+        check_used(directory)
         self._has_state = has_state(directory)
         self._approved = Approved.read(options.approved) if options.approved is not None else None
         self._has_match = options.only is None

@@ -31,7 +31,7 @@ from runner.model import Job, JobState, counted, in_usd
 from runner.progress import Progress
 from runner.store.lock import RunLock
 from runner.store.mounts import refuse_network_mount
-from runner.store.store import Reader, Store, check_binding, has_state
+from runner.store.store import Reader, Store, check_binding, check_used, has_state
 
 LEAST_FREE_BYTES: Final = 64 << 20
 """Below this no run begins: a full disk in the middle of a paid night is worse than a late start."""
@@ -82,6 +82,9 @@ async def run(
                 plan,
                 forecast=forecast(directory, plan.submits, options.concurrency or 1, await balance_of(service.api)),
             )
+        if plan.kept and not options.rerun_changed:
+            entries = "1 entry" if plan.kept == 1 else f"{plan.kept:,} entries"
+            control.note(f"{entries} changed, kept as sent before: --rerun-changed pays for what the manifest says now")
         _consent(plan, options, confirm, has_limit=has_limit)
         store = stack.enter_context(Store(directory))
         _sync_names(directory)
@@ -130,10 +133,15 @@ def _sync_names(directory: Path) -> None:
 
 
 async def _check_state(directory: Path, service: Service) -> None:
-    """The state must be this API's and this account's; a new token proves that by what it can read."""
+    """The state must be the directory's own and its newest, this API's and this account's.
+
+    A new token proves the last by what it can read.
+    """
+    check_used(directory)
     if not has_state(directory):
         return
     with Reader(directory) as reader:
+        reader.check_newest(directory)
         if check_binding(reader.binding(), service.binding, directory):
             return
         tried = (JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.DONE)

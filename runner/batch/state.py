@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from runner.batch.service import Service, connect, token_of
 from runner.batch.sharing import share
 from runner.errors import InputMissing, UsageProblem
 from runner.media import verify as verify_file
+from runner.media import whole_ones
 from runner.model import (
     DoubtAttached,
     DoubtReleased,
@@ -97,24 +98,39 @@ async def settle_doubts(
     wanted = [*attach, *resubmit, *write_off]
     if len(set(wanted)) != len(wanted):
         raise UsageProblem("a job is named twice: choose one of --attach, --resubmit and --write-off for it")
+    if len(set(attach.values())) != len(attach):
+        raise UsageProblem("--attach: one request id is given to two jobs, and a request belongs to one")
     _check_there(directory)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
         with Reader(directory) as reader:
-            found = {job.job_id: job for job in reader.jobs(DOUBTFUL)}
-        for job_id in wanted:
-            if job_id not in found:
-                raise UsageProblem(f"job {job_id!r} is not in doubt; `runcomfy-batch doubts {directory}` lists them")
+            check_doubts(reader.job, directory, attach, [*resubmit, *write_off])
         if attach:
             await _check_attached(directory, options, attach)
         store = stack.enter_context(Store(directory))
         now = time.time()
         settle_open_intents(store, now)
-        found = {job.job_id: job for job in store.jobs([JobState.IN_DOUBT])}
         events: dict[str, Event] = {job_id: DoubtAttached(at=now, request_id=r) for job_id, r in attach.items()}
         events |= {job_id: DoubtReleased(at=now) for job_id in resubmit}
         events |= {job_id: DoubtWrittenOff(at=now) for job_id in write_off}
-        return [store.record_now(found[job_id], event) for job_id, event in events.items() if job_id in found]
+        settled = []
+        for job_id, event in events.items():
+            job = store.job(job_id)
+            if job is not None and (job.state is JobState.IN_DOUBT or job.is_written_off):
+                job = store.record_now(job, event)
+            settled.append(job)  # else its request was found beside the state: it is as good as attached
+        return [job for job in settled if job is not None]
+
+
+def check_doubts(
+    find: Callable[[str], Job | None], directory: Path, attach: Iterable[str], others: Iterable[str]
+) -> None:
+    """Raise `UsageProblem` unless these jobs are in doubt; one that was given up can be attached all the same."""
+    for names, with_written_off in ((attach, True), (others, False)):
+        for job_id in names:
+            job = find(job_id)
+            if job is None or not (job.state in DOUBTFUL or (with_written_off and job.is_written_off)):
+                raise UsageProblem(f"job {job_id!r} is not in doubt; `runcomfy-batch doubts {directory}` lists them")
 
 
 async def _check_attached(directory: Path, options: Options, attach: Mapping[str, str]) -> None:
@@ -191,15 +207,17 @@ async def repair(directory: Path, options: Options, job_ids: Iterable[str]) -> l
         now = time.time()
         shared = [job for job in jobs if job.shared_from is not None]
         own = [job for job in jobs if job.shared_from is None]
-        await collect(store, service, directory, [_to_fetch(store, job, now) for job in own])
+        await collect(store, service, directory, [_to_fetch(store, directory, job, now) for job in own])
         for job in shared:
             store.record_now(job, ShareMissing(at=now))
         share(store, directory, [job.job_id for job in shared])
         return [found for job in jobs if (found := store.job(job.job_id))]
 
 
-def _to_fetch(store: Store, job: Job, now: float) -> Job:
-    return job if job.state is JobState.RESULT_KNOWN else store.record_now(job, FilesMissing(at=now))
+def _to_fetch(store: Store, directory: Path, job: Job, now: float) -> Job:
+    if job.state is JobState.RESULT_KNOWN:
+        return job
+    return store.record_now(job, FilesMissing(at=now, artifacts=whole_ones(directory, job.artifacts)))
 
 
 def _check_there(directory: Path) -> None:

@@ -6,10 +6,12 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from runner.model import Attempt, AttemptState, Job, JobState, Money
+from runner.model import Attempt, AttemptState, Failure, Job, JobState, Money
 from runner.progress import Progress, Tally
 from runner.scheduler.gate import SubmitGate
+from runner.store.traces import MOVED
 
 log = logging.getLogger("runner")
 
@@ -44,16 +46,25 @@ class Tallier:
             self._unknown_costs += _unknown_costs(after) - _unknown_costs(before)
         self._show()
 
+    def crashed(self, job_id: str, failure: Failure) -> None:
+        """A bug of this program stopped the work on a job, whose state stays as it is."""
+        if self._progress is not None:
+            self._progress.failure(job_id, failure, failure.code)
+
     def end(self) -> None:
         """Leave the display in order."""
         if self._progress is not None:
             self._progress.close()
 
     def _tell(self, job: Job) -> None:
-        fields = {"job_id": job.job_id, "state": str(job.state), "request_id": job.request_id}
+        own = job.attempt.request_id if job.attempt is not None else None
+        fields: dict[str, Any] = {"job_id": job.job_id, "state": str(job.state), "request_id": own}
+        fields["attempt"] = len(job.attempts)
+        if job.shared_from is not None:
+            fields["shared_from"] = job.shared_from
         if job.failure is not None:
             fields |= {"error": job.failure.code, "reason": job.failure.message}
-        log.info("job moved", extra=fields)
+        log.info(MOVED, extra=fields)
         is_bad = job.state in (*BAD, JobState.IN_DOUBT, JobState.HELD)
         if is_bad and job.failure is not None and self._progress is not None:
             self._progress.failure(job.job_id, job.failure, str(job.state).replace("_", " "))

@@ -114,7 +114,7 @@ def _plain(schema: Any) -> Any:
 def _price(document: Mapping[str, Any]) -> Price:
     value = document.get("base_price_usd")
     try:
-        amount = money(str(value)) if value is not None and not isinstance(value, bool) else None
+        amount = money(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
     except ValueError:
         amount = None
     if amount is not None and amount < 0:

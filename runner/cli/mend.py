@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,10 +50,10 @@ def doubts(
         if attach or resubmit or write_off:
             raise UsageProblem("--all resubmits every job in doubt: give it alone")
         resubmit = tuple(job.job_id for job in found)
+    pairs = _pairs(attach)
     if resubmit and not yes:
-        _ask([job for job in found if job.job_id in resubmit])
+        _ask(run_dir, {job.job_id: job for job in found}, resubmit)
     if attach or resubmit or write_off:
-        pairs = dict(_pair(text) for text in attach)
         options = options_of(base_url=base_url)
         settled = run_async(settle_doubts(run_dir, options, attach=pairs, resubmit=resubmit, write_off=write_off))
         if as_json:
@@ -70,10 +71,14 @@ def doubts(
     click.echo(f"{len(found):,} in doubt" + (": look for them on the Generations page" if found else ""))
 
 
-def _ask(jobs: list[Job]) -> None:
+def _ask(run_dir: Path, found: Mapping[str, Job], resubmit: Sequence[str]) -> None:
     """What it costs at worst, and whether that is meant."""
     from runner.model import Money
 
+    for job_id in resubmit:
+        if job_id not in found:
+            raise UsageProblem(f"job {job_id!r} is not in doubt; `runcomfy-batch doubts {run_dir}` lists them")
+    jobs = [found[job_id] for job_id in dict.fromkeys(resubmit)]
     prices = [job.attempts[-1].reserved for job in jobs]
     known = sum(price or 0 for price in prices)
     worst = "an unknown sum" if None in prices else usd(Money(known))
@@ -86,11 +91,17 @@ def _ask(jobs: list[Job]) -> None:
         raise UsageProblem("not confirmed; nothing was changed")
 
 
-def _pair(text: str) -> tuple[str, str]:
-    job_id, equals, request_id = text.rpartition("=")
-    if not (job_id and equals and request_id):
-        raise UsageProblem(f"--attach: expected JOB=REQUEST_ID, got {text!r}")
-    return job_id, request_id
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    """Request ids by job; one a job."""
+    pairs: dict[str, str] = {}
+    for text in texts:
+        job_id, equals, request_id = text.rpartition("=")
+        if not (job_id and equals and request_id):
+            raise UsageProblem(f"--attach: expected JOB=REQUEST_ID, got {text!r}")
+        if job_id in pairs:
+            raise UsageProblem(f"--attach: job {job_id!r} is given two request ids, and it can have one")
+        pairs[job_id] = request_id
+    return pairs
 
 
 def _document(job: Job) -> dict[str, object]:

@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import stat
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -109,6 +110,11 @@ def verify(directory: Path, artifact: Artifact) -> Failure | None:
     except OSError as error:
         return _differs("unreadable", f"{artifact.path}: {error.strerror}")
     return None if digest == artifact.sha256 else _differs("changed", f"{artifact.path} is not what was downloaded")
+
+
+def whole_ones(directory: Path, artifacts: Iterable[Artifact]) -> tuple[Artifact, ...]:
+    """Those whose files are what was recorded."""
+    return tuple(artifact for artifact in artifacts if verify(directory, artifact) is None)
 
 
 def _differs(code: str, message: str) -> Failure:

@@ -1,7 +1,8 @@
 """Money: set aside before a paid POST, settled when the service names the cost, released when nothing was taken.
 
 The promise: reserved + spent + the next price never exceed the limit. What is in doubt stays reserved. A price that is
-unknown cannot be promised anything about, so with a limit set it is refused rather than taken for 0.
+unknown cannot be promised anything about, so with a limit set it is refused rather than taken for 0; and while a
+request of unknown price is open or in doubt, nobody knows what is left.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, replace
 from runner.model import Attempt, AttemptState, Money
 
 ZERO = Money(0)
+OPEN = (AttemptState.INTENT, AttemptState.ACCEPTED, AttemptState.IN_DOUBT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,8 @@ class Budget:
     """Costs that the service has named, and prices of finished attempts whose cost it has not."""
     reserved: Money = ZERO
     """Prices of attempts in flight or in doubt."""
+    unpriced: int = 0
+    """How many attempts in flight or in doubt have no known price."""
 
     @property
     def left(self) -> Money | None:
@@ -39,7 +43,7 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The limit does not allow it; `needed` is `None` where the price is unknown."""
+    """The limit does not allow it; `needed` is `None` where a price is unknown: this one's, or an open one's."""
 
     needed: Money | None
     left: Money
@@ -48,8 +52,8 @@ class Refused:
 def reserve(budget: Budget, price: Money | None) -> Reserved | Refused:
     """Set a price aside, or say why not."""
     left = budget.left
-    if left is not None and (price is None or price > left):
-        return Refused(price, left)
+    if left is not None and (price is None or price > left or budget.unpriced):
+        return Refused(None if budget.unpriced else price, left)
     return Reserved(replace(budget, reserved=Money(budget.reserved + (price or 0))))
 
 
@@ -63,7 +67,12 @@ def settle(budget: Budget, before: Iterable[Attempt], after: Iterable[Attempt]) 
     old, new = tuple(before), tuple(after)
     spent = sum(map(spent_on, new)) - sum(map(spent_on, old))
     reserved = sum(map(reserved_for, new)) - sum(map(reserved_for, old))
-    return replace(budget, spent=Money(budget.spent + spent), reserved=Money(budget.reserved + reserved))
+    return replace(
+        budget,
+        spent=Money(budget.spent + spent),
+        reserved=Money(budget.reserved + reserved),
+        unpriced=budget.unpriced + sum(map(is_unpriced, new)) - sum(map(is_unpriced, old)),
+    )
 
 
 def budget_of(limit: Money | None, attempts: Iterable[tuple[Attempt, int]]) -> Budget:
@@ -74,7 +83,8 @@ def budget_of(limit: Money | None, attempts: Iterable[tuple[Attempt, int]]) -> B
     counted = tuple(attempts)
     spent = sum(spent_on(attempt) * count for attempt, count in counted)
     reserved = sum(reserved_for(attempt) * count for attempt, count in counted)
-    return Budget(limit=limit, spent=Money(spent), reserved=Money(reserved))
+    unpriced = sum(count for attempt, count in counted if is_unpriced(attempt))
+    return Budget(limit=limit, spent=Money(spent), reserved=Money(reserved), unpriced=unpriced)
 
 
 def spent_on(attempt: Attempt) -> Money:
@@ -86,6 +96,9 @@ def spent_on(attempt: Attempt) -> Money:
 
 def reserved_for(attempt: Attempt) -> Money:
     """What the attempt still sets aside."""
-    if attempt.state in (AttemptState.INTENT, AttemptState.ACCEPTED, AttemptState.IN_DOUBT):
-        return attempt.reserved or ZERO
-    return ZERO
+    return attempt.reserved or ZERO if attempt.state in OPEN else ZERO
+
+
+def is_unpriced(attempt: Attempt) -> bool:
+    """Whether the attempt sets aside nobody knows how much."""
+    return attempt.state in OPEN and attempt.reserved is None

@@ -10,7 +10,8 @@ Theory. A job walks one road, and each step is written down before the next is t
 
 `submitting` means: the intent to pay is on disk and bytes may have left. From there a job returns to `pending` only
 on proof that it was not taken: no byte was sent, or the service refused in full. Anything else is `in_doubt`, and
-only a person leads out of it: attach (the request was found), release (send again) or write off.
+only a person leads out of it: attach (the request was found, also after it was given up), release (send again) or
+write off.
 
 `submitted` and `result_known` are free to repeat: reading costs nothing, and a download never costs a second payment.
 `done` goes back one step, to `result_known`, only when its files have vanished from the disk, and `output_lost` when
@@ -119,6 +120,7 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (S.REJECTED, SpecChanged): S.PENDING,
     (S.FAILED, RetryRequested): S.PENDING,
     (S.FAILED, SpecChanged): S.PENDING,
+    (S.FAILED, DoubtAttached): S.SUBMITTED,
     (S.CANCELLED, RetryRequested): S.PENDING,
     (S.CANCELLED, SpecChanged): S.PENDING,
     (S.OUTPUT_LOST, FilesMissing): S.RESULT_KNOWN,
@@ -128,6 +130,11 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (S.IN_DOUBT, DoubtReleased): S.PENDING,
     (S.IN_DOUBT, DoubtWrittenOff): S.FAILED,
 }
+
+NEEDS: Final[dict[tuple[JobState, type[Event]], AttemptState]] = {
+    (S.FAILED, DoubtAttached): AttemptState.WRITTEN_OFF,
+}
+"""What the latest attempt must be, where the state alone does not tell."""
 
 
 class ImpossibleEvent(BatchError):
@@ -212,8 +219,9 @@ def advance(job: Job, event: Event) -> Job:
 
     Raises `ImpossibleEvent` for a pair that `TRANSITIONS` does not list; the job is a value, so nothing changed.
     """
-    state = TRANSITIONS.get((job.state, type(event)))
-    if state is None:
+    pair = (job.state, type(event))
+    state = TRANSITIONS.get(pair)
+    if state is None or (pair in NEEDS and job.attempts[-1].state is not NEEDS[pair]):
         raise ImpossibleEvent(f"job {job.job_id!r}: {type(event).__name__} cannot happen while {job.state}")
     changes = _changes(job, event)
     if state.is_terminal and not job.state.is_terminal:
@@ -298,15 +306,20 @@ def _submitting(job: Job, event: SubmitIntended | SubmitAccepted | SubmitNotSent
 
 def _person_decided(job: Job, event: Event) -> dict[str, Any]:
     match event:
-        case FilesMissing():
+        case FilesMissing(artifacts=artifacts):
             attempts = (*job.attempts[:-1], replace(job.attempts[-1], failure=None))
             fresh = _fresh() | {"is_stale": True, "finished_at": None}
-            return fresh | {"artifacts": (), "attempts": attempts}
+            return fresh | {"artifacts": artifacts, "attempts": attempts}
         case SpecChanged(spec=spec):
             return _anew() | {"spec": spec}
         case DoubtAttached(request_id=request_id):
             attempt = replace(
-                job.attempts[-1], state=AttemptState.ACCEPTED, request_id=request_id, accepted_at=event.at, failure=None
+                job.attempts[-1],
+                state=AttemptState.ACCEPTED,
+                request_id=request_id,
+                accepted_at=event.at,
+                finished_at=None,
+                failure=None,
             )
             return _fresh() | {"attempts": (*job.attempts[:-1], attempt), "finished_at": None}
         case DoubtReleased():

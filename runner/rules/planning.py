@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from runner.model import FailureKind, Job, JobSpec, JobState, Money, Price
+from runner.model import LARGEST, FailureKind, Job, JobSpec, JobState, Money, Price
 
 
 class Change(StrEnum):
@@ -146,7 +146,8 @@ def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bo
         case JobState.FAILED | JobState.REJECTED if not job.attempts:
             return Change.RETRY, True, f"never sent: {_why(job)}"
         case _ if retry_words(job) & choices.retry:
-            return Change.RETRY, True, f"--retry: {_why(job)}"
+            twice = "; if it was taken the first time, it is paid twice" if job.is_written_off else ""
+            return Change.RETRY, True, f"--retry: {_why(job)}{twice}"
         case _:
             return Change.FAILED, False, _why(job)
 
@@ -155,11 +156,20 @@ def _judge_changed(spec: JobSpec, job: Job, choices: Choices) -> tuple[Change, b
     what = _changed_fields(spec, job)
     if not may_replace_spec(job):
         return Change.CHANGED, False, f"{what} changed, but the request before is still open ({job.state})"
-    if choices.rerun_changed or (job.state is not JobState.DONE and retry_words(job) & choices.retry):
+    if choices.rerun_changed:
         return Change.CHANGED, True, f"{what} changed: paid again"
-    if job.state is JobState.DONE:
-        return Change.CHANGED, False, f"{what} changed: kept as it was; --rerun-changed pays for it again"
-    return Change.CHANGED, False, f"{what} changed since it ended ({_why(job)}); --retry {job.state} pays for it again"
+    match job.state:
+        case JobState.DONE:
+            return Change.CHANGED, False, f"{what} changed: kept as it was; --rerun-changed pays for it again"
+        case JobState.PENDING | JobState.HELD:
+            why = "changed since it was paid for, or may have been"
+            return Change.CHANGED, False, f"{what} {why}; --rerun-changed sends it as it is now"
+        case _ if retry_words(job) & choices.retry:
+            return Change.CHANGED, True, f"{what} changed: paid again"
+        case _:
+            why = f"changed since it ended ({_why(job)})"
+            word = WRITTEN_OFF if job.is_written_off else job.state
+            return Change.CHANGED, False, f"{what} {why}; --retry {word} pays for it again"
 
 
 def _changed_fields(spec: JobSpec, job: Job) -> str:
@@ -179,12 +189,20 @@ def may_replace_spec(job: Job) -> bool:
 
 
 def retry_words(job: Job) -> set[str]:
-    """The words by which `--retry` names a job that ended badly: `failed`, its state, its failure's kind and code."""
+    """The words by which `--retry` names a job that ended badly: `failed`, its state, its failure's kind and code.
+
+    One that was given up while in doubt may be paid for, so that only its own word pays once more: `written_off`.
+    """
+    if job.is_written_off:
+        return {WRITTEN_OFF}
     words = {"failed", str(job.state)}
     return words if job.failure is None else words | {str(job.failure.kind), job.failure.code}
 
 
-RETRY_WORDS = frozenset({*FailureKind, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST})
+WRITTEN_OFF = "written_off"
+RETRY_WORDS = frozenset(
+    {*FailureKind, JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST, WRITTEN_OFF}
+)
 """The words that `--retry` always knows, beside the failure codes of the run itself."""
 
 
@@ -194,7 +212,8 @@ def price_of(price: Price, inputs: Mapping[str, Any]) -> Money | None:
         return None
     if price.unit in ("output", "image"):
         count = inputs.get("num_images", 1)
-        return Money(price.amount * count) if isinstance(count, int) and count > 0 else None
+        is_count = isinstance(count, int) and 0 < count <= LARGEST // max(price.amount, 1)
+        return Money(price.amount * count) if is_count else None
     return price.amount if price.unit in ("request", "run", "call", "job", "generation") else None
 
 

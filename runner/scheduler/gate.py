@@ -8,15 +8,18 @@ earlier run count as well.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from runner.errors import ExitCode
-from runner.model import FailureKind, Job, JobState, Money, in_usd
+from runner.model import FailureKind, Job, JobState, Money, counted, in_usd
 from runner.rules import pacing
 from runner.rules.budget import Budget, Refused, reserve, settle
 from runner.rules.pacing import Brake, BrakeState, Go, NotBefore, Pacing, may_submit
 from runner.scheduler.clock import Clock
+
+log = logging.getLogger("runner")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +107,11 @@ class SubmitGate:
             self.budget = settle(self.budget, before.attempts, after.attempts)
         self.notify()
 
+    def vacate(self, job_id: str) -> None:
+        """Nobody watches the job any more: its slot serves another one. Its money stays as its state says."""
+        self._occupied.discard(job_id)
+        self.notify()
+
     def answered(self, kind: FailureKind | None, retry_at: float) -> None:
         """A POST was answered in full: accepted (`None`) or refused, and why."""
         self.brake = pacing.after_answer(self.brake)
@@ -168,7 +176,15 @@ class SubmitGate:
         self.brake = brake
         if brake.state is BrakeState.ON and (self._probing is None or self._probing.done()):
             self._probing = asyncio.create_task(self._probe_until_back(), name="probe")
+            self._probing.add_done_callback(self._probed)
         self.notify()
+
+    def _probed(self, task: asyncio.Task[None]) -> None:
+        """A probing that died would never release the brake, and everybody would wait for it."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("probing crashed", exc_info=error)
+            message = f"a bug of this program ({type(error).__name__}); run.log says where"
+            self.close(Hold(because="bug", exit_code=ExitCode.BUG, message=message))
 
     async def _probe_until_back(self) -> None:
         """Look with free calls whether the service is back; give the run up after long enough."""
@@ -202,6 +218,12 @@ def occupies_slot(job: Job) -> bool:
 
 
 def _limit_reached(budget: Budget) -> Hold:
+    if budget.unpriced:
+        message = (
+            f"the price of {counted(budget.unpriced, 'request')} is not known, so --max-cost cannot be kept; settle "
+            "what is in doubt (`doubts`), or give --limit N with --yes in its place"
+        )
+        return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)
     doubt = f", {in_usd(budget.reserved)} USD set aside for jobs in doubt" if budget.reserved else ""
     limit = in_usd(budget.limit or Money(0))
     message = f"--max-cost {limit} USD allows no further job: {in_usd(budget.spent)} USD spent{doubt}"

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from runner.api.client import RunComfy
@@ -50,13 +50,13 @@ from runner.model import (
     canonical,
 )
 from runner.rules.budget import Budget
-from runner.rules.lifecycle import Policies, decide
+from runner.rules.lifecycle import Policies, advance, decide
 from runner.rules.names import stem_of
 from runner.rules.polling import Polling
 from runner.scheduler import outcomes
 from runner.scheduler.clock import Clock
 from runner.scheduler.gate import Hold, Outage, SubmitGate
-from runner.store.store import Store
+from runner.store.store import IdTaken, Store
 
 log = logging.getLogger("runner")
 
@@ -96,6 +96,7 @@ class Scheduler:
         price_of: Callable[[JobSpec], Money | None],
         settings: Settings,
         on_change: Callable[[Job | None, Job], None],
+        on_crash: Callable[[str, Failure], None] = lambda _, __: None,
     ) -> None:
         self._api = api
         self._store = store
@@ -105,22 +106,29 @@ class Scheduler:
         self._price_of = price_of
         self._settings = settings
         self._on_change = on_change
+        self._on_crash = on_crash
         self.gate = SubmitGate(clock, settings.max_in_flight, budget, self._probe, settings.outage)
         self._tasks: set[asyncio.Task[None]] = set()
         self._collecting: set[asyncio.Task[None]] = set()
         self._submits: set[asyncio.Task[Job | None]] = set()
+        self._openings: dict[str, Event] = {}
+        self._unopened: dict[str, Job] = {}
+        """The jobs whose opening is not recorded yet, as they are in the state."""
         self._model = ""
         self._is_leaving = asyncio.Event()
         self.crashes = 0
 
     # --------------------------------------------------------------------------------------------------- the whole
 
-    async def run(self, jobs: Iterable[Job]) -> Hold | None:
+    async def run(self, jobs: Iterable[Job], openings: Mapping[str, Event] | None = None) -> Hold | None:
         """Drive the jobs, in order, until each has ended or the run is held; the hold, if there was one.
 
-        Jobs that are already with the service come first, since they occupy slots. Raises `StorageFailed` at the end
-        where the disk failed.
+        Jobs that are already with the service come first, since they occupy slots. `openings` are what a person decided
+        about some of the jobs, by id: such a job is driven as if that had happened, and it is recorded with the intent
+        to pay, in one transaction. If no POST leaves, the job stays exactly as it was. Raises `StorageFailed` at the
+        end where the disk failed.
         """
+        self._openings = dict(openings or {})
         try:
             for job in jobs:
                 await self._until_room(job)
@@ -145,14 +153,15 @@ class Scheduler:
     async def _until_room(self, job: Job) -> None:
         most = self._settings.max_in_flight + self._settings.waiting_downloads
         while self.gate.hold is None:
-            has_slot = job.state not in (JobState.PENDING, JobState.HELD) or self.gate.has_room
+            is_to_submit = job.job_id in self._openings or job.state in (JobState.PENDING, JobState.HELD)
+            has_slot = not is_to_submit or self.gate.has_room
             if has_slot and len(self._tasks) < most:
                 return
             await self.gate.wait(self._clock.now() + 1.0)
 
     def _start(self, job: Job) -> None:
         self._model = self._model or job.spec.model
-        self.gate.moved(None, job)
+        self.gate.moved(None, replace(job, is_left=False))  # one that an earlier run left is watched again, at once
         task = asyncio.create_task(self._guarded(job), name=f"job:{job.job_id}")
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -193,10 +202,26 @@ class Scheduler:
             await self._drive(job)
         except StorageFailed as error:
             self._hold_for(error)
-        except Exception:
-            # A bug of ours in one job: the others go on. What it was doing is in the state, an open intent as a doubt.
-            self.crashes += 1
-            log.exception("job crashed", extra={"job_id": job.job_id})
+        except Exception as error:  # noqa: BLE001 a bug of ours in one job: the others go on
+            await self._crashed(job.job_id, error)
+
+    async def _crashed(self, job_id: str, error: Exception) -> None:
+        """A bug of ours in one job: the others go on, with its slot. What it was paying for is in doubt from now on."""
+        self.crashes += 1
+        log.error("job crashed", exc_info=error, extra={"job_id": job_id})
+        self.gate.vacate(job_id)
+        message = f"a bug of this program ({type(error).__name__}); run.log says where"
+        notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
+        failure = Failure(kind=FailureKind.TRANSIENT, code="crashed", message=message + notes)
+        try:
+            job = self._store.job(job_id)
+            if job is not None and job.state is JobState.SUBMITTING:
+                await self._record(job, SubmitLost(at=self._clock.now(), failure=failure))
+                self.gate.doubted()  # the bug may be in every job: it must not cost the manifest
+            else:
+                self._on_crash(job_id, failure)
+        except StorageFailed as broken:
+            self._hold_for(broken)
 
     def _hold_for(self, error: StorageFailed) -> None:
         hold = Hold(because="storage", exit_code=error.exit_code, message=error.message, is_immediate=True)
@@ -204,7 +229,10 @@ class Scheduler:
 
     async def _drive(self, job: Job) -> None:
         current: Job | None = job
-        if _is_of_an_earlier_run(job):
+        if (opening := self._openings.get(job.job_id)) is not None:
+            self._unopened[job.job_id] = job
+            current = advance(job, opening)
+        elif _is_of_an_earlier_run(job):
             current = await self._record(job, Resumed(at=self._clock.now()))
         while current is not None:
             action = decide(current, self._clock.now(), self._settings.policies)
@@ -236,9 +264,16 @@ class Scheduler:
                 assert_never(action)
 
     async def _record(self, job: Job, event: Event) -> Job:
-        after = await self._store.record(job, event)
-        self.gate.moved(job, after)
-        self._on_change(job, after)
+        base = self._unopened.get(job.job_id)
+        if base is None:
+            after = await self._store.record(job, event)
+        elif isinstance(event, SubmitIntended):
+            after = await self._store.record(base, event, opening=self._openings[job.job_id])
+            del self._unopened[job.job_id]
+        else:
+            return advance(job, event)  # no POST has left: for the state nothing has happened yet
+        self.gate.moved(base or job, after)
+        self._on_change(base or job, after)
         return after
 
     # ----------------------------------------------------------------------------------------------------- paying
@@ -259,12 +294,29 @@ class Scheduler:
             self._hold_for(error)
 
     async def _submit(self, job: Job, price: Money | None) -> Job | None:
-        """The paid section: intent, POST, outcome, each on the disk before the next."""
+        """The paid section. Its task may outlive the job's own, so it answers for its bugs itself."""
+        try:
+            event, job = await self._pay(job, price)
+        except HeldBack:
+            return None
+        except StorageFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 the same, where nobody may be left who waits for it
+            await self._crashed(job.job_id, error)
+            return None
+        finally:
+            self.gate.through(job.job_id)
+        self._weigh(event)
+        return job
+
+    async def _pay(self, job: Job, price: Money | None) -> tuple[Event, Job]:
+        """Intent, POST, outcome, each on the disk before the next; what happened last, and the job after it."""
         try:
             payload = await asyncio.to_thread(payload_of, job.spec) if job.spec.files else canonical(job.spec.inputs)
         except Spoilt as spoilt:
-            self.gate.through(job.job_id)
-            return await self._record(job, InputSpoilt(at=self._clock.now(), failure=spoilt.failure))
+            log.warning("input spoilt", extra={"job_id": job.job_id, "why": spoilt.failure.message})
+            refused = InputSpoilt(at=self._clock.now(), failure=spoilt.failure)
+            return refused, await self._record(job, refused)
         digest = hashlib.sha256(payload).hexdigest()
 
         async def before_send() -> None:
@@ -274,21 +326,18 @@ class Scheduler:
             self._downloader.check_place()
             job = await self._record(job, SubmitIntended(at=self._clock.now(), payload_sha256=digest, reserved=price))
 
+        reply = await self._api.submit(job.spec.model, payload, before_send)
         try:
-            reply = await self._api.submit(job.spec.model, payload, before_send)
             event = outcomes.of_submit(job, reply, self._settings.polling, self._clock.now(), self._dice())
-            try:
-                job = await self._record(job, event)
-            except StorageFailed:
-                if isinstance(reply, Accepted):  # the last place where the id of a paid request can be kept
-                    log.critical("REQUEST NOT SAVED", extra={"job_id": job.job_id, "request_id": reply.request_id})
-                raise
-        except HeldBack:
-            return None
-        finally:
-            self.gate.through(job.job_id)
-        self._weigh(event)
-        return job
+            return event, await self._record(job, event)
+        except IdTaken as taken:
+            event = outcomes.of_taken_id(taken.request_id, taken.owner, self._clock.now())
+            return event, await self._record(job, event)
+        except Exception as error:
+            if isinstance(reply, Accepted):  # the last places where the id of a paid request can be kept
+                log.critical("REQUEST NOT SAVED", extra={"job_id": job.job_id, "request_id": reply.request_id})
+                error.add_note(f"the service named the request id {reply.request_id}")
+            raise
 
     def _weigh(self, event: Event) -> None:
         """What a submit's outcome means for the submits after it."""

@@ -57,6 +57,12 @@ def of_submit(job: Job, reply: SubmitReply, polling: Polling, now: float, dice: 
             assert_never(reply)
 
 
+def of_taken_id(request_id: str, owner: str, now: float) -> Event:
+    """A paid POST was answered with the id of another request: whether this job was taken, nobody can know."""
+    message = f"the answer named the request id {request_id}, which belongs to job {owner!r} already"
+    return SubmitLost(at=now, failure=Failure(kind=FailureKind.TRANSIENT, code="id_taken", message=message))
+
+
 def of_status(job: Job, status: RemoteStatus, polling: Polling, now: float, dice: float) -> Event:
     """How a request stands."""
     look_at = next_look(polling, status, accepted_at=job.submitted_at or now, now=now, dice=dice)

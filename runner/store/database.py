@@ -11,13 +11,17 @@ from typing import Final
 from urllib.parse import quote
 
 from runner.errors import CannotCreate, StateMismatch, StorageFailed
+from runner.store.traces import STATE
 
 VERSION: Final = 3
 """`PRAGMA user_version` of the schema."""
-FILE: Final = "state.db"
+FILE: Final = STATE
 MIGRATIONS: Final = {
     1: "ALTER TABLE runs ADD COLUMN time_limit TEXT; ALTER TABLE runs ADD COLUMN ends_at REAL;",
     2: """
+        ALTER TABLE runs ADD COLUMN number INTEGER;
+        UPDATE runs SET number =
+            (SELECT count(*) FROM runs r WHERE (r.started_at, r.run_id) <= (runs.started_at, runs.run_id));
         ALTER TABLE jobs ADD COLUMN files TEXT NOT NULL DEFAULT '{}';
         ALTER TABLE jobs ADD COLUMN paths TEXT NOT NULL DEFAULT '[]';
         ALTER TABLE jobs ADD COLUMN variant TEXT NOT NULL DEFAULT '';

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from runner.errors import CannotCreate
+from runner.errors import CannotCreate, StorageFailed
 
 BALLAST: Final = "state.ballast"
 JOURNAL: Final = "state.rescue"
@@ -93,6 +93,16 @@ class Rescue:
             end += len(line)
             with suppress(ValueError, TypeError):
                 yield Saved(**json.loads(line)), end
+
+
+def unplaced(directory: Path, strangers: Sequence[Saved]) -> StorageFailed:
+    """What these are, of which the state knows nothing, and what to do."""
+    lines = "\n".join(f"  {json.dumps(asdict(saved))}" for saved in strangers)
+    return StorageFailed(
+        f"{directory / JOURNAL} names paid requests that fit no job of the state:\n{lines}\nPerhaps it was kept beside "
+        "another state.db: put that one back. To go on without them, write their ids down and move the file away. "
+        "Nothing was submitted."
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -55,7 +55,7 @@ INSERT_ATTEMPT: Final = _insert("attempts", ("job_id", *_ATTEMPT))
 _SET = ", ".join(f"{c} = ?" for c in _ATTEMPT[1:])
 UPDATE_ATTEMPT: Final = f"UPDATE attempts SET {_SET} WHERE job_id = ? AND number = ?"  # noqa: S608
 REPLACE_ARTIFACT: Final = _insert("artifacts", ("job_id", *_ARTIFACT), "INSERT OR REPLACE")
-DELETE_ARTIFACTS: Final = "DELETE FROM artifacts WHERE job_id = ?"
+DELETE_ARTIFACT: Final = "DELETE FROM artifacts WHERE job_id = ? AND number = ?"
 
 SELECT_JOBS: Final = f"""
     SELECT job_id, position, {", ".join(_SPEC)}, {", ".join(_PROGRESS)},
@@ -71,20 +71,21 @@ def insertion(job: Job) -> Statement:
     return INSERT_JOB, (job.job_id, job.position, *_spec_values(job.spec), *_progress_values(job))
 
 
-def changes(before: Job, after: Job, event: Event) -> Iterator[Statement]:
-    """Writes an event and what it changed; together they are one transaction."""
-    yield INSERT_EVENT, (event.at, after.job_id, type(event).__name__, _event_data(event))
+def changes(before: Job, after: Job, *events: Event) -> Iterator[Statement]:
+    """Writes the events that led from one to the other, and what they changed; together they are one transaction."""
+    for event in events:
+        yield INSERT_EVENT, (event.at, after.job_id, type(event).__name__, _event_data(event))
     if after.spec is not before.spec:
         yield UPDATE_SPEC, (*_spec_values(after.spec), after.job_id)
     yield UPDATE_PROGRESS, (*_progress_values(after), after.job_id)
-    for attempt in after.attempts[len(before.attempts) :]:
-        yield INSERT_ATTEMPT, (after.job_id, *_attempt_values(attempt))
     for old, new in zip(before.attempts, after.attempts, strict=False):
-        if old is not new:
+        if old is not new:  # before a new one comes: at most one may be open
             number, *values = _attempt_values(new)
             yield UPDATE_ATTEMPT, (*values, after.job_id, number)
-    if not after.artifacts and before.artifacts:
-        yield DELETE_ARTIFACTS, (after.job_id,)
+    for attempt in after.attempts[len(before.attempts) :]:
+        yield INSERT_ATTEMPT, (after.job_id, *_attempt_values(attempt))
+    for number in sorted({a.index for a in before.artifacts} - {a.index for a in after.artifacts}):
+        yield DELETE_ARTIFACT, (after.job_id, number)
     for artifact in after.artifacts:
         if artifact not in before.artifacts:
             yield REPLACE_ARTIFACT, (after.job_id, *_artifact_values(artifact))

@@ -15,7 +15,8 @@ CREATE TABLE runs (
     exit_code       INTEGER,           -- what the process answered
     stopped_because TEXT,              -- why it stopped before every chosen job was ended; NULL where it did not
     time_limit      TEXT,              -- --max-duration, as the user wrote it
-    ends_at         REAL               -- when that time is over, also for a run that goes on after a kill
+    ends_at         REAL,              -- when that time is over, also for a run that goes on after a kill
+    number          INTEGER            -- the order in which the runs began, from 1, whatever the clock said
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE jobs (

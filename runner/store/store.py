@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +15,7 @@ from runner.errors import InputMissing, StateMismatch, StorageFailed
 from runner.model import (
     Attempt,
     AttemptState,
+    DoubtAttached,
     Event,
     Job,
     JobSpec,
@@ -25,10 +27,13 @@ from runner.model import (
 )
 from runner.rules.lifecycle import advance
 from runner.store.database import FILE, OLD_JOBS, check_version, connect, corrupt, create, open_for_writing, version_of
-from runner.store.rescue import Rescue, Saved
+from runner.store.rescue import Rescue, Saved, unplaced
 from runner.store.rows import KNOWN, SELECT_JOBS, SENT_COUNT, Statement, changes, insertion, job_of
-from runner.store.writer import Writer
+from runner.store.traces import latest_moves, older_state, refuse_lost_state
+from runner.store.writer import SecondPayment, Writer
 
+NUMBERLESS: Final = 2
+"""The last version of a state whose runs have no number; it is still read, for `status` and `report`."""
 CHUNK: Final = 500
 """Jobs read at a time: the reader never holds a snapshot open while the run goes on."""
 
@@ -43,16 +48,36 @@ class Binding:
     is_simulated: bool
 
 
+class IdTaken(SecondPayment):
+    """The service named a request by an id that the state has already: two jobs cannot have one request."""
+
+    def __init__(self, request_id: str, owner: str) -> None:
+        super().__init__(f"the request {request_id} belongs to job {owner!r} already")
+        self.request_id = request_id
+        self.owner = owner
+
+
 def has_state(directory: Path) -> bool:
     """Whether there is a state to read; not so where a kill struck while it was being made."""
     path = directory / FILE
-    if not path.is_file():
+    if not path.is_file() or path.stat().st_size == 0:  # SQLite would delete the log beside an empty file
         return False
-    connection = connect(path, "ro")
-    try:
+    with closing(connect(path, "ro")) as connection:
         return version_of(connection) > 0
-    finally:
-        connection.close()
+
+
+def check_used(directory: Path) -> None:
+    """Raise `StorageFailed` where the state tells of no run and no attempt, and the directory of some."""
+    path = directory / FILE
+    if has_state(directory):
+        try:
+            with closing(connect(path, "ro")) as connection:
+                sql = "SELECT EXISTS (SELECT 1 FROM runs) OR EXISTS (SELECT 1 FROM attempts)"
+                if connection.execute(sql).fetchone()[0]:
+                    return
+        except sqlite3.Error as error:
+            raise corrupt(path, error) from error
+    refuse_lost_state(directory)
 
 
 class Reader:
@@ -138,6 +163,22 @@ class Reader:
             for state, reserved, cost, count in rows
         ]
 
+    def owner_of(self, request_id: str) -> str | None:
+        """The job whose request that is."""
+        rows = self._rows("SELECT job_id FROM attempts WHERE request_id = ?", (request_id,))
+        return rows[0][0] if rows else None
+
+    def check_newest(self, directory: Path) -> None:
+        """Raise `StorageFailed` where the log tells of requests that the state does not know: it is an older one."""
+        sql = "SELECT coalesce(max(number), 0), coalesce(max(request_id = ?), 0) FROM attempts WHERE job_id = ?"
+        missing = []
+        for move in latest_moves(directory):
+            [(number, has_it)] = self._rows(sql, (move.request_id, move.job_id))
+            if number < move.attempt or (move.request_id is not None and not has_it):
+                missing.append(move)
+        if missing:
+            raise older_state(directory, missing)
+
     def gone(self) -> set[str]:
         """The ids of the jobs that the manifest does not name any more."""
         return {job_id for (job_id,) in self._rows("SELECT job_id FROM jobs WHERE is_gone = 1")}
@@ -153,7 +194,8 @@ class Reader:
     def last_run(self) -> Run | None:
         """The latest execution of the command."""
         columns = "run_id, name, manifest, started_at, finished_at, exit_code, stopped_because"
-        sql = f"SELECT {columns} FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 1"  # noqa: S608
+        order = "number" if version_of(self._read) > NUMBERLESS else "started_at"
+        sql = f"SELECT {columns} FROM runs ORDER BY {order} DESC, run_id DESC LIMIT 1"  # noqa: S608
         rows = self._rows(sql)
         binding = self.binding()
         if not rows or binding is None:
@@ -171,11 +213,12 @@ class Reader:
 class Store(Reader):
     """The state for the one process that holds the run lock. Makes it where there is none.
 
-    Raises `CannotCreate` where the file cannot be made, `StorageFailed` where it is corrupt or the disk fails,
-    `StateMismatch` where it is of a newer version.
+    Raises `CannotCreate` where the file cannot be made, `StorageFailed` where it is corrupt, was lost, or the disk
+    fails, `StateMismatch` where it is of a newer version.
     """
 
     def __init__(self, directory: Path) -> None:
+        check_used(directory)
         path = directory / FILE
         create(path)
         connection = open_for_writing(path)
@@ -195,27 +238,37 @@ class Store(Reader):
 
     # ------------------------------------------------------------------------------------------------ while it runs
 
-    async def record(self, job: Job, event: Event) -> Job:
+    async def record(self, job: Job, event: Event, *, opening: Event | None = None) -> Job:
         """The job after the event, which is on the disk when this returns.
 
-        A look that changed nothing but times is queued and not waited for: it can be made again. The put on the
-        writer's queue happens before anything is awaited, and cannot be cancelled.
-        Raises `ImpossibleEvent`, `SecondPayment` and `StorageFailed`; then nothing is written, but the id of a request
-        that was just paid for is saved beside the state.
+        `opening` is what a person decided about the job that the event is the first step of. Both are one transaction,
+        so that until then the job stays as it was. A look that changed nothing but times is queued and not waited for:
+        it can be made again. The put on the writer's queue happens before anything is awaited, and cannot be cancelled.
+        Raises `ImpossibleEvent`, `SecondPayment`, `IdTaken` and `StorageFailed`; then nothing is written, but the id
+        of a request that was just paid for is saved beside the state where the disk failed.
         """
-        after = advance(job, event)
+        after = advance(job if opening is None else advance(job, opening), event)
         if isinstance(event, StatusSeen) and after.remote == job.remote and after.failure == job.failure:
             return after
         if isinstance(event, SubmitIntended):
             self._check_place()
+        events = (event,) if opening is None else (opening, event)
         try:
-            await self._writer.write(tuple(changes(job, after, event)), is_vital=job.state is JobState.SUBMITTING)
+            await self._writer.write(tuple(changes(job, after, *events)), is_vital=job.state is JobState.SUBMITTING)
         except StorageFailed:
             if isinstance(event, SubmitAccepted):
                 attempt = job.attempts[-1].number
                 self._rescue.save(Saved(job_id=job.job_id, attempt=attempt, request_id=event.request_id))
             raise
+        except SecondPayment as error:
+            self._check_owner(event, error)
+            raise
         return after
+
+    def _check_owner(self, event: Event, error: SecondPayment) -> None:
+        """Raise `IdTaken` where that is why the state refused the event."""
+        if isinstance(event, (SubmitAccepted, DoubtAttached)) and (owner := self.owner_of(event.request_id)):
+            raise IdTaken(event.request_id, owner) from error
 
     def _check_place(self) -> None:
         """The file that is written is still the one that the next run will read; raises `StorageFailed`."""
@@ -234,7 +287,11 @@ class Store(Reader):
     def record_now(self, job: Job, event: Event) -> Job:
         """`record`, for callers without an event loop."""
         after = advance(job, event)
-        self._writer.write_now(tuple(changes(job, after, event)))
+        try:
+            self._writer.write_now(tuple(changes(job, after, event)))
+        except SecondPayment as error:
+            self._check_owner(event, error)
+            raise
         return after
 
     def saved(self) -> list[Saved]:
@@ -242,8 +299,12 @@ class Store(Reader):
         return self._rescue.saved()
 
     def forget_saved(self) -> None:
-        """They are in the state now."""
-        self._rescue.forget()
+        """They are in the state now; raises `StorageFailed`, and forgets none, where one is not."""
+        saved = self.saved()
+        if strangers := [one for one in saved if self.owner_of(one.request_id) is None]:
+            raise unplaced(self._path.parent, strangers)
+        if saved:
+            self._rescue.forget()
 
     def bind(self, binding: Binding, now: float) -> None:
         """Bind the state to an API and an account, or change the account that it is bound to."""
@@ -259,11 +320,11 @@ class Store(Reader):
     def put_specs(self, specs: Iterable[JobSpec]) -> None:
         """Make the state's list of jobs the manifest's: new ones are added, the others keep what is known of them.
 
-        A job that was never taken takes the new spec; one that may be paid keeps the spec it was sent with. All in one
-        transaction: a kill leaves the old list or the new one.
+        A job that was never taken takes the new spec; one that may be paid, or was rejected, keeps the spec that it was
+        sent with. All in one transaction: a kill leaves the old list or the new one.
         """
         known = {row[0]: row[1:] for row in self._rows(_SELECT_KNOWN)}
-        tried = {job_id for (job_id,) in self._rows(_SELECT_TAKEN)}
+        kept_as_sent = {job_id for (job_id,) in self._rows(_SELECT_KEPT)}
         added: list[Statement] = []
         kept: list[Statement] = []
         changed: list[Statement] = []
@@ -274,7 +335,7 @@ class Store(Reader):
             if old is None:
                 added.append((sql, values))
                 continue
-            sent = (old if spec.job_id in tried else values)[2 : 2 + SENT_COUNT]
+            sent = (old if spec.job_id in kept_as_sent else values)[2 : 2 + SENT_COUNT]
             new = (position, 0, *sent, *values[2 + SENT_COUNT : len(KNOWN) - 1])
             must_move |= old[:2] != new[:2]
             update = (_UPDATE_KNOWN, (*new, spec.job_id))
@@ -288,14 +349,16 @@ class Store(Reader):
             self._writer.write_now([*changed, *added])
 
     def begin_run(self, run: Run) -> None:
-        """Write down that an execution of the command began."""
+        """Write down that an execution of the command began; from now on the file itself has all but what follows."""
         columns = ("run_id", "name", "manifest", "started_at", "time_limit", "ends_at")
-        sql = f"INSERT INTO runs ({', '.join(columns)}) VALUES (?, ?, ?, ?, ?, ?)"  # noqa: S608
+        number = "(SELECT coalesce(max(number), 0) + 1 FROM runs)"
+        sql = f"INSERT INTO runs ({', '.join(columns)}, number) VALUES (?, ?, ?, ?, ?, ?, {number})"  # noqa: S608
         self._writer.write_now([(sql, tuple(getattr(run, column) for column in columns))])
+        self._writer.checkpoint()
 
     def end_of_killed_run(self, time_limit: str) -> float | None:
         """When the time of the latest run is over, if it was killed and had the same limit."""
-        sql = "SELECT time_limit, finished_at, ends_at FROM runs ORDER BY started_at DESC, run_id DESC LIMIT 1"
+        sql = "SELECT time_limit, finished_at, ends_at FROM runs ORDER BY number DESC LIMIT 1"
         latest = self._rows(sql)
         return latest[0][2] if latest and latest[0][:2] == (time_limit, None) else None
 
@@ -305,9 +368,9 @@ class Store(Reader):
         self._writer.write_now([(sql, (run.finished_at, run.exit_code, run.stopped_because, run.run_id))])
 
 
-_SELECT_TAKEN = (
+_SELECT_KEPT = (
     "SELECT job_id FROM attempts WHERE state NOT IN ('not_sent', 'refused') "
-    "UNION SELECT job_id FROM jobs WHERE shared_from IS NOT NULL"
+    "UNION SELECT job_id FROM jobs WHERE state = 'rejected' OR shared_from IS NOT NULL"
 )
 _SELECT_KNOWN = f"SELECT {', '.join(KNOWN)} FROM jobs"  # noqa: S608
 _UPDATE_KNOWN = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in KNOWN[1:])} WHERE job_id = ?"  # noqa: S608

@@ -74,6 +74,15 @@ class Writer:
         if error is not None:
             raise error
 
+    def checkpoint(self) -> None:
+        """Copy what is committed from the log into the file, as far as no reader is in the way."""
+        with self._lock:
+            try:
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            except sqlite3.Error as error:
+                self._broken = _unwritable(error)
+                raise self._broken from error
+
     def close(self) -> None:
         """Commit what is queued and close the connection. May be called twice."""
         self._thread.shutdown(wait=True)
@@ -130,7 +139,7 @@ class Writer:
             return BatchError(f"the state cannot hold a value: {error}")
         except sqlite3.Error as error:
             _roll_back(connection)
-            failure = StorageFailed(f"the state cannot be written: {error}. Free space or mend the disk, run again.")
+            failure = _unwritable(error)
             if error.sqlite_errorcode != sqlite3.SQLITE_FULL:
                 # A failed fsync may have dropped the pages and succeed the next time: nothing after it can be trusted.
                 self._broken = failure
@@ -138,6 +147,10 @@ class Writer:
             self._full = failure
             return self._commit(group, is_vital=True) if is_vital and self._make_room() else failure
         return None
+
+
+def _unwritable(error: sqlite3.Error) -> StorageFailed:
+    return StorageFailed(f"the state cannot be written: {error}. Free space or mend the disk, run again.")
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -260,16 +260,22 @@ def test_doubts_are_listed_and_settled_by_a_person(tmp_path):
         assert "3 in doubt" in listed.stdout
         assert "set aside $0.039" in listed.stdout
         assert len(json.loads(command("doubts", "out", "--json", cwd=tmp_path).stdout)) == 3
-        for wrong in (
-            ("--attach", "job-0000"),
-            ("--attach", "job-0000=nosuchrequest"),
-            ("--attach", "job-0000=../x"),
-            ("--write-off", "nobody"),
-            ("--write-off", "job-0000", "--resubmit", "job-0000", "--yes"),
-            ("--resubmit", "job-0000"),
-            ("--all", "--write-off", "job-0001"),
+        for said, *wrong in (
+            ("expected JOB=REQUEST_ID", "--attach", "job-0000"),
+            ("does not confirm nosuchrequest", "--attach", "job-0000=nosuchrequest"),
+            ("does not look like a request id", "--attach", "job-0000=../x"),
+            ("'job-0000' is given two request ids", "--attach", "job-0000=r-1", "--attach", "job-0000=r-2"),
+            ("one request id is given to two jobs", "--attach", "job-0000=r-1", "--attach", "job-0001=r-1"),
+            ("'nobody' is not in doubt", "--attach", "nobody=r-1"),
+            ("'nobody' is not in doubt", "--write-off", "nobody"),
+            ("'nobody' is not in doubt", "--resubmit", "nobody"),
+            ("a job is named twice", "--write-off", "job-0000", "--resubmit", "job-0000", "--yes"),
+            ("1 job is paid twice: $0.039 more at worst", "--resubmit", "job-0000"),
+            ("give it alone", "--all", "--write-off", "job-0001"),
         ):
-            assert command("doubts", "out", *wrong, cwd=tmp_path, **service.env).returncode == 64
+            refused = command("doubts", "out", *wrong, cwd=tmp_path, **service.env)
+            assert (refused.returncode, said in refused.stderr) == (64, True), refused.stderr
+            assert len(json.loads(command("doubts", "out", "--json", cwd=tmp_path).stdout)) == 3
         settled = command(
             *("doubts", "out", "--write-off", "job-0000", "--resubmit", "job-0001", "--yes"),
             cwd=tmp_path,

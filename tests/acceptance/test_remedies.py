@@ -133,10 +133,10 @@ def test_only_the_chosen_doubts_are_resubmitted(tmp_path):
         assert command(*RUN, "--limit", "2", cwd=tmp_path, **service.env).returncode == 1
         assert service.ledger()["accepted"] == 2
         chosen = ("--in-doubt", "resubmit", "--max-cost", "5")
-        assert command(*RUN, *chosen, "--only", "job-0002", cwd=tmp_path, **service.env).returncode == 0
+        assert command(*RUN, *chosen, "--only", "job-0002", cwd=tmp_path, **service.env).returncode == 1
         assert service.ledger()["accepted"] == 3
         assert max(service.ledger()["by_payload"].values()) == 1
-        assert command(*RUN, *chosen, "--limit", "1", cwd=tmp_path, **service.env).returncode == 0
+        assert command(*RUN, *chosen, "--limit", "1", cwd=tmp_path, **service.env).returncode == 1
         assert sorted(service.ledger()["by_payload"].values()) == [1, 1, 2]
 
 

@@ -482,6 +482,28 @@ async def test_an_answer_that_cannot_be_used_is_unknown(fault):
     assert (server.posts, len(server.connections)) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    ("act", "hint"),
+    [
+        (answer(ok(b"Content-Length: 99\r\n")), "; it named the request id abc-1 before it broke off"),
+        (answer(ok(b"Content-Length: 99\r\n"), then="hang"), "; it named the request id abc-1 before it broke off"),
+        (answer(chunked(TAKEN, end=b""), then="hang"), "; it named the request id abc-1 before it broke off"),
+        (answer(http(body=TAKEN[:-1])), "; it named the request id abc-1 before it broke off"),
+        (answer(http(502, TAKEN)), "; it named the request id abc-1"),
+        (answer(http(body=b"[" + TAKEN + b"]")), "; it named the request id abc-1"),
+        (answer(http(body=b'{"request_id": "' + SECRET.encode() + b'"')), ""),
+        (answer(http(body=TAKEN[:-2])), ""),
+        (answer(http(502, b'{"request_id": "../abc"}')), ""),
+    ],
+)
+async def test_an_id_that_came_with_an_answer_that_proves_nothing_is_a_hint(act, hint):
+    """It is no proof, but a person can look for it; half an id is none, and a token is never one."""
+    reply, _, _ = await submit_to(act, timeouts=HASTY)
+    assert isinstance(reply, Unknown)
+    assert reply.failure.message.partition("; it named")[2] == hint.partition("; it named")[2]
+    assert reply.failure.message.endswith(hint)
+
+
 @pytest.mark.parametrize("body", [b"", b'{"error_code": 422001}', b"<html>"])
 @pytest.mark.parametrize(
     "status",
@@ -600,6 +622,26 @@ async def test_a_refusal_names_the_fields():
     detail = [{"loc": ["body", "prompt"], "msg": "too long"}, {"loc": ["body", "image_urls", 2], "msg": "no URL"}]
     reply, _, _ = await submit_to(answer(http(422, json.dumps({"detail": detail}))))
     assert reply.failure.message == "prompt: too long; image_urls.2: no URL"
+
+
+@pytest.mark.parametrize("status", [422, 400, 429, 200])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"detail": [{"loc": null, "msg": "too long"}]}',
+        b'{"detail": [{"loc": 3, "msg": "too long"}]}',
+        b'{"detail": {"loc": {}, "msg": "too long"}}',
+        b'{"error": {"error": {"message": "too long"}}}',
+        b'{"message": "too long", "detail": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"message": "too long", "error_code": [422001], "status": "\\ud800"}',
+    ],
+)
+async def test_an_answer_of_any_shape_is_classified(status, body):
+    """A refusal by its status, a doubt by a 200: nothing that a service writes breaks the paid path."""
+    reply, commits, server = await submit_to(answer(http(status, body)))
+    assert isinstance(reply, Unknown if status == 200 else Refused)
+    assert "too long" in reply.failure.message
+    assert (commits, server.posts) == (1, 1)
 
 
 @pytest.mark.parametrize(

@@ -5,15 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections import Counter
+from contextlib import closing
+from importlib import resources
 
 import pytest
 from support.own_disk import tiny_disk
 from support.processes import COMMAND, command, environment, simulator, wait_until, write_jobs
 
+from runner import store
+from runner.batch import Options, load
+from runner.batch.planner import make_plan
+from runner.errors import StorageFailed
 from runner.store import mounts
+from runner.store.database import VERSION
 
 RUN = f"{' '.join(COMMAND)} run jobs.jsonl --yes --concurrency 4 --out disk/out"
 
@@ -258,6 +266,131 @@ def test_fault_44_a_corrupt_state(night):
     assert "restore it from a backup; do not delete it" in morning.said
     assert morning.ledger["posts"] == 0
     assert (nights.out / "state.db").read_bytes() == spoilt
+
+
+def empty(directory):
+    (directory / "state.db").write_bytes(b"")
+
+
+def without_schema(directory):
+    (directory / "state.db").unlink()
+    with closing(sqlite3.connect(directory / "state.db")) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def without_rows(directory):
+    without_schema(directory)
+    schema = resources.files(store).joinpath("schema.sql").read_text()
+    with closing(sqlite3.connect(directory / "state.db")) as connection:
+        connection.executescript(f"{schema} PRAGMA user_version = {VERSION};")
+
+
+def deleted(directory):
+    (directory / "state.db").unlink()
+
+
+def without_reports(directory):
+    deleted(directory)
+    for name in ("results.jsonl", "summary.json"):
+        (directory / name).unlink()
+
+
+def without_reports_and_log(directory):
+    """Only the state's own log is left, which SQLite would delete beside an empty file."""
+    without_reports(directory)
+    (directory / "run.log").unlink()
+    (directory / "state.db").touch()
+    (directory / "state.db-wal").write_bytes(b"x" * 5000)
+
+
+@pytest.mark.parametrize(
+    "lose", [empty, without_schema, without_rows, deleted, without_reports, without_reports_and_log]
+)
+def test_fault_44_a_lost_state_is_no_new_one(night, lose):
+    """What the directory tells besides is enough: nothing is paid for again, and nothing that is left is destroyed."""
+    nights = night(jobs=3)
+    assert nights.run(limit=2).ledger["accepted"] == 2
+    lose(nights.out)
+    left = {path: path.read_bytes() for path in nights.out.glob("[rs]*") if path.name != "run.lock"}
+    morning = nights.run()
+    assert morning.exit_code == 74
+    assert "was used before" in morning.said
+    assert "Restore state.db, with its state.db-wal, from a backup, or choose another directory" in morning.said
+    assert morning.ledger["posts"] == 0
+    assert {path: path.read_bytes() for path in left} == left
+    with pytest.raises(StorageFailed, match="was used before"):
+        make_plan(load(nights.manifest), nights.out, Options(), {})
+
+
+@pytest.mark.parametrize("make", [lambda directory: None, empty, without_schema, without_rows])
+def test_fault_44_a_state_cut_off_in_the_making_is_a_new_one(night, make):
+    """A kill at the first start costs nothing, though it left a log without a request."""
+    nights = night(jobs=2)
+    nights.out.mkdir()
+    (nights.out / "state.db").touch()
+    (nights.out / "run.log").write_text('{"event": "job moved", "job_id": "job-0", "request_id": null}\nnonsense\n[]\n')
+    make(nights.out)
+    assert nights.run().states == ["done"] * 2
+
+
+def test_fault_44_a_backup_of_yesterday(night):
+    """The log tells of requests that it does not know: nothing is submitted until the newer one is back."""
+    nights = night(jobs=6)
+    nights.run(limit=1)
+    backup = (nights.out / "state.db").read_bytes()
+    nights.run()
+    newest = (nights.out / "state.db").read_bytes()
+    requests = {line["job_id"]: line["request_id"] for line in nights.log() if line.get("state") == "submitted"}
+    (nights.out / "state.db").write_bytes(backup)
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"]) == (74, 0)
+    assert "state.db is older than run.log" in morning.said
+    pair = next(f"{job_id}={requests[job_id]}" for job_id in requests if job_id != "job-0")
+    assert pair in morning.said
+    assert " and 2 more. Restore the newer state.db" in morning.said
+    assert f"job-0={requests['job-0']}" not in morning.said
+    (nights.out / "state.db").write_bytes(newest)
+    assert nights.run().states == ["done"] * 6
+    (nights.out / "state.db").write_bytes(backup)
+    (nights.out / "run.log").rename(nights.out / "away.log")
+    assert nights.run().ledger["accepted"] == 6 + 5  # a person's own decision
+
+
+def test_fault_44_a_backup_from_before_a_doubt(night):
+    """No id is known of it, and all the same it was sent."""
+    nights = night(jobs=2)
+    nights.run(limit=1)
+    backup = (nights.out / "state.db").read_bytes()
+    nights.run({"on": "submit", "kind": "fin_after"})
+    (nights.out / "state.db").write_bytes(backup)
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"]) == (74, 0)
+    assert "does not know: job-1=(sent, not answered). Restore" in morning.said
+
+
+def test_fault_44_the_log_of_the_state_is_deleted_after_a_kill(tmp_path):
+    """The file itself has the jobs and the run, so that what is missing shows; put back, nothing is lost."""
+    write_jobs(tmp_path / "jobs.jsonl", 8)
+    arguments = ("run", "jobs.jsonl", "--yes", "--concurrency", "2", "--out", "out")
+    with simulator(tmp_path, "--slots", "2", "--latency", "0.3") as service:
+        run = subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, env=environment(**service.env))
+        wait_until(lambda: service.ledger()["accepted"] >= 4)
+        run.kill()
+        run.wait()
+        wal = tmp_path / "out" / "state.db-wal"
+        assert wal.stat().st_size > 0
+        wal.rename(tmp_path / "wal")
+        assert json.loads(command("status", "out", "--json", cwd=tmp_path).stdout)["counts"] == {"pending": 8}
+        posts = service.ledger()["posts"]
+        refused = command(*arguments, cwd=tmp_path, **service.env)
+        assert refused.returncode == 74, refused.stderr
+        assert "is older than run.log" in refused.stderr
+        assert service.ledger()["posts"] == posts
+        (tmp_path / "wal").rename(wal)
+        again = command(*arguments, cwd=tmp_path, **service.env)
+        counts = json.loads((tmp_path / "out" / "summary.json").read_text())["counts"]
+        assert counts["done"] + counts.get("in_doubt", 0) == 8, again.stderr
+        assert max(service.ledger()["by_payload"].values()) == 1
 
 
 def test_fault_45_no_free_descriptor(tmp_path):

@@ -12,11 +12,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.night import Heard
 from support.old_state import downgrade
 from support.processes import COMMAND, TOKEN, command, environment, simulator, wait_until, write_jobs
 
+from runner.api.client import RunComfy
+from runner.api.wire import Accepted
 from runner.rules.retry import retry_after_s
-from runner.scheduler import outcomes
+from runner.scheduler import Scheduler, outcomes
 
 NIGHTS = Path(__file__).parents[1] / "simulation" / "nights.py"
 NOT_YET_VALID = Path(__file__).parents[1] / "support" / "not_yet_valid.pem"
@@ -122,19 +125,19 @@ def test_fault_53_nobody_listens(tmp_path):
 
 
 def broken(function, job_id):
-    """The function with a bug that shows for one job."""
+    """The function with a bug that shows for one job, or for all."""
 
     def bug(job, *rest):
-        if job.job_id == job_id:
+        if job_id in (None, job.job_id):
             raise ZeroDivisionError
         return function(job, *rest)
 
     return bug
 
 
-@pytest.mark.parametrize(("name", "state"), [("of_status", "submitted"), ("of_submit", "submitting")])
+@pytest.mark.parametrize(("name", "state"), [("of_status", "submitted"), ("of_submit", "in_doubt")])
 def test_fault_54_a_bug_of_ours_in_one_job(night, monkeypatch, name, state):
-    """The others go on; the exit code says bug; and what may be paid is in doubt, never sent again."""
+    """The others go on; the exit code says bug; and what may be paid is in doubt at once, never sent again."""
     nights = night(jobs=4)
     with monkeypatch.context() as patch:
         patch.setattr(outcomes, name, broken(getattr(outcomes, name), "job-1"))
@@ -146,6 +149,69 @@ def test_fault_54_a_bug_of_ours_in_one_job(night, monkeypatch, name, state):
     assert again.results["job-1"]["state"] == ("done" if state == "submitted" else "in_doubt")
     assert again.ledger["accepted"] == 4
     assert again.payments == 1
+
+
+@pytest.mark.parametrize("name", ["of_status", "of_result", "of_submit", "of_downloads"])
+def test_fault_54_a_bug_of_ours_in_every_job(night, monkeypatch, name):
+    """More crashes than there are slots: each frees its own, is told, and the run ends by itself."""
+    nights, heard = night(jobs=6), Heard()
+    with monkeypatch.context() as patch:
+        patch.setattr(outcomes, name, broken(getattr(outcomes, name), None))
+        morning = nights.run(concurrency=2, progress=heard)
+    assert morning.exit_code == 70
+    assert morning.payments == 1
+    word, state = ("in doubt", "in_doubt") if name == "of_submit" else ("crashed", None)
+    said = "crashed: a bug of this program (ZeroDivisionError); run.log says where"
+    told = [line for line in heard.lines if line.startswith(word)]
+    assert sorted(told)[:1] == [line for line in told if line.startswith(f"{word} job-0 {said}")]
+    assert len(told) == 6
+    assert sum("traceback" in line for line in nights.log()) == 6
+    if state is None:
+        assert nights.run().states == ["done"] * 6
+    else:
+        assert morning.states == [state] * 6
+        assert morning.summary["cost_usd"]["reserved_in_doubt"] == pytest.approx(6 * 0.039)
+        saved = {line["job_id"]: line["request_id"] for line in nights.log() if line["event"] == "REQUEST NOT SAVED"}
+        for job_id, line in morning.results.items():
+            assert f"the service named the request id {saved[job_id]}" in line["error"]["message"]
+    assert nights.run().ledger["accepted"] == 6
+
+
+def test_fault_54_a_bug_of_ours_in_the_probing(night, monkeypatch):
+    """Nobody would release the brake any more: the run ends, and says why."""
+    monkeypatch.setattr(Scheduler, "_probe", lambda self: 1 / 0)
+    morning = night(jobs=6).run({"on": "submit", "kind": "fin_after"}, concurrency=2)
+    assert morning.exit_code == 70
+    assert "a bug of this program (ZeroDivisionError)" in morning.said
+    assert morning.ledger["accepted"] <= 4
+
+
+class OneId:
+    """A service that names every request by the same id."""
+
+    def __init__(self, submit):
+        self._submit = submit
+
+    def __get__(self, api, kind):
+        async def submit(*arguments):
+            reply = await self._submit(api, *arguments)
+            return Accepted("the-one") if isinstance(reply, Accepted) else reply
+
+        return submit
+
+
+def test_fault_54_an_id_that_another_job_has(night, monkeypatch):
+    """In doubt, with the id and its owner: nothing crashes, and the brake keeps it to a handful."""
+    monkeypatch.setattr(RunComfy, "submit", OneId(RunComfy.submit))
+    nights = night(jobs=30)
+    morning = nights.run(concurrency=2)
+    assert morning.exit_code == 69
+    owner = next(line["job_id"] for line in morning.results.values() if line["request_id"] == "the-one")
+    message = f"the answer named the request id the-one, which belongs to job {owner!r} already"
+    doubts = [line["error"] for line in morning.results.values() if line["state"] == "in_doubt"]
+    assert [(error["code"], error["message"]) for error in doubts] == [("id_taken", message)] * len(doubts)
+    assert 3 <= len(doubts) <= 15
+    assert not any("traceback" in line for line in nights.log())
 
 
 @pytest.mark.parametrize("moment", [0.009, 0.011, 0.5, 2.001, 4.02, 4.2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from support.processes import TOKEN, command, write_jobs
 
 from runner.api.wire import Accepted, Reply, classify_submit
+from runner.batch import doubts
 
 LOOPBACK_PEM = Path(__file__).parents[1] / "support" / "loopback.pem"
 
@@ -83,11 +85,19 @@ def test_fault_05_read_and_silence(night):
 
 
 def test_fault_06_the_answer_is_cut(night):
-    """In doubt: half an answer is none."""
-    morning = night().run(on_submit("truncated_json"))
+    """In doubt: half an answer is none. An id that came whole is a hint, which `doubts` shows and `--attach` takes."""
+    nights = night()
+    morning = nights.run(on_submit("truncated_json"))
     assert_in_doubt_once(morning)
     assert morning.ledger["accepted"] == 3
     assert all(line["request_id"] is None for line in morning.results.values())
+    hint = re.compile(r"; it named the request id (\w+) before it broke off$")
+    named = {job.job_id: hint.search(job.failure.message) for job in doubts(nights.out)}
+    assert all(named.values())
+    nights.settle(attach={job_id: found[1] for job_id, found in named.items()})
+    again = nights.run()
+    assert again.states == ["done"] * 3
+    assert again.ledger["accepted"] == 3
 
 
 def test_fault_07_a_captive_portal(night):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from contextlib import closing
 
@@ -11,14 +12,26 @@ from support.old_state import state_of_version_1
 
 from runner.batch.driving import settle_open_intents
 from runner.errors import CannotCreate, StorageFailed
-from runner.model import AttemptState, JobSpec, JobState, Run, SubmitAccepted, SubmitIntended
+from runner.model import (
+    AttemptState,
+    DoubtWrittenOff,
+    Failure,
+    FailureKind,
+    JobSpec,
+    JobState,
+    Run,
+    SubmitAccepted,
+    SubmitIntended,
+    SubmitLost,
+)
 from runner.store import database, lock, mounts
 from runner.store.mounts import file_system_of, refuse_network_mount
 from runner.store.rescue import JOURNAL_BYTES, Rescue, Saved
-from runner.store.store import Reader, Store
+from runner.store.store import Binding, Reader, Store
 
 NOW = 1_700_000_000.25
 INTENDED = SubmitIntended(at=NOW, payload_sha256="p" * 64, reserved=None)
+FAILURE = Failure(kind=FailureKind.TRANSIENT, code="network", message="reset")
 SAVED = Saved(job_id="mug", attempt=1, request_id="r-1")
 
 
@@ -34,21 +47,49 @@ def accepted(request_id="r-1"):
 
 
 def test_what_was_saved_is_attached_once(tmp_path):
-    """Only to the attempt that it answers; a job that a person has settled meanwhile stays as it is."""
+    """To the attempt that it answers, also if a person has given it up meanwhile; what is known already stays."""
     with Store(tmp_path) as store:
-        store.put_specs([spec("mug"), spec("lamp")])
-        store.record_now(store.job("mug"), INTENDED)
+        store.put_specs([spec("mug"), spec("lamp"), spec("vase")])
+        for job_id in ("mug", "lamp", "vase"):
+            store.record_now(store.job(job_id), INTENDED)
+        lost = store.record_now(store.job("lamp"), SubmitLost(at=NOW, failure=FAILURE))
+        store.record_now(lost, DoubtWrittenOff(at=NOW))
+        store.record_now(store.job("vase"), accepted("r-3"))
         store._rescue.save(SAVED)
         store._rescue.save(Saved(job_id="lamp", attempt=1, request_id="r-2"))
-        store._rescue.save(Saved(job_id="gone", attempt=1, request_id="r-3"))
+        store._rescue.save(Saved(job_id="vase", attempt=1, request_id="r-3"))
     with Store(tmp_path) as store:
         assert [saved.request_id for saved in store.saved()] == ["r-1", "r-2", "r-3"]
         settle_open_intents(store, NOW)
-        mug, lamp = store.jobs()
-        assert (mug.state, mug.request_id, mug.attempts[-1].state) == ("submitted", "r-1", AttemptState.ACCEPTED)
-        assert lamp.state is JobState.PENDING
+        for number, job in enumerate(store.jobs(), start=1):
+            assert (job.state, job.request_id) == ("submitted", f"r-{number}")
+            assert job.attempts[-1].state is AttemptState.ACCEPTED
         assert store.saved() == []
+        settle_open_intents(store, NOW)
     assert [path.name for path in tmp_path.iterdir()] == ["state.db"]
+
+
+@pytest.mark.parametrize("job_id", ["lamp", "gone", "vase"])
+def test_what_was_saved_and_fits_nowhere_is_kept_and_told(tmp_path, job_id):
+    """It is the only place that has the id: no run begins over it, and no line of it is forgotten."""
+    with Store(tmp_path) as store:
+        store.put_specs([spec("mug"), spec("lamp"), spec("vase")])
+        for name in ("mug", "vase"):
+            store.record_now(store.job(name), INTENDED)
+        store._rescue.save(SAVED)
+        store._rescue.save(Saved(job_id=job_id, attempt=2, request_id="r-2"))
+    line = f'{{"job_id": "{job_id}", "attempt": 2, "request_id": "r-2"}}'
+    for _ in range(2):
+        with Store(tmp_path) as store:
+            with pytest.raises(
+                StorageFailed, match=f"state.rescue names paid requests .*\n  {re.escape(line)}\nPerhaps"
+            ):
+                settle_open_intents(store, NOW)
+            assert store.job("mug").request_id == "r-1"
+            assert [saved.request_id for saved in store.saved()] == ["r-1", "r-2"]
+    (tmp_path / "state.rescue").unlink()
+    with Store(tmp_path) as store:
+        settle_open_intents(store, NOW)
 
 
 def test_a_spoilt_line_spoils_no_other(tmp_path):
@@ -182,6 +223,44 @@ def test_an_older_state_goes_on_after_a_backup(tmp_path):
     assert len(before) == backup.stat().st_size
 
 
+RUNS_WITHOUT_NUMBERS = """
+    CREATE TABLE old (
+        run_id TEXT PRIMARY KEY, name TEXT NOT NULL, manifest TEXT NOT NULL, started_at REAL NOT NULL, finished_at REAL,
+        exit_code INTEGER, stopped_because TEXT, time_limit TEXT, ends_at REAL
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO old SELECT run_id, name, manifest, started_at, finished_at, exit_code, stopped_because, time_limit,
+        ends_at FROM runs;
+    DROP TABLE runs;
+    ALTER TABLE old RENAME TO runs;
+    DROP INDEX jobs_by_fingerprint;
+    ALTER TABLE jobs DROP COLUMN files;
+    ALTER TABLE jobs DROP COLUMN paths;
+    ALTER TABLE jobs DROP COLUMN variant;
+    ALTER TABLE jobs DROP COLUMN shared_from;
+    ALTER TABLE jobs DROP COLUMN shared_request;
+    PRAGMA user_version = 2;
+"""
+
+
+def test_the_runs_of_an_older_state_are_numbered_as_they_began(tmp_path):
+    """By the clock, which is all that it has; the next one comes after them, also if the clock was set back since."""
+    with Store(tmp_path) as store:
+        store.bind(Binding(api_base="b", account="a", is_simulated=False), NOW)
+        for run_id, at in (("b", NOW), ("a", NOW), ("z", NOW - 9)):
+            store.begin_run(run(run_id, started_at=at))
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        connection.executescript(RUNS_WITHOUT_NUMBERS)
+    with Reader(tmp_path) as reader:
+        assert reader.last_run().started_at == NOW
+    with Store(tmp_path) as store:
+        assert store.last_run().run_id == "b"
+        store.begin_run(run("c", started_at=NOW - 99))
+        assert store.last_run().run_id == "c"
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        numbers = connection.execute("SELECT run_id, number FROM runs ORDER BY number").fetchall()
+    assert numbers == [("z", 1), ("a", 2), ("b", 3), ("c", 4)]
+
+
 def test_an_older_state_is_read_as_it_is(tmp_path):
     """`status` and `report` change nothing."""
     before = state_of_version_1(tmp_path)
@@ -195,7 +274,9 @@ def test_a_migration_that_fails_leaves_the_old_state(tmp_path, monkeypatch):
     """One transaction: the file is the old one, whole, and says what is wrong."""
     state_of_version_1(tmp_path)
     before = schema(tmp_path / "state.db")
-    steps = {1: "ALTER TABLE runs ADD COLUMN ends_at REAL; ALTER TABLE nowhere ADD COLUMN x TEXT;", 2: ""}
+    steps = database.MIGRATIONS | {
+        1: "ALTER TABLE runs ADD COLUMN ends_at REAL; ALTER TABLE nowhere ADD COLUMN x TEXT;"
+    }
     monkeypatch.setattr("runner.store.database.MIGRATIONS", steps)
     with pytest.raises(StorageFailed, match="no such table"):
         Store(tmp_path)
@@ -260,6 +341,42 @@ def test_after_an_error_of_the_disk_nothing_more_is_written(tmp_path):
         with pytest.raises(StorageFailed, match="no such table: events"):
             store.end_run(Run(run_id="1", name="n", manifest="m", api_base="b", is_simulated=False, started_at=NOW))
         assert store.job("mug").state is JobState.PENDING
+
+
+def run(run_id="1", **more):
+    given = {"name": "n", "manifest": "m", "api_base": "b", "is_simulated": False, "started_at": NOW}
+    return Run(run_id=run_id, **given | more)
+
+
+def test_once_a_run_began_the_file_itself_has_it(tmp_path):
+    """Without the log beside it, it still tells that there was a run, and of which jobs."""
+    with Store(tmp_path) as store:
+        store.put_specs([spec("mug"), spec("lamp")])
+        store.begin_run(run())
+        store.record_now(store.job("mug"), INTENDED)
+        (tmp_path / "copy").mkdir()
+        (tmp_path / "copy" / "state.db").write_bytes((tmp_path / "state.db").read_bytes())
+    with Store(tmp_path / "copy") as copy:
+        assert [(job.job_id, str(job.state)) for job in copy.jobs()] == [("mug", "pending"), ("lamp", "pending")]
+
+
+def test_a_file_that_does_not_take_it_ends_the_run(tmp_path):
+    """Before anything is sent."""
+    with Store(tmp_path) as store:
+        store._writer._connection.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageFailed, match="the state cannot be written: database table is locked"):
+            store._writer.checkpoint()
+        with pytest.raises(StorageFailed, match="locked"):
+            store.begin_run(run())
+
+
+def test_a_state_without_its_tables_is_named(tmp_path):
+    """It was a state, so it is no new one."""
+    Store(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        connection.execute("DROP TABLE runs")
+    with pytest.raises(StorageFailed, match="no such table: runs"):
+        Store(tmp_path)
 
 
 @pytest.mark.parametrize("another", [False, True])

@@ -25,6 +25,8 @@ from runner.model import (
     AttemptState,
     Collected,
     CollectFailed,
+    DoubtAttached,
+    DoubtReleased,
     Failure,
     FailureKind,
     FilesMissing,
@@ -32,21 +34,25 @@ from runner.model import (
     JobSpec,
     JobState,
     Money,
+    RemoteFailed,
     RemoteState,
     RemoteStatus,
     ResultRead,
     Resumed,
+    RetryRequested,
     Run,
     SpecChanged,
     StatusSeen,
     SubmitAccepted,
+    SubmitHeld,
     SubmitIntended,
     SubmitLost,
     SubmitNotSent,
+    SubmitRejected,
 )
-from runner.rules.lifecycle import ImpossibleEvent
+from runner.rules.lifecycle import ImpossibleEvent, advance
 from runner.store.lock import RunLock, is_locked
-from runner.store.store import Binding, Reader, Store, check_binding
+from runner.store.store import Binding, IdTaken, Reader, Store, check_binding
 from runner.store.writer import SecondPayment
 
 NOW = 1_700_000_000.25
@@ -229,8 +235,10 @@ ROAD = [
     CollectFailed(at=NOW, artifacts=(artifact(2),), failure=FAILURE, retry_at=NOW + 3),
     ResultRead(at=NOW, outputs=("https://cdn.example/c",), cost=None),
     Collected(at=NOW, artifacts=(artifact(1), artifact(2, None))),
-    FilesMissing(at=NOW),
+    FilesMissing(at=NOW, artifacts=(artifact(1),)),
     Resumed(at=NOW),
+    Collected(at=NOW, artifacts=(artifact(2),)),
+    FilesMissing(at=NOW),
     Collected(at=NOW, artifacts=(artifact(1),)),
     SpecChanged(at=NOW, spec=spec("mug", "schwarz \U0001f5a4 \x00 'quoted'", row={"sku": "7"}, source="a.csv:3")),
     SubmitIntended(at=NOW, payload_sha256="q" * 64, reserved=None),
@@ -267,6 +275,42 @@ async def test_an_event_and_what_it_changed_are_one_transaction(store):
     await store.record(store.job("mug"), INTENDED)
     words = [" ".join(sql.split()[:3]) for sql in seen]
     assert words == ["BEGIN IMMEDIATE", "INSERT INTO events", "UPDATE jobs SET", "INSERT INTO attempts", "COMMIT"]
+
+
+@pytest.mark.parametrize(
+    ("road", "opening"),
+    [
+        ([SubmitLost(at=NOW, failure=FAILURE)], DoubtReleased(at=NOW)),
+        ([accepted(), RemoteFailed(at=NOW, failure=FAILURE, cost=None)], RetryRequested(at=NOW)),
+        (
+            [accepted(), ResultRead(at=NOW, outputs=("u",), cost=None), Collected(at=NOW, artifacts=(artifact(1),))],
+            SpecChanged(at=NOW, spec=spec("mug", "black")),
+        ),
+    ],
+    ids=["released", "retried", "changed"],
+)
+async def test_a_second_payment_is_opened_and_intended_at_once(store, tmp_path, road, opening):
+    """What a person decided is written with the intent to pay, or not at all; then there are two attempts, one open."""
+    job = store.job("mug")
+    for event in [INTENDED, *road]:
+        job = await store.record(job, event)
+    with looking(tmp_path) as rows:
+        before = rows("SELECT count(*) FROM events")
+    (tmp_path / "state.db").rename(tmp_path / "away.db")
+    with pytest.raises(StorageFailed, match="moved, deleted"):
+        await store.record(job, INTENDED, opening=opening)
+    (tmp_path / "away.db").rename(tmp_path / "state.db")
+    assert store.job("mug") == job
+    with looking(tmp_path) as rows:
+        assert rows("SELECT count(*) FROM events") == before
+    seen = statements(store)
+    after = await store.record(job, INTENDED, opening=opening)
+    assert seen.count("COMMIT") == 1
+    assert store.job("mug") == after == advance(advance(job, opening), INTENDED)
+    assert [attempt.state for attempt in after.attempts][1:] == [AttemptState.INTENT]
+    with looking(tmp_path) as rows:
+        kinds = [kind for (kind,) in rows("SELECT kind FROM events ORDER BY seq DESC LIMIT 2")]
+    assert kinds == ["SubmitIntended", type(opening).__name__]
 
 
 SUBMIT_FOR_EVER = """
@@ -372,11 +416,21 @@ async def test_the_same_intent_twice_is_refused(store):
 
 
 async def test_a_request_belongs_to_one_job(store):
-    """The second job that claims it is refused."""
-    mug, lamp = [await store.record(store.job(job_id), INTENDED) for job_id in ("mug", "lamp")]
-    await store.record(mug, accepted("r1"))
-    with pytest.raises(SecondPayment, match="request_id"):
-        await store.record(lamp, accepted("r1"))
+    """The second job that claims it is refused, told whose it is, and is where it was."""
+    mug, lamp, vase = [await store.record(store.job(job_id), INTENDED) for job_id in ("mug", "lamp", "vase")]
+    outcomes = await asyncio.gather(
+        store.record(vase, accepted("r2")),  # goes first, so that the others are one group
+        store.record(mug, accepted("r1")),
+        store.record(lamp, accepted("r1")),
+        return_exceptions=True,
+    )
+    assert isinstance(outcomes[2], IdTaken)
+    assert (outcomes[2].request_id, outcomes[2].owner, store.owner_of("r1")) == ("r1", "mug", "mug")
+    doubt = await store.record(lamp, SubmitLost(at=NOW, failure=FAILURE))
+    with pytest.raises(IdTaken, match="the request r2 belongs to job 'vase' already"):
+        store.record_now(doubt, DoubtAttached(at=NOW, request_id="r2"))
+    assert store.job("lamp") == doubt
+    assert store.owner_of("r3") is None
 
 
 async def test_an_impossible_event_writes_nothing(store, tmp_path):
@@ -576,6 +630,16 @@ def test_the_last_run_is_told(store):
     assert store.last_run() == ended
 
 
+def test_the_last_run_is_the_last_whatever_the_clock_said(store):
+    """A clock that was set back makes no later run an earlier one; nor does its time limit come from the wrong one."""
+    store.bind(REAL, NOW)
+    given = {"name": "n", "manifest": "m", "api_base": REAL.api_base, "is_simulated": False, "time_limit": "8h"}
+    for number, at in enumerate((NOW, NOW - 86_400.0, NOW - 3600.0)):
+        store.begin_run(Run(run_id=f"{9 - number}", started_at=at, ends_at=at + 9, **given))
+        assert store.last_run().started_at == at
+        assert store.end_of_killed_run("8h") == at + 9
+
+
 # ------------------------------------------------------------------------------------------------ the manifest's jobs
 
 
@@ -614,6 +678,15 @@ def test_a_changed_entry_counts_until_it_is_paid_for(store):
     assert store.job("mug").spec == new[0]
     assert store.job("lamp").spec == replace(lamp.spec, row={"sku": "lamp"}, source="b.csv:2")
     assert listed(store) == ([("mug", "black"), ("lamp", "white background")], {"vase"})
+
+
+def test_a_mended_entry_that_was_rejected_counts_when_it_is_sent(store):
+    """Until then the state tells what was refused; one that was only throttled or held takes the new inputs."""
+    roads = {"mug": SubmitRejected(at=NOW, failure=FAILURE), "lamp": SubmitHeld(at=NOW, failure=FAILURE)}
+    for job_id, event in roads.items():
+        store.record_now(store.record_now(store.job(job_id), INTENDED), event)
+    store.put_specs([spec(job_id, "black") for job_id in ("mug", "lamp")])
+    assert listed(store) == ([("mug", "white background"), ("lamp", "black")], {"vase"})
 
 
 # ------------------------------------------------------------------------------------------------------------ the lock

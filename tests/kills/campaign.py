@@ -60,6 +60,7 @@ POINTS = (
     *(f"{side} {event}" for event in EVENTS for side in ("before", "after")),
     *(f"{side} {what}" for what in ("commit", "sync", "rename") for side in ("before", "after")),
     *("before specs", "after specs", "before report", "answer read"),
+    *("before opening", "after opening"),
 )
 
 
@@ -93,15 +94,17 @@ class FailPoints:
     def install(self):
         record, read = store.Store.record, client.RunComfy._read
 
-        async def recording(this, job, event):
-            kind = type(event).__name__
-            self.reach(f"before {kind}")
-            after = await record(this, job, event)
-            self.reach(f"after {kind}")
+        async def recording(this, job, event, **more):
+            kinds = (*(["opening"] if more else []), type(event).__name__)
+            for kind in kinds:
+                self.reach(f"before {kind}")
+            after = await record(this, job, event, **more)
+            for kind in kinds:
+                self.reach(f"after {kind}")
             return after
 
-        async def reading(this, response):
-            reply = await read(this, response)
+        async def reading(this, response, body):
+            reply = await read(this, response, body)
             if response.method == "POST":
                 self.reach("answer read")
             return reply
@@ -114,7 +117,7 @@ class FailPoints:
         self.around(execution, "write_reports", "report")
 
 
-def child(manifest, out, base, fail_points):
+def child(manifest, out, base, fail_points, **choices):
     """One run, in a process that is about to die."""
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
@@ -123,7 +126,8 @@ def child(manifest, out, base, fail_points):
         fail_points.install()
     fast = Polling(first_s=LATENCY_S / 2, shortest_s=0.03)
     driving.Settings = partial(driving.Settings, polling=fast)
-    outcome = asyncio.run(runner.run(manifest, base_url=base, token=TOKEN, yes=True, out=out, concurrency=CAP))
+    choices = {"base_url": base, "token": TOKEN, "yes": True, "out": out, "concurrency": CAP} | choices
+    outcome = asyncio.run(runner.run(manifest, **choices))
     os._exit(outcome.exit_code)
 
 
@@ -191,10 +195,15 @@ class Worker:
         is_random = point == "random"
         count = 1 + int(self.dice.expovariate(0.25)) if point else 1
         fail_points = FailPoints(point, count) if point and not is_random else None
+        choices = {}
+        if point in ("before opening", "after opening"):  # what is in doubt from the kills before is sent once more
+            choices = {"in_doubt": "resubmit", "max_cost_usd": 1000}
+            fail_points = FailPoints(point, 1)
+            self.promises.consent(self.out, doubts=True)
         pid = os.fork()
         if pid == 0:
             try:
-                child(self.manifest, self.out, self.base, fail_points)
+                child(self.manifest, self.out, self.base, fail_points, **choices)
             finally:
                 os._exit(99)
         if is_random:

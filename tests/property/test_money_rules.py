@@ -11,7 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from runner.api.wire import REQUEST_ID, Accepted, NotSent, Refused, Reply, Unknown, classify_submit
+from runner.api.wire import (
+    REQUEST_ID,
+    Accepted,
+    ApiError,
+    NotSent,
+    Refused,
+    Reply,
+    Unknown,
+    classify_submit,
+    parse_document,
+    parse_result,
+    parse_status,
+)
+from runner.catalog.outputs import output_urls
 from runner.model import (
     Artifact,
     AttemptState,
@@ -154,7 +167,7 @@ class Life(RuleBasedStateMachine):
     def the_books_agree(self):
         """Kept event by event or counted from the attempts: the same sums."""
         counted = budget_of(None, [(attempt, 1) for attempt in self.job.attempts])
-        assert (self.budget.spent, self.budget.reserved) == (counted.spent, counted.reserved)
+        assert self.budget == counted
         assert counted.reserved >= 0
         assert counted.spent >= 0
 
@@ -200,24 +213,33 @@ def test_the_limit_is_never_exceeded(limit, prices, ends):
         assert budget.spent + budget.reserved <= limit
 
 
+KEYS = st.sampled_from(
+    [
+        *("loc", "msg", "detail", "error", "error_code", "error_message", "message", "code"),
+        *("request_id", "status", "output", "cost", "queue_position", "model_id", "images", "url"),
+    ]
+)
+WORDS = st.sampled_from(["completed", "failed", "in_queue", "on\ud800hold", "400002", "1e400", ""])
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | WORDS | st.just(1 << 70),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS | st.text(max_size=12), inner, max_size=4),
     max_leaves=8,
+)
+DEEP = st.tuples(KEYS, st.sampled_from(["[]", '{"error":}', '{"detail":}']), st.integers(1, 1500)).map(
+    lambda deep: f'{{"{deep[0]}": {deep[1][:-1] * deep[2]}1{deep[1][-1] * deep[2]}}}'.encode()
 )
 BODIES = st.one_of(
     st.binary(max_size=200),
     JSON.map(lambda value: json.dumps(value).encode()),
-    st.dictionaries(st.sampled_from(["request_id", "error_code", "status", "detail"]), JSON | IDS).map(
-        lambda value: json.dumps(value).encode()
-    ),
+    st.dictionaries(KEYS, JSON | IDS).map(lambda value: json.dumps(value).encode()),
+    DEEP,
 )
 REFUSALS = {400, 401, 402, 403, 404, 405, 406, 410, 411, 413, 414, 415, 417, 421, 422, 425, 426, 428, 429, 431, 451}
 
 
 @settings(max_examples=3000, deadline=None, derandomize=True)
 @given(
-    status=st.integers(100, 999),
+    status=st.integers(100, 999) | st.sampled_from(sorted(REFUSALS)) | st.just(200),
     body=BODIES,
     headers=st.dictionaries(st.sampled_from(["Content-Type", "Retry-After", "Location", "Date"]), st.text(max_size=30)),
 )
@@ -228,11 +250,43 @@ def test_every_answer_has_one_class(status, body, headers):
     if isinstance(reply, Accepted):
         assert 200 <= status < 300
         assert REQUEST_ID.fullmatch(reply.request_id)
-    elif isinstance(reply, Refused):
+        return
+    assert_storable(reply.failure)
+    if isinstance(reply, Refused):
         assert status in REFUSALS or 200 <= status < 300
     else:
         assert isinstance(reply, Unknown)
         assert status not in REFUSALS
+
+
+def assert_storable(failure):
+    """SQLite takes it."""
+    (failure.code + failure.message).encode()
+    assert failure.code
+    assert len(failure.message) <= 700
+
+
+@settings(max_examples=3000, deadline=None, derandomize=True)
+@given(status=st.sampled_from([200, 200, 200, 404, 422, 429, 500]), body=BODIES)
+def test_every_answer_to_a_look_is_one_or_an_error(status, body):
+    """Nothing but `ApiError` is raised, and what comes out fits into the state."""
+    reply = Reply(status=status, headers={}, body=body)
+    for parse in (parse_status, parse_result, parse_document):
+        try:
+            found = parse(reply)
+        except ApiError as error:
+            assert_storable(error.failure)
+            continue
+        if parse is parse_document:
+            continue
+        seen = found if parse is parse_status else found.status
+        seen.raw.encode()
+        assert seen.queue_position is None or 0 <= seen.queue_position < 1 << 63
+        if parse is parse_result:
+            assert found.cost is None or 0 <= found.cost < 1 << 63
+            "".join(url for _, url in output_urls(found.output)).encode()
+            if found.failure is not None:
+                assert_storable(found.failure)
 
 
 @settings(max_examples=3000, deadline=None, derandomize=True)

@@ -10,12 +10,12 @@ import aiohttp
 
 from runner.api import client
 from runner.api.wire import Accepted, NotSent, Refused, Unknown
-from runner.batch import driving, planner, running
+from runner.batch import driving, execution, planner, running
 from runner.media import download, files
 from runner.model import DoubtReleased, Failure, FailureKind, JobState, SubmitIntended, SubmitNotSent
 from runner.rules import budget, pacing
 from runner.rules.lifecycle import advance
-from runner.scheduler import gate, outcomes
+from runner.scheduler import Scheduler, gate, outcomes
 from runner.store import store
 
 MUTANTS = {}
@@ -246,6 +246,44 @@ def the_gate_sleeps_after_closing_itself():
         return False
 
     gate.SubmitGate.enter = enter
+
+
+@mutant
+def a_decision_is_written_before_its_post():
+    run = Scheduler.run
+
+    async def hasty(self, jobs, openings=None):
+        for job_id, event in (openings or {}).items():
+            act("a_decision_is_written_before_its_post")
+            self._store.record_now(self._store.job(job_id), event)
+        return await run(self, jobs)
+
+    Scheduler.run = hasty
+
+
+@mutant
+def an_edited_entry_is_sent_without_a_word():
+    choices = planner.Choices
+
+    def generous(**given):
+        act("an_edited_entry_is_sent_without_a_word")
+        return choices(**given | {"rerun_changed": True})
+
+    planner.Choices = generous
+
+
+@mutant
+def a_doubt_is_a_night_that_went_well():
+    ending = execution.Execution._ending
+
+    def careless(self, hold, crashes):
+        code, because = ending(self, hold, crashes)
+        if code == 1 and self._options.only:
+            act("a_doubt_is_a_night_that_went_well")
+            return execution.ExitCode.DONE, None
+        return code, because
+
+    execution.Execution._ending = careless
 
 
 @mutant

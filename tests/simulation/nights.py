@@ -40,6 +40,7 @@ from runner.simulator.settings import CALL_KINDS, FILE_KINDS, JOB_KINDS, FaultRu
 
 TOKEN = "canary-token-77aa"
 NIGHTS = 4
+PERSONS = 3
 LONG = {"hang": 130.0, "slow": 3.0}
 """Virtual seconds; the hang is longer than a submit's patience."""
 
@@ -59,7 +60,6 @@ class Nights:
         self.cap = self.dice.randint(1, 4)
         self.inputs = {f"job-{n}": _inputs(n) for n in range(self.dice.randint(2, 8))}
         self.manifest = directory / "jobs.jsonl"
-        self.manifest.write_text("".join(json.dumps({"id": k, **v}) + "\n" for k, v in self.inputs.items()))
         self.journal = directory / "service.jsonl"
         self.settings = {
             "slots": self.dice.choice([1, self.cap]),
@@ -72,17 +72,26 @@ class Nights:
         total = self.promises.total
         self.promises.most = total if self.dice.random() < 0.7 else self.dice.randint(PRICE, total)
         self.struck = Counter()
+        self.person = Person(seed, self) if seed % PERSONS == 0 else None
+        self.asked = Counter()
+        self._write(self.inputs)
 
     def run(self):
         """All nights; a short account of them, the same for the same seed."""
         for _ in range(self.dice.randint(1, NIGHTS)):
             dies_at = 1 + int(self.dice.expovariate(1 / (12 * len(self.inputs))))
-            self._night(self.faults, dies_at=dies_at, is_power_cut=self.dice.random() < 0.4)
-        exit_code = self._night((), dies_at=None)
+            choices = self.person.decide() if self.person else {}
+            self._night(self.faults, choices, dies_at=dies_at, is_power_cut=self.dice.random() < 0.4)
+        self.promises.consent(self.world.disk.directory)
+        exit_code = self._night((), {}, dies_at=None)
         self.promises.check_end(self.world.disk.directory, exit_code, TOKEN)
-        return {"steps": self.world.steps, "deaths": self.world.deaths, "struck": self.struck, "digest": self._digest()}
+        account = {"steps": self.world.steps, "deaths": self.world.deaths, "struck": self.struck}
+        return account | {"asked": self.asked, "digest": self._digest()}
 
-    def _night(self, faults, **death):
+    def _write(self, entries):
+        self.manifest.write_text("".join(json.dumps({"id": k, **v}) + "\n" for k, v in entries.items()))
+
+    def _night(self, faults, choices, **death):
         lived = []
 
         async def main(out):
@@ -97,6 +106,7 @@ class Nights:
                         max_cost_usd=str(self.promises.most / 1e6),
                         out=out,
                         concurrency=self.cap,
+                        **choices,
                     )
                 except BatchError as error:
                     return error.exit_code
@@ -106,14 +116,78 @@ class Nights:
         for simulator in lived:
             self.struck.update({f"{rule['on']} {rule['kind']}": rule["hits"] for rule in simulator.faults.counts()})
             self.promises.peak = max(self.promises.peak, simulator.book.peak_in_flight)
-        self.promises.check(self.world.disk.directory)
+        self.promises.check(self.world.disk.directory, exit_code)
         return exit_code
 
     def _digest(self):
         state = json.dumps(
-            [self.promises.read_state(self.world.disk.directory), self.world.steps, self.world.deaths], sort_keys=True
+            [*self.promises.read_state(self.world.disk.directory), self.world.steps, self.world.deaths], sort_keys=True
         )
         return hashlib.sha256(state.encode()).hexdigest()[:16]
+
+
+class Person:
+    """Edits the manifest between the nights, deletes files, and asks for this and that: a third of the seeds have one.
+
+    It has dice of its own, so that the other seeds are the nights that they always were.
+    """
+
+    def __init__(self, seed, nights):
+        self.dice = random.Random(f"person {seed}")
+        self.nights = nights
+        self.entries = dict(nights.inputs)
+        promises = nights.promises
+        promises.most = self.dice.choice([promises.most, 3 * promises.total])
+
+    def decide(self):
+        """Do something to the manifest and to the files; what the next run is asked for."""
+        dice, promises = self.dice, self.nights.promises
+        directory = self.nights.world.disk.directory
+        if dice.random() < 0.5:
+            job_id = dice.choice(sorted(self.entries))
+            take = f"{promises.inputs[job_id]['prompt']} Again."
+            self.entries[job_id] = promises.inputs[job_id] | {"prompt": take}
+            promises.edit(job_id, self.entries[job_id])
+            self._did("edit")
+        if dice.random() < 0.3 and len(self.entries) > 1:
+            del self.entries[dice.choice(sorted(self.entries))]
+            self._did("remove")
+        elif dice.random() < 0.3:
+            self.entries = dict(promises.inputs)
+            self._did("put back")
+        self.nights._write(dict(dice.sample(sorted(self.entries.items()), len(self.entries))))
+        files = sorted(directory.glob("images/job-*"))
+        if files and dice.random() < 0.5:
+            file = dice.choice(files)
+            promises.taken_away.add(str(file.relative_to(directory)))
+            file.unlink()
+            self._did("delete")
+        return self._choices(directory)
+
+    def _choices(self, directory):
+        dice, choices = self.dice, {}
+        if dice.random() < 0.25:
+            choices["limit"] = dice.randint(1, 3)
+        elif dice.random() < 0.2:
+            choices["only"] = dice.choice(sorted(self.entries))
+        if dice.random() < 0.5:
+            choices["rerun_changed"] = True
+        if dice.random() < 0.5:
+            choices["in_doubt"] = "resubmit"
+        if dice.random() < 0.4:
+            choices["retry"] = ("failed",)
+        self.nights.promises.consent(
+            directory,
+            doubts="in_doubt" in choices,
+            failures="retry" in choices,
+            changed="rerun_changed" in choices,
+        )
+        for choice in choices:
+            self._did(choice)
+        return choices
+
+    def _did(self, word):
+        self.nights.asked[word] += 1
 
 
 def _inputs(number):
@@ -197,14 +271,15 @@ def play(seed):
 
 def campaign(seeds, processes=2):
     """Play many seeds; counters of everything that happened, and the violations."""
-    total = {"seeds": 0, "steps": Counter(), "deaths": Counter(), "struck": Counter(), "violations": []}
+    names = ("steps", "deaths", "struck", "asked")
+    total = {"seeds": 0, **{name: Counter() for name in names}, "violations": []}
     with ProcessPoolExecutor(processes, initializer=prepare) as pool:
         for account in pool.map(play, seeds, chunksize=10):
             total["seeds"] += 1
             if "violation" in account:
                 total["violations"].append((account["seed"], account["violation"]))
                 continue
-            for name in ("steps", "deaths", "struck"):
+            for name in names:
                 total[name] += account[name]
     return total
 

@@ -35,6 +35,7 @@ def test_no_seed_breaks_a_promise():
     assert min(total["deaths"].values()) >= 100, total["deaths"]
     assert set(total["deaths"]) == {"kill", "power cut", *total["steps"]}
     assert min(total["struck"].values()) >= 3, total["struck"]
+    assert min(total["asked"].values()) >= 100, total["asked"]
     kinds = [f"{on} {kind}" for on in ("submit", "status", "result", "file", "job") for kind in KINDS[on]]
     assert set(total["struck"]) == set(kinds)
 

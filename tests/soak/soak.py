@@ -124,6 +124,8 @@ def watch(run):
             files = sum(1 for _ in Path(f"/proc/{run.pid}/fd").iterdir())
         except OSError:
             break
+        if "VmRSS:" not in status:  # it has ended, and nobody has waited for it yet
+            break
         yield int(status.split("VmRSS:")[1].split()[0]), files
         time.sleep(0.2)
     run.wait()

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from soak import watch
+
+
+def test_a_run_that_has_just_ended_is_seen_no_more():
+    """Until somebody waits for it, it has a status without memory."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        unpolled = SimpleNamespace(pid=process.pid, poll=lambda: None, wait=process.wait)
+        assert list(watch(unpolled)) == []
 
 
 @pytest.mark.timeout(400)

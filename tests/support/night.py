@@ -15,7 +15,7 @@ from PIL import Image
 from simulation.world import EPOCH, World
 
 import runner
-from runner.batch import Control, Options
+from runner.batch import Control, Options, repair, settle_doubts
 from runner.batch.approval import lines
 from runner.errors import BatchError
 from runner.model import canonical
@@ -46,6 +46,25 @@ class Morning:
     def payments(self):
         """How often each payload was taken, the most."""
         return max(self.ledger["by_payload"].values(), default=0)
+
+
+class Heard:
+    """What a person is told."""
+
+    def __init__(self):
+        self.lines = []
+
+    def failure(self, job_id, failure, word="failed"):
+        self.lines.append(f"{word} {job_id} {failure.code}: {failure.message}")
+
+    def note(self, message):
+        self.lines.append(message)
+
+    def update(self, tally, now):
+        self.tally = tally
+
+    def close(self):
+        pass
 
 
 class Night:
@@ -79,14 +98,35 @@ class Night:
 
         self.with_service(make)
 
-    def run(self, *faults, beside=None, token=TOKEN, manifest=None, **choices):
+    def repair(self, *job_ids):
+        """`verify --repair` of these jobs."""
+        return self._mend(lambda options: repair(self.out, options, job_ids))
+
+    def settle(self, **decisions):
+        """`doubts` with what a person decided."""
+        return self._mend(lambda options: settle_doubts(self.out, options, **decisions))
+
+    def _mend(self, act):
+        async def main(_):
+            async with Simulator(SimulatorSettings(**self.settings)) as simulator:
+                try:
+                    return await act(Options(base_url=simulator.api_base, token=TOKEN))
+                except BatchError as error:
+                    return error
+
+        done = self.world.live(main)
+        if isinstance(done, BatchError):
+            raise done
+        return done
+
+    def run(self, *faults, beside=None, token=TOKEN, manifest=None, control=None, **choices):
         """Run the manifest once; `beside` is a coroutine function that is given the control of the run."""
+        control = control or Control()
         choices = {"yes": True, "out": self.out, "concurrency": 2} | choices
         rules = tuple(FaultRule(**({"every": 1} | fault if "probability" not in fault else fault)) for fault in faults)
 
         async def main(_):
             async with Simulator(SimulatorSettings(faults=rules, **self.settings)) as simulator:
-                control = Control()
                 helper = asyncio.create_task(beside(control)) if beside else None
                 began = time.monotonic()
                 try:
@@ -122,6 +162,19 @@ class Night:
                 await act(simulator, {"base_url": simulator.api_base, "token": TOKEN})
 
         self.world.live(main)
+
+    def unstall(self):
+        """The service comes to itself: what never ended goes on."""
+        journal = self.settings["journal"]
+        lines = [json.loads(line) | {"fault": None} for line in journal.read_text().splitlines()]
+        journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    @property
+    def accepted(self):
+        """How many requests the service has taken in all nights."""
+        journal = self.settings["journal"]
+        lines = map(json.loads, journal.read_text().splitlines()) if journal.exists() else ()
+        return sum("request_id" in line for line in lines)
 
     def log(self):
         """The lines of run.log."""

@@ -1,5 +1,7 @@
 """Reserve, settle, release."""
 
+from dataclasses import replace
+
 import pytest
 
 from runner.model import Attempt, AttemptState, Job, JobSpec, Money
@@ -28,6 +30,21 @@ def test_an_unknown_price_is_refused_under_a_limit_and_taken_without_one():
     assert reserve(Budget(limit=Money(10)), None) == Refused(None, Money(10))
     assert reserve(Budget(), None) == Reserved(Budget())
     assert Budget().left is None
+
+
+@pytest.mark.parametrize("state", [AttemptState.INTENT, AttemptState.ACCEPTED, AttemptState.IN_DOUBT])
+def test_an_open_request_of_unknown_price_makes_a_limit_impossible_to_keep(state):
+    """Until its cost is known, or it is given up: then the sum holds what is known."""
+    before, limit = attempt(state, reserved=None), Money(1_000_000)
+    budget = budget_of(limit, [(before, 2)])
+    assert (budget.unpriced, budget.spent, budget.reserved) == (2, 0, 0)
+    assert reserve(budget, Money(1)) == Refused(None, limit)
+    assert reserve(replace(budget, limit=None), Money(1)) == Reserved(Budget(reserved=Money(1), unpriced=2))
+    once = settle(budget, [before], [attempt(AttemptState.FINISHED, cost=PRICE, reserved=None)])
+    assert reserve(once, Money(1)) == Refused(None, Money(limit - PRICE))
+    both = settle(once, [before], [attempt(AttemptState.WRITTEN_OFF, reserved=None)])
+    assert both == Budget(limit=limit, spent=PRICE)
+    assert isinstance(reserve(both, Money(1)), Reserved)
 
 
 def test_release_frees_what_was_set_aside():
@@ -65,7 +82,7 @@ def test_an_unknown_price_that_was_spent_counts_nothing_known():
         spec=JobSpec(job_id="a", model="m", inputs={}, fingerprint=""),
         attempts=(attempt(AttemptState.FINISHED, reserved=None), attempt(AttemptState.INTENT, reserved=None)),
     )
-    assert budget_of(None, [(attempt, 1) for attempt in job.attempts]) == Budget()
+    assert budget_of(None, [(attempt, 1) for attempt in job.attempts]) == Budget(unpriced=1)
 
 
 def test_settling_moves_the_money_with_the_attempt():

@@ -398,6 +398,10 @@ def test_a_schema_that_is_itself_broken_judges_nothing(schema, fields):
             ({"base_price_usd": value}, Price(amount=None))
             for value in (None, True, -1, "", "free", "0.04 USD", "NaN", "Infinity", float("inf"), float("nan"), {}, [])
         ),
+        *(
+            ({"base_price_usd": value}, Price(amount=None))
+            for value in (1e10, 10**30, "1e999999", "9223372036854.775808")  # more than 64 bits hold, or than is sane
+        ),
         ({}, Price(amount=None)),
     ],
 )
@@ -752,6 +756,15 @@ def test_a_field_without_validations_takes_any_file():
 def test_outputs_are_found_in_all_their_shapes(output, expected):
     """Single or plural, plain or wrapped; in order, each once."""
     assert output_urls(output) == expected
+
+
+def test_outputs_of_a_shape_that_nobody_means_break_nothing():
+    """Nested for ever, or with half a surrogate pair, which no state could hold: the result is paid for."""
+    deep = ["https://x/1"]
+    for _ in range(900):
+        deep = [deep]
+    assert output_urls({"images": deep}) == []
+    assert output_urls({"images": ["https://x/\ud800.png"]}) == [("image", "https://x/\\ud800.png")]
 
 
 def test_the_bundled_output_schema_knows_the_four_shapes():

@@ -53,7 +53,7 @@ from runner.model import (
     SubmitThrottled,
     Wait,
 )
-from runner.rules.lifecycle import TRANSITIONS, ImpossibleEvent, Policies, advance, decide
+from runner.rules.lifecycle import NEEDS, TRANSITIONS, ImpossibleEvent, Policies, advance, decide
 
 S = JobState
 NOW = 1000.0
@@ -154,7 +154,7 @@ def test_a_state_changes_only_as_the_table_says(state, event):
     job = in_state(state)
     assert job.state is state
     expected = TRANSITIONS.get((state, type(event)))
-    if expected is None:
+    if expected is None or (state, type(event)) in NEEDS:
         with pytest.raises(ImpossibleEvent, match=f"{type(event).__name__} cannot happen while {state}"):
             advance(job, event)
     else:
@@ -231,6 +231,19 @@ def test_what_a_person_decides_about_a_doubt():
     assert (released.attempts[0].state, released.failure) == (AttemptState.RELEASED, None)
     given_up = advance(in_state(S.IN_DOUBT), BY_TYPE[DoubtWrittenOff])
     assert (given_up.attempts[0].state, given_up.failure.code) == (AttemptState.WRITTEN_OFF, "written_off")
+    assert (given_up.is_written_off, in_state(S.FAILED).is_written_off) == (True, False)
+
+
+def test_what_was_given_up_and_found_after_all_is_collected():
+    """Only the latest attempt, and only one that was in doubt: a request that failed has an id already."""
+    given_up = advance(in_state(S.IN_DOUBT), BY_TYPE[DoubtWrittenOff])
+    assert set(NEEDS) == {(S.FAILED, DoubtAttached)}
+    found = advance(given_up, BY_TYPE[DoubtAttached])
+    assert found == advance(in_state(S.IN_DOUBT), BY_TYPE[DoubtAttached])
+    again = advance(advance(given_up, BY_TYPE[RetryRequested]), INTENDED)
+    failed = advance(advance(again, ACCEPTED), BY_TYPE[RemoteFailed])
+    with pytest.raises(ImpossibleEvent, match="DoubtAttached cannot happen while failed"):
+        advance(failed, BY_TYPE[DoubtAttached])
 
 
 def test_a_changed_spec_starts_afresh():
@@ -244,6 +257,10 @@ def test_vanished_files_are_fetched_again_without_paying():
     job = advance(in_state(S.DONE), BY_TYPE[FilesMissing])
     assert (job.artifacts, job.outputs, job.attempts[0].state) == ((), ("u",), AttemptState.FINISHED)
     assert decide(job, NOW, POLICIES) == ReadResult()
+    two = replace(in_state(S.DONE), artifacts=(artifact(1), artifact(2)))
+    one = advance(two, FilesMissing(at=NOW, artifacts=(artifact(2),)))
+    assert one.artifacts == (artifact(2),)
+    assert advance(one, OutputLost(at=NOW, failure=BROKEN)).artifacts == (artifact(2),)
 
 
 def test_a_later_run_reads_the_urls_of_a_known_result_again():

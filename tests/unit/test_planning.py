@@ -1,5 +1,7 @@
 """New, resume, done, changed, gone; and the price."""
 
+from dataclasses import replace
+
 import pytest
 
 from runner.model import Attempt, AttemptState, Failure, FailureKind, Job, JobSpec, JobState, Money, Price
@@ -122,6 +124,36 @@ def test_a_mended_entry_that_failed_goes_out_with_retry():
     kept = plan_entry(spec("black"), failed, PRICE, Choices())
     assert not kept.will_submit
     assert "--retry failed pays for it again" in kept.reason
+
+
+@pytest.mark.parametrize("prompt", ["white", "black"])
+@pytest.mark.parametrize("words", [{"failed"}, {"remote"}, {"failed", "rejected", "transient"}, {"written_off"}])
+def test_what_was_given_up_in_doubt_is_paid_again_by_its_own_word_alone(prompt, words):
+    """It may have been taken: no word for all that failed means it."""
+    gave_up = Failure(kind=FailureKind.REMOTE, code="written_off", message="given up while in doubt")
+    attempt = Attempt(number=1, state=AttemptState.WRITTEN_OFF, payload_sha256="", intended_at=0.0)
+    given_up = Job(spec=spec(), state=S.FAILED, attempts=(attempt,), failure=gave_up)
+    entry = plan_entry(spec(prompt), given_up, PRICE, Choices(retry=frozenset(words)))
+    assert entry.will_submit == ("written_off" in words)
+    if entry.change is Change.RETRY:
+        assert "paid twice" in entry.reason
+    elif entry.change is Change.CHANGED and not entry.will_submit:
+        assert "--retry written_off pays for it again" in entry.reason
+
+
+@pytest.mark.parametrize("state", [S.PENDING, S.HELD])
+@pytest.mark.parametrize("words", [set(), {"failed", "pending", "held"}])
+def test_an_edited_entry_whose_request_was_given_up_waits_for_its_own_word(state, words):
+    """It may have been paid, and what it says now is another job; only `--rerun-changed` sends it."""
+    released = replace(job(S.FAILED).attempts[0], state=AttemptState.RELEASED, request_id=None)
+    given_up = replace(job(state), attempts=(released,))
+    entry = plan_entry(spec("black"), given_up, PRICE, Choices(retry=frozenset(words)))
+    assert (entry.change, entry.will_submit) == (Change.CHANGED, False)
+    assert "--rerun-changed sends it as it is now" in entry.reason
+    assert plan_entry(spec("black"), given_up, PRICE, Choices(rerun_changed=True)).will_submit
+    assert plan_entry(spec(), given_up, PRICE, Choices()) == replace(
+        entry, change=Change.NEW, will_submit=True, price=PRICE.amount, reason="not submitted yet"
+    )
 
 
 def test_doubts_are_in_the_plan_where_they_are_to_be_sent_again():

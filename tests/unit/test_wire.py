@@ -1,6 +1,7 @@
 """What replies prove. Every row of the API's vocabulary, and everything that is no proof."""
 
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -190,9 +191,11 @@ def test_a_finished_result_has_output_and_cost():
     assert parse_result(reply(200, {"output": {"image": "u"}})).status.state is RemoteState.COMPLETED
 
 
-@pytest.mark.parametrize("cost", [None, True, "free", -1, [1], "nan"])
+@pytest.mark.parametrize(
+    "cost", [None, True, "free", -1, [1], "nan", "1e30", 1e300, 10**13, "1e999999999", "-1e999999", 1e9 + 1]
+)
 def test_a_cost_that_is_no_amount_is_unknown(cost):
-    """Never 0."""
+    """Never 0; and what the state cannot hold, or nobody can mean, is no amount."""
     assert parse_result(reply(200, {"status": "completed", "cost": cost})).cost is None
 
 
@@ -203,6 +206,9 @@ def test_a_cost_that_is_no_amount_is_unknown(cost):
         ({"error": "boom"}, "remote_failed", "boom"),
         ({"error_code": 422001, "error_message": "bad size"}, "422001", "bad size"),
         ({}, "remote_failed", "the service says that the request failed, and no more"),
+        ({"error_code": {"a": 1}}, "remote_failed", "the service says that the request failed, and no more"),
+        ({"error": {"code": "!!", "message": ["no"]}}, "remote_failed", "no"),
+        ({"error": {"error": {"error": {"message": "deep"}}}}, "remote_failed", "deep"),
     ],
 )
 def test_a_failed_request_says_why(body, code, message):
@@ -247,3 +253,49 @@ def test_an_answer_without_a_list_is_no_page(document):
     with pytest.raises(ApiError) as caught:
         parse_listing(reply(200, document))
     assert (caught.value.failure.kind, caught.value.failure.code) == (K.TRANSIENT, "no_models")
+
+
+@pytest.mark.parametrize(
+    ("detail", "message"),
+    [
+        ([{"loc": None, "msg": "prompt too long"}], "prompt too long"),
+        ([{"loc": 7, "msg": "prompt too long"}], "prompt too long"),
+        ([{"loc": ["body", None, 2, ["x"]], "msg": "no"}], "2: no"),
+        ([{"loc": "prompt", "msg": "no"}], "no"),
+        ([{"loc": ["prompt"], "msg": 1}], "prompt: {'loc': ['prompt'], 'msg': 1}"),
+        ({"loc": {}, "msg": None, "message": "no"}, "no"),
+        ([[[[[[["deep"]]]]]]], "[['deep']]"),
+        (7, "7"),
+    ],
+)
+def test_a_detail_of_any_shape_is_a_refusal_with_a_message(detail, message):
+    """Whatever a validator writes: the job is refused, and nothing breaks on it."""
+    answer = classify_submit(reply(422, {"detail": detail}))
+    assert isinstance(answer, Refused)
+    assert answer.failure.message == message
+
+
+@pytest.mark.parametrize("key", ["detail", "message", "error_code", "loc", "msg", "error", "status", "output", "x"])
+@pytest.mark.parametrize(("start", "end"), [("[", "]"), ('{"error":', "}"), ('{"detail":', "}"), ('{"loc":[', "]}")])
+@pytest.mark.parametrize("depth", [8, 200, 900, 100_000])
+def test_an_answer_that_is_nested_for_ever_breaks_nothing(key, start, end, depth):
+    """It is read as far as it helps."""
+    body = f'{{"{key}": {start * depth}1{end * depth}}}'.encode()
+    refused = Reply(status=422, headers={}, body=body)
+    assert isinstance(classify_submit(refused), Refused)
+    for parse in (parse_status, parse_result):
+        with pytest.raises(ApiError):
+            parse(refused)
+    failed = Reply(status=200, headers={}, body=b'{"status": "failed", ' + body[1:])
+    with suppress(ApiError):  # deeper than Python reads
+        assert parse_result(failed).failure is not None
+
+
+def test_a_word_or_a_place_that_no_state_can_hold_is_cleaned():
+    """Half a surrogate pair, a number of more than 64 bits: from the service as from anyone."""
+    status = parse_status(Reply(status=200, headers={}, body=b'{"status": "on\\ud800hold", "queue_position": 9e99}'))
+    assert (status.state, status.raw, status.queue_position) == (RemoteState.UNKNOWN, "on hold", None)
+    body = b'{"status": "in_queue", "queue_position": 99999999999999999999999}'
+    assert parse_status(Reply(status=200, headers={}, body=body)).queue_position is None
+    away = Reply(status=307, headers={"Location": "https://a\udc80b/"}, body=b"")
+    assert classify_submit(away).failure.message == "HTTP 307, a redirect to a b"

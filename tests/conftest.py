@@ -1,4 +1,4 @@
-"""What the rows of the fault matrix share."""
+"""What the tests of whole nights share."""
 
 import pytest
 from support.night import Night
