@@ -48,7 +48,7 @@ def parse_card(model_id: str, document: Mapping[str, Any]) -> ModelCard:
     schema = known.input_schema if known else _first_schema(document)
     return ModelCard(
         model_id=model_id,
-        display_name=str(document.get("display_name") or model_id),
+        display_name=name if isinstance(name := document.get("display_name"), str) and name else model_id,
         input_schema=schema,
         output_schema=known.output_schema if known else {},
         price=_price(document),
