@@ -54,7 +54,8 @@ def shown(url: str) -> str:
     """The URL for a person: host and path, without the query, which may be a key."""
     try:
         parts = urlsplit(url)
-        return f"{parts.hostname or ''}{parts.path}"[:200] or "an empty URL"
+        text = f"{parts.hostname or ''}{parts.path}"[:200] or "an empty URL"
+        return text.encode("utf-8", "backslashreplace").decode()  # a header's bytes may be no text
     except ValueError:
         return "an unreadable URL"
 
