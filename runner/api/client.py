@@ -197,7 +197,9 @@ class RunComfy:
     async def cancel(self, request_id: str) -> str:
         """Ask to cancel a queued request; the outcome's word, `cancelled` or `not_cancellable`. Raises `ApiError`."""
         document = parse_document(await self._call("POST", f"/requests/{_path(request_id)}/cancel"))
-        return str(document.get("outcome") or document.get("status") or "unknown")[:64]
+        words = (document.get("outcome"), document.get("status"))
+        word = next((word for word in words if word and isinstance(word, str)), "")
+        return clean(word, 64) or "unknown"
 
     async def card(self, model: str) -> Mapping[str, Any]:
         """A model's card as the service sends it; raises `ApiError`. Free, so it serves as a probe too."""

@@ -13,6 +13,7 @@ from runner.batch.control import Control
 from runner.batch.live import pricer
 from runner.batch.options import Options, seconds, settled
 from runner.batch.service import Service
+from runner.errors import AccountRefused, ExitCode, StorageFailed
 from runner.media import Downloader
 from runner.model import DoubtAttached, Failure, FailureKind, Job, JobState, Price, SubmitLost
 from runner.rules.budget import budget_of
@@ -77,11 +78,18 @@ def settle_open_intents(store: Store, now: float) -> None:
 async def collect(
     store: Store, service: Service, directory: Path, jobs: Iterable[Job], control: Control | None = None
 ) -> None:
-    """Follow requests that are paid already to their ends, downloads and all; submits nothing."""
+    """Follow requests that are paid already to their ends, downloads and all; submits nothing.
+
+    Raises `StorageFailed` and `AccountRefused` where that is why it could not.
+    """
     options = settled(Options(), {})
     async with scheduling(store, service, directory, options, {}, lambda _, __: None) as scheduler:
         with (control or Control()).over(scheduler):
-            await scheduler.run(jobs)
+            hold = await scheduler.run(jobs)
+    if hold is not None and hold.exit_code is ExitCode.IO_ERROR:
+        raise StorageFailed(hold.message)
+    if hold is not None and hold.exit_code is ExitCode.NO_PERMISSION:
+        raise AccountRefused(hold.message)
 
 
 async def cancel_queued(store: Store, service: Service, job_ids: set[str] | None = None) -> dict[str, str]:

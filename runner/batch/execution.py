@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -135,12 +136,12 @@ class Execution:
         """Bring the state up to the manifest and to what the user asked for."""
         now = self._run.started_at
         store = self._store
+        settle_open_intents(store, now)  # first: it may refuse, and then no run began
         chosen = [(entry, spec) for spec, entry in self._plan.with_specs() if self._note(entry)]
         store.bind(self._service.binding, now)
         store.put_specs(self._plan.manifest.jobs)
         store.begin_run(self._run)
         sweep_parts(self._plan.directory)
-        settle_open_intents(store, now)
         for entry, spec in chosen:
             job = store.job(entry.job_id)
             if job is None:
@@ -228,7 +229,9 @@ class Execution:
             log.warning("the machine slept", extra={"seconds": round(slept_s)})
             await self._service.api.renew()
 
-        return asyncio.create_task(watch(ends_at, on_end=end, on_sleep=connect_anew), name="watch")
+        watching = asyncio.create_task(watch(ends_at, on_end=end, on_sleep=connect_anew), name="watch")
+        watching.add_done_callback(partial(_not_watched, scheduler))
+        return watching
 
     # -------------------------------------------------------------------------------------------------------- after
 
@@ -265,6 +268,14 @@ def _opening(entry: PlanEntry, job: Job, spec: JobSpec | None, now: float) -> Ev
             return DoubtReleased(at=now)
         case _:
             return None
+
+
+def _not_watched(scheduler: Scheduler, watching: asyncio.Task[None]) -> None:
+    """A bug that ends the watching must not let a run go on past the time that its user set."""
+    if not watching.cancelled() and (error := watching.exception()) is not None:
+        log.error("watching crashed", exc_info=error)
+        message = f"a bug of this program ({type(error).__name__}); run.log says where"
+        scheduler.gate.close(Hold(because="bug", exit_code=ExitCode.BUG, message=message))
 
 
 def _end_of(job: Job, *, is_kept: bool) -> ExitCode:

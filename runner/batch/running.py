@@ -24,10 +24,18 @@ from runner.batch.options import Options, api_base, settled
 from runner.batch.planner import Plan, directory_of, make_plan
 from runner.batch.service import Service, connect, token_of
 from runner.batch.tally import Tallier
-from runner.errors import CannotCreate, StateMismatch, StorageFailed, UsageProblem
+from runner.errors import (
+    AccountRefused,
+    BatchError,
+    CannotCreate,
+    ServiceUnavailable,
+    StateMismatch,
+    StorageFailed,
+    UsageProblem,
+)
 from runner.manifest import render
 from runner.media import sync_folder
-from runner.model import Job, JobState, counted, in_usd
+from runner.model import FailureKind, Job, JobState, counted, in_usd
 from runner.progress import Progress
 from runner.store.lock import RunLock
 from runner.store.mounts import refuse_network_mount
@@ -151,10 +159,21 @@ async def _check_state(directory: Path, service: Service) -> None:
     try:
         await service.api.status(job.request_id)
     except ApiError as error:
-        raise StateMismatch(
-            f"{directory} belongs to another account: the token does not open its request {job.request_id} "
-            f"({error.failure.message}). Use that account's token, or another directory (--out DIR)."
-        ) from error
+        raise _not_proven(directory, job.request_id, error) from error
+
+
+def _not_proven(directory: Path, request_id: str, error: ApiError) -> BatchError:
+    """What it means that a new token did not read one of the state's requests: only a no proves another account."""
+    failure = error.failure
+    if error.is_missing or failure.code in ("token_refused", "no_access"):
+        return StateMismatch(
+            f"{directory} belongs to another account: the token does not open its request {request_id} "
+            f"({failure.message}). Use that account's token, or another directory (--out DIR)."
+        )
+    message = f"whether the new token is of the account of {directory} cannot be told: {failure.message}. "
+    if failure.kind is FailureKind.ACCOUNT:
+        return AccountRefused(f"{message}Nothing was submitted.")
+    return ServiceUnavailable(f"{message}Nothing was submitted; run again later.")
 
 
 def _check_approved(plan: Plan, path: Path) -> None:

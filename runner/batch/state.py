@@ -15,7 +15,7 @@ from runner.batch.driving import cancel_queued, collect, settle_open_intents
 from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
 from runner.batch.sharing import share
-from runner.errors import InputMissing, UsageProblem
+from runner.errors import ExitCode, InputMissing, UsageProblem
 from runner.media import verify as verify_file
 from runner.media import whole_ones
 from runner.model import (
@@ -157,10 +157,11 @@ async def _check_attached(directory: Path, options: Options, attach: Mapping[str
 
 async def cancel(
     directory: Path, options: Options, job_ids: Iterable[str] = (), control: Control | None = None
-) -> dict[str, str]:
-    """Ask the service to cancel open requests, all or those of some jobs; each job's outcome in a word.
+) -> list[tuple[Job, str]]:
+    """Ask the service to cancel open requests, all or those of some jobs.
 
-    What could be cancelled is recorded; what could not is followed to its end, since it bills all the same.
+    What could be cancelled is recorded; what could not is followed to its end, since it bills all the same. Each job as
+    it is then, with what the service had said in a word.
     """
     control = control or Control()
     wanted = set(job_ids)
@@ -179,7 +180,11 @@ async def cancel(
             control.note(f"{counted(still, 'request')} cannot be cancelled: followed to the end, Ctrl-C leaves")
         jobs = [job for job_id in outcomes if (job := store.job(job_id))]
         await collect(store, service, directory, jobs, control)
-        return outcomes
+        run = store.last_run()
+        if run is not None and run.finished_at is None:  # it was killed, and this is how it ended
+            code = ExitCode.STOPPED_EARLY
+            store.end_run(replace(run, finished_at=time.time(), exit_code=code, stopped_because="cancelled"))
+        return [(job, outcome) for job_id, outcome in outcomes.items() if (job := store.job(job_id))]
 
 
 def verify(directory: Path) -> dict[str, list[Failure]]:

@@ -17,12 +17,13 @@ async def watch(
     *,
     on_end: Callable[[], None],
     on_sleep: Callable[[float], Awaitable[None]],
-    wall: Callable[[], float] = time.time,
+    wall: Callable[[], float] | None = None,
 ) -> None:
     """Call `on_end` once the wall clock reaches `ends_at`, and `on_sleep` with the seconds that were slept.
 
     Never returns; cancel it. It looks every few seconds, since a timer does not count a machine's sleep.
     """
+    wall = wall or time.time
     clock = asyncio.get_running_loop().time
     offset = wall() - clock()
     while True:

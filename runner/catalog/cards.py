@@ -65,7 +65,7 @@ def as_it_came(model_id: str, document: Mapping[str, Any]) -> ModelCard:
     categories = document.get("categories")
     return ModelCard(
         model_id=model_id,
-        display_name=str(document.get("display_name") or model_id),
+        display_name=name if isinstance(name := document.get("display_name"), str) and name else model_id,
         input_schema=_input_schema(document),
         output_schema=known.output_schema if known else {},
         price=_price(document),

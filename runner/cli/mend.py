@@ -140,14 +140,20 @@ def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> Non
     A request that runs already cannot be cancelled: it bills, and is followed to its end. Ctrl-C leaves it to the next
     run.
     """
-    outcomes = run_async(_cancel(run_dir, options_of(base_url=base_url), jobs))
-    for job_id, outcome in outcomes.items():
-        click.echo(f"{job_id}: {outcome.replace('_', ' ')}")
-    still = sum(outcome != "cancelled" for outcome in outcomes.values())
-    click.echo(f"{len(outcomes) - still:,} cancelled, {still:,} may still bill")
+    cancelled = open_ = 0
+    asked = run_async(_cancel(run_dir, options_of(base_url=base_url), jobs))
+    for job, outcome in asked:
+        end = str(job.state)
+        cancelled += end == "cancelled"
+        open_ += not job.state.is_terminal
+        said = end if end == outcome else f"{outcome}; {end}"
+        click.echo(f"{job.job_id}: {said.replace('_', ' ')}")
+    ended = len(asked) - cancelled - open_
+    followed = f"{ended:,} ended all the same, " if ended else ""
+    click.echo(f"{cancelled:,} cancelled, {followed}{open_:,} may still bill")
 
 
-async def _cancel(run_dir: Path, options: Options, jobs: tuple[str, ...]) -> dict[str, str]:
+async def _cancel(run_dir: Path, options: Options, jobs: tuple[str, ...]) -> list[tuple[Job, str]]:
     from runner.batch import Control
     from runner.batch import cancel as cancel_requests
 

@@ -163,6 +163,8 @@ class Downloader:
                 message = f"{shown(spec.url)} leads to an address that is not public"
                 raise _Failed(FailureKind.POLICY, "address_refused", message, again=False) from None
             raise _Failed(FailureKind.TRANSIENT, "network", f"{shown(spec.url)}: {type(error).__name__}") from None
+        except ValueError:  # what only the libraries below find wrong with a URL; it is paid for, and no bug of ours
+            raise _Failed(FailureKind.OUTPUT, "bad_url", f"{shown(spec.url)} is no proper URL") from None
 
     async def _open(self, url: str) -> aiohttp.ClientResponse:
         """The answer behind at most three redirects, each one's place checked like the first."""

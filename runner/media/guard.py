@@ -38,6 +38,8 @@ class HostPolicy:
         try:
             parts = urlsplit(url)
             host, port = (parts.hostname or "").rstrip("."), parts.port
+            if host.isascii():
+                host.encode("idna")  # raises for a label that is empty or too long: no name has one
         except ValueError:
             return "it is no proper URL"
         if parts.username is not None or parts.password is not None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
+from runner.errors import StateMismatch
 from runner.model import (
     Artifact,
     Attempt,
@@ -22,6 +24,7 @@ from runner.model import (
     RemoteStatus,
 )
 
+Word = TypeVar("Word", bound=StrEnum)
 Statement = tuple[str, tuple[Any, ...]]
 """SQL and its parameters."""
 
@@ -108,7 +111,7 @@ def job_of(row: tuple[Any, ...]) -> Job:
             files=json.loads(spec["files"]),
         ),
         position=spec["position"],
-        state=JobState(values["state"]),
+        state=word(JobState, values["state"]),
         attempts=tuple(sorted((_attempt_of(item) for item in json.loads(row[-2])), key=lambda a: a.number)),
         remote=_remote_of(values),
         outputs=tuple(json.loads(values["outputs"])),
@@ -125,6 +128,17 @@ def job_of(row: tuple[Any, ...]) -> Job:
         shared_from=values["shared_from"],
         shared_request=values["shared_request"],
     )
+
+
+def word(kind: type[Word], text: str) -> Word:
+    """The word that stands in a row; raises `StateMismatch` for one that this version does not know."""
+    try:
+        return kind(text)
+    except ValueError as error:
+        raise StateMismatch(
+            f"the state holds the word {text!r} ({kind.__name__}), which this version does not know: it was written by "
+            "a newer version of runcomfy-batch. Upgrade to go on."
+        ) from error
 
 
 def _spec_values(spec: JobSpec) -> tuple[Any, ...]:
@@ -154,13 +168,13 @@ def _failure_values(failure: Failure | None) -> tuple[Any, ...]:
 
 def _failure_of(values: Mapping[str, Any]) -> Failure | None:
     kind, code, message = (values[column] for column in _FAILURE)
-    return Failure(kind=FailureKind(kind), code=code, message=message) if kind else None
+    return Failure(kind=word(FailureKind, kind), code=code, message=message) if kind else None
 
 
 def _remote_of(values: Mapping[str, Any]) -> RemoteStatus | None:
     if values["remote_state"] is None:
         return None
-    state = RemoteState(values["remote_state"])
+    state = word(RemoteState, values["remote_state"])
     return RemoteStatus(state=state, raw=values["remote_raw"], queue_position=values["queue_position"])
 
 
@@ -170,7 +184,7 @@ def _attempt_of(item: list[Any]) -> Attempt:
     plain = {key: value for key, value in values.items() if key not in _FAILURE}
     for key in ("reserved", "cost"):
         plain[key] = None if plain[key] is None else Money(plain[key])
-    return Attempt(**plain | {"state": AttemptState(plain["state"]), "failure": failure})
+    return Attempt(**plain | {"state": word(AttemptState, plain["state"]), "failure": failure})
 
 
 def _artifact_of(item: list[Any]) -> Artifact:

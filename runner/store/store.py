@@ -28,7 +28,7 @@ from runner.model import (
 from runner.rules.lifecycle import advance
 from runner.store.database import FILE, OLD_JOBS, check_version, connect, corrupt, create, open_for_writing, version_of
 from runner.store.rescue import Rescue, Saved, unplaced
-from runner.store.rows import KNOWN, SELECT_JOBS, SENT_COUNT, Statement, changes, insertion, job_of
+from runner.store.rows import KNOWN, SELECT_JOBS, SENT_COUNT, Statement, changes, insertion, job_of, word
 from runner.store.traces import latest_moves, older_state, refuse_lost_state
 from runner.store.writer import SecondPayment, Writer
 
@@ -152,14 +152,14 @@ class Reader:
         """How many jobs are in each state that occurs."""
         where = "" if with_gone else " WHERE is_gone = 0"
         rows = self._rows(f"SELECT state, count(*) FROM jobs{where} GROUP BY state")  # noqa: S608
-        return {JobState(state): count for state, count in rows}
+        return {word(JobState, state): count for state, count in rows}
 
     def bills(self) -> list[tuple[Attempt, int]]:
         """Every attempt as far as money goes, with the number of those that are alike in state, price and cost."""
         rows = self._rows("SELECT state, reserved, cost, count(*) FROM attempts GROUP BY 1, 2, 3")
         plain: dict[str, Any] = {"number": 1, "payload_sha256": "", "intended_at": 0.0}
         return [
-            (Attempt(state=AttemptState(state), reserved=reserved, cost=cost, **plain), count)
+            (Attempt(state=word(AttemptState, state), reserved=reserved, cost=cost, **plain), count)
             for state, reserved, cost, count in rows
         ]
 

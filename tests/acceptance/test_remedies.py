@@ -161,11 +161,31 @@ def test_cancel_records_what_it_cancelled_and_follows_the_rest(tmp_path):
     with simulator(tmp_path, "--slots", "1", "--latency", "3") as service:
         arguments = ("run", "jobs.jsonl", "--yes", "--concurrency", "4", "--out", "out", "--max-duration", "1s")
         assert command(*arguments, cwd=tmp_path, **service.env).returncode == 3
-        assert "3 cancelled, 1 may still bill" in command("cancel", "out", cwd=tmp_path, **service.env).stdout
+        cancelled = command("cancel", "out", cwd=tmp_path, **service.env)
+        assert "3 cancelled, 1 ended all the same, 0 may still bill" in cancelled.stdout
+        assert cancelled.stdout.count(": not cancellable; done\n") == 1
+        assert cancelled.stdout.count(": cancelled\n") == 3
         status = json.loads(command("status", "out", "--json", cwd=tmp_path, **service.env).stdout)
         assert status["counts"] == {"done": 1, "cancelled": 3}
         assert status["cost_usd"]["spent"] == pytest.approx(0.039)
         assert "0 cancelled, 0 may still bill" in command("cancel", "out", cwd=tmp_path, **service.env).stdout
+
+
+def test_a_killed_run_that_is_cancelled_is_over(tmp_path):
+    """Its status says when, and no longer that the same command goes on."""
+    write_jobs(tmp_path / "jobs.jsonl", 4)
+    with simulator(tmp_path, "--slots", "1", "--latency", "2") as service:
+        run = subprocess.Popen(
+            [*COMMAND, *RUN], cwd=tmp_path, env=environment(**service.env), stderr=subprocess.DEVNULL
+        )
+        wait_until(lambda: service.ledger()["accepted"] >= 2)
+        run.kill()
+        run.wait()
+        assert "killed; the same command goes on" in command("status", "out", cwd=tmp_path).stdout
+        assert command("cancel", "out", cwd=tmp_path, **service.env).returncode == 0
+        assert "killed" not in command("status", "out", cwd=tmp_path).stdout
+        status = json.loads(command("status", "out", "--json", cwd=tmp_path).stdout)
+        assert (status["exit_code"], status["stopped_because"]) == (75, "cancelled")
 
 
 @pytest.mark.parametrize(

@@ -918,7 +918,9 @@ async def test_a_throttled_free_call_says_when_to_come_back():
         ({"request_id": "r-1", "status": "in_progress", "outcome": "not_cancellable"}, "not_cancellable"),
         ({"status": "canceled"}, "canceled"),
         ({}, "unknown"),
-        ({"outcome": "x" * 999}, "x" * 64),
+        ({"outcome": "x" * 999}, "x" * 63 + "…"),
+        ({"outcome": ["cancelled"], "status": {"a": 1}}, "unknown"),
+        ({"outcome": "\ud800", "status": "cancelled"}, "unknown"),
     ],
 )
 async def test_a_cancellation_answers_with_its_outcome(body, word):

@@ -163,3 +163,27 @@ def test_fault_26_the_token_of_another_account(night):
     assert "another account" in other.said
     assert other.ledger["posts"] == 0
     assert nights.run().states == ["done"] * 4
+
+
+@pytest.mark.parametrize(
+    ("fault", "exit_code"),
+    [
+        ({"kind": "status", "status": 404, "error_code": 404001}, 78),
+        ({"kind": "status", "status": 401, "error_code": 401001}, 78),
+        ({"kind": "status", "status": 402, "error_code": 402001}, 77),
+        ({"kind": "status", "status": 503}, 69),
+        ({"kind": "throttle"}, 69),
+        ({"kind": "hang", "seconds": 100.0}, 69),
+        ({"kind": "reset_after"}, 69),
+        ({"kind": "html"}, 69),
+    ],
+)
+def test_fault_26_only_a_no_proves_another_account(night, fault, exit_code):
+    """A service in trouble says nothing about whose token it is; with the service back, the new token goes on."""
+    nights = night(jobs=2)
+    nights.run(limit=1)
+    morning = nights.run({"on": "status", **fault}, token="another-canary-token")
+    assert morning.exit_code == exit_code
+    assert ("another account" in morning.said) == (exit_code == 78)
+    assert morning.ledger["posts"] == 0
+    assert nights.run(token="another-canary-token").states == ["done"] * 2

@@ -366,12 +366,16 @@ async def test_the_fourth_redirect_is_refused(tmp_path):
         ("http://[", "redirect_refused", True),
         ("http://127.0.0.1:99999/", "host_refused", False),
         ("", "redirect_refused", True),
+        ("https://cdn\udcff.runcomfy.net/\udcff.png", "host_refused", False),
+        ("/\udcff.png", "redirect_refused", True),
     ],
 )
 async def test_a_redirect_leads_nowhere_else(tmp_path, location, code, again):
     """Each place is checked like the first, and an unreadable one is no crash."""
-    outcome = await fetch(tmp_path, answer(http(302, headers=f"Location: {location}\r\n")))
+    head = f"HTTP/1.1 302 Reason\r\nContent-Length: 0\r\nLocation: {location}\r\n\r\n"
+    outcome = await fetch(tmp_path, answer(head.encode("utf-8", "surrogateescape")))
     assert isinstance(outcome, FetchFailed)
+    outcome.failure.message.encode()  # bytes that are no text may come; the state holds text
     assert (outcome.failure.code, outcome.is_retryable) == (code, again)
     assert files(tmp_path) == []
 
@@ -413,6 +417,9 @@ async def test_a_redirect_leads_nowhere_else(tmp_path, location, code, again):
         ("https://cdn.runcomfy.net/a\nHost: evil.com", "no proper URL"),
         ("https://cdn.runcomfy.net:99999/a.png", "no proper URL"),
         ("https://[/a.png", "no proper URL"),
+        ("https://a..runcomfy.net/a.png", "no proper URL"),
+        ("https://.runcomfy.net/a.png", "no proper URL"),
+        (f"https://{'a' * 64}.runcomfy.net/a.png", "no proper URL"),
     ],
 )
 async def test_a_url_outside_the_service_is_not_fetched(tmp_path, url, reason):
@@ -425,6 +432,13 @@ async def test_a_url_outside_the_service_is_not_fetched(tmp_path, url, reason):
             outcome = await downloader.fetch(spec(url))
         assert isinstance(outcome, FetchFailed)
         assert (outcome.failure.kind, outcome.failure.code, outcome.is_retryable) == (POLICY, "host_refused", False)
+
+
+async def test_a_url_that_only_a_library_finds_wrong_is_no_bug(tmp_path):
+    """What it names is paid for: the request is read again, and in the end it is lost, with its reason."""
+    async with Downloader(tmp_path, LOOPBACK, run_id="run") as downloader:
+        outcome = await downloader.fetch(spec("https://[::1].runcomfy.net/a.png"))
+    assert (outcome.failure.code, outcome.is_retryable) == ("bad_url", True)
 
 
 @pytest.mark.parametrize(

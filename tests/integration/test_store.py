@@ -195,6 +195,28 @@ def test_a_newer_state_is_left_alone(tmp_path, opener):
         assert rows("PRAGMA user_version") == [(99,)]
 
 
+@pytest.mark.parametrize(
+    ("change", "read"),
+    [
+        ("jobs SET state = 'paused'", lambda reader: list(reader.jobs())),
+        ("jobs SET state = 'paused'", lambda reader: reader.counts()),
+        ("jobs SET remote_state = 'paused'", lambda reader: reader.job("mug")),
+        ("jobs SET failure_kind = 'weather'", lambda reader: reader.job("mug")),
+        ("attempts SET state = 'paused'", lambda reader: reader.job("mug")),
+        ("attempts SET state = 'paused'", lambda reader: reader.bills()),
+    ],
+)
+def test_a_word_of_a_newer_version_is_no_bug(tmp_path, change, read):
+    """It says what to do."""
+    with Store(tmp_path) as store:
+        store.put_specs(specs("mug"))
+        store.record_now(store.job("mug"), INTENDED)
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        connection.executescript(f"UPDATE {change};")
+    with Reader(tmp_path) as reader, pytest.raises(StateMismatch, match="written by a newer version of runcomfy-batch"):
+        read(reader)
+
+
 def garbage(path):
     path.write_bytes(b"this is no database" * 1000)
 
