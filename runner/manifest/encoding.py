@@ -13,6 +13,7 @@ the others could agree on a wrong reading: all of Windows reads the curly quotes
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ SINGLE: Final = (
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874"),
     *("mac_roman", "iso8859_15", "iso8859_2", "koi8_r", "cp437", "cp850", "cp852", "cp866"),
 )
-"""A byte a character: what one of them reads, each of them reads in cells of the same places."""
+"""A byte a character: each of them finds the same cells in the same places."""
 SHOWN: Final = {
     "cp932": "Shift-JIS, Japan",
     "euc_jp": "Japan",
@@ -51,26 +52,57 @@ SHOWN: Final = {
     "cp852": "DOS",
     "cp866": "DOS, Cyrillic",
 }
-SMALLER: Final = {"cp932": "shift_jis", "gb18030": "gb2312", "cp949": "euc_kr", "big5": "big5", "cp950": "big5"}
-"""The older sets that most texts of these countries are made of."""
+FREQUENT: Final = {
+    "cp932": ("shift_jis", 0x98),
+    "euc_jp": ("shift_jis", 0x98),
+    "gb18030": ("gb2312", 0xD7),
+    "cp949": ("euc_kr", 0xC8),
+    "big5": ("big5", 0xC6),
+    "cp950": ("big5", 0xC6),
+}
+"""The older sets that most texts of these countries are made of; the frequent letters come first in each."""
 _MARKS: Final = "\u2018\u2019\u201c\u201d\u2013\u2014\u2026"
-_WEST: Final = _MARKS + "€\xa0°²³½" + "".join(map(chr, range(0xC0, 0x100)))
-_CENTRAL: Final = frozenset(_MARKS + "ąćęłńóśźżčďěňřšťůžáéíýúőűÁČŘŠŽŁŚŻ")
-_CYRILLIC: Final = frozenset(map(chr, range(0x410, 0x450)))
+_WEST: Final = _MARKS + "€\xa0°²³½àáâãäåæçèéêëìíîïñòóôõöøùúûüßœ"
+_CENTRAL: Final = frozenset(_MARKS + "ąćęłńóśźżčďěňřšťůžáéíýúőű")
+_CYRILLIC: Final = frozenset("оеаинтсрвлкмдпуяыьгзб")
 COMMON: Final = {
     **dict.fromkeys(("cp1251", "koi8_r", "cp866"), _CYRILLIC),
-    "cp1253": frozenset(map(chr, range(0x386, 0x3CF))),
+    "cp1253": frozenset("αοιετσνηυρπκμλςωάόίέήύώθ"),
     **dict.fromkeys(("cp1250", "cp852", "iso8859_2"), _CENTRAL),
-    "cp1254": frozenset(_WEST + "ğışŞİĞ") - frozenset("ðýþÐÝÞ"),
+    "cp1254": frozenset(_WEST + "ğ\u0131şi"),
     "cp1255": frozenset(map(chr, range(0x5D0, 0x5EB))),
     "cp1256": frozenset(map(chr, range(0x621, 0x64B))),
-    "cp1257": frozenset(_MARKS + "āčēģīķļņšūžąęėįųŠŽĀ"),
-    "cp1258": frozenset("ăâđêôơưĂÂĐÊÔƠƯ\u0300\u0301\u0303\u0309\u0323"),
-    "cp874": frozenset(map(chr, range(0xE01, 0xE5B))),
+    "cp1257": frozenset(_MARKS + "āčēģīķļņšūžąęėįų"),
+    "cp1258": frozenset("ăâđêôơư\u0300\u0301\u0303\u0309\u0323"),
+    "cp874": frozenset("กนรงอมวลสดทปบคยหตาเ\u0e34\u0e35\u0e48\u0e49"),
     **dict.fromkeys(("cp1252", "mac_roman", "iso8859_15", "cp437", "cp850"), frozenset(_WEST)),
 }
-RARE: Final = frozenset({"iso8859_15", "iso8859_2", "koi8_r", "cp437", "cp850", "cp852", "cp866", "cp950", "euc_jp"})
-"""What few spreadsheets of today write: shown behind the others."""
+LATIN: Final = frozenset(
+    {
+        "cp1252",
+        "cp1250",
+        "cp1254",
+        "cp1257",
+        "cp1258",
+        "mac_roman",
+        "iso8859_15",
+        "iso8859_2",
+        "cp437",
+        "cp850",
+        "cp852",
+    }
+)
+HABIT: Final = {
+    "cp932": 0.13,
+    "gb18030": 0.12,
+    "big5": 0.11,
+    "cp949": 0.1,
+    "cp1252": 0.01,
+    "mac_roman": -0.2,
+    **dict.fromkeys(("iso8859_15", "iso8859_2", "koi8_r", "cp437", "cp850", "cp852", "cp866"), -0.3),
+    **dict.fromkeys(("cp950", "euc_jp"), -0.3),
+}
+"""What spreadsheets of today write, before what they do not; an Eastern code page that fits at all is seldom wrong."""
 PIECE: Final = 1 << 20
 LONGEST_LINE: Final = 8 << 20
 """Characters; a text file whose line does not end is none, and it is refused before it fills the memory."""
@@ -133,8 +165,7 @@ def look(path: Path, said: str | None = None, *, longest_line: int = LONGEST_LIN
         if not isinstance(utf8, _NotOfCodec) or head.startswith(codecs.BOM_UTF8):
             return utf8
         live = [*(codec for codec in EASTERN if _could_be(file, codec)), *_that_have(_odd_bytes(file))]
-        file.seek(0)
-        sample, is_old = file.read(PIECE), _has_old_line_ends(file)
+        sample, is_old = _foreign_lines(file), b"\r" in head and b"\n" not in head
         order = sorted(live, key=lambda codec: -_likelihood(codec, sample, is_old=is_old))
         return Unsaid(tuple(order)) if order else utf8
 
@@ -220,33 +251,41 @@ def _is_impossible(char: str) -> bool:
 def _likelihood(codec: str, sample: bytes, *, is_old: bool) -> float:
     """In which order readings are shown: by the share of letters that are common where the code page is used.
 
-    What was written in another one comes out as rare letters: `common` names, for the East, the older and smaller set
-    that nearly all of a text is made of. A Japanese text has kana; a Mac's text may have a Mac's line ends.
+    What was written in another one comes out as rare letters, and as words of two scripts: of Latin letters few beyond
+    ASCII stand together, and no others stand beside ASCII's. A Japanese text has kana; a Mac's may have its line ends.
     """
-    letters = [char for char in sample.decode(codec, "ignore") if char > "\x7f"]
+    text = sample.decode(codec, "ignore")
+    letters = [char for char in text if char > "\x7f"]
     share = sum(_is_common(codec, char) for char in letters) / max(1, len(letters))
     has_kana = codec in ("cp932", "euc_jp") and any("\u3041" <= char <= "\u30ff" for char in letters)
     hangul = sum("\uac00" <= char <= "\ud7a3" for char in letters) if codec == "cp949" else 0
     is_korean = hangul > 0.9 * max(1, len(letters))
-    habit = {"cp932": 0.03, "gb18030": 0.02, "cp1252": 0.01, "mac_roman": 1.0 if is_old else -0.2}
-    return share + has_kana + is_korean / 2 + habit.get(codec, -0.3 if codec in RARE else 0.0)
+    habit = HABIT.get(codec, 0.0) + (1.2 if codec == "mac_roman" and is_old else 0.0)
+    odd = r"[^\x00-\x7f]{4,}" if codec in LATIN else r"(?<=[A-Za-z])[^\x00-\x7f]+|[^\x00-\x7f]+(?=[A-Za-z])"
+    share -= sum(map(len, re.findall(odd, text))) / max(1, len(letters))
+    return share + has_kana + is_korean / 2 + habit
 
 
 @lru_cache(maxsize=1 << 16)
 def _is_common(codec: str, char: str) -> bool:
     if codec in COMMON:
-        return char in COMMON[codec]
+        return char.lower() in COMMON[codec]
+    smaller, last = FREQUENT[codec]
     try:
-        return bool(char.encode(SMALLER.get(codec, codec))) and unicodedata.category(char)[0] in "LN"
+        return char.encode(smaller)[0] <= last and unicodedata.category(char)[0] in "LNP"
     except UnicodeEncodeError:
         return False
 
 
-def _has_old_line_ends(file: BinaryIO) -> bool:
-    """Carriage returns alone: what the "CSV (Macintosh)" of a spreadsheet writes."""
-    file.seek(0)
-    head = file.read(1 << 16)
-    return b"\r" in head and b"\n" not in head
+def _foreign_lines(file: BinaryIO) -> bytes:
+    """Lines that hold more than ASCII, as many as are needed to know a language."""
+    found = b""
+    for piece, _ in _pieces(file):
+        if not piece.isascii():
+            found += b"\n".join(line for line in piece.splitlines() if not line.isascii())
+        if len(found) > PIECE // 4:
+            break
+    return found
 
 
 def _pieces(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
