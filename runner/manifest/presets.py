@@ -77,6 +77,8 @@ class Group:
     cells: Sequence[str]
     """Its texts: in each column the first that is not empty."""
     pictures: tuple[Picture, ...]
+    pictured_in: int
+    """The first column that pictures may stand in."""
 
     @property
     def line(self) -> int:
@@ -136,7 +138,7 @@ def groups(
         for one in [list(members)] if preset.spans_rows else [[row] for row in members]:
             found = _pictures(one, images, position, findings, label)
             cells = [next((row[2][i] for row in one if row[2][i].strip()), "") for i in range(len(header))]
-            yield Group(name, index, one, cells, found)
+            yield Group(name, index, one, cells, found, images[0])
 
 
 def _pictures(

@@ -257,7 +257,7 @@ def _products(
     readers = [reader for reader in columns.readers if reader[0] != media]
     is_one_each = source.per == "image"
     for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
-        places = {"id": group.named_by, **columns.first}
+        places = {media: group.pictured_in, "id": group.named_by, **columns.first}
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
         for part in _one_each(group) if is_one_each and group.pictures else [_whole(group)]:
             scope = RowScope(table, part.cells, part.number, part.extras)
