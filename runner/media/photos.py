@@ -89,7 +89,9 @@ class Photos:
                 return _outside(folder)
             if ".." in Path(pattern).parts:
                 return _outside(f"{folder}/{pattern}")
-            return [found.relative_to(path).as_posix() for found in matching(path, pattern)]
+            names = [found.relative_to(path).as_posix() for found in matching(path, pattern)]
+            bad = next((name for name in names if not _is_text(name)), None)
+            return names if bad is None else _problem("source", f"{folder}: {bad!a} is no text", "rename it")
         except (OSError, RuntimeError, ValueError, NotImplementedError) as error:
             return _problem("source", f"{folder}: {pattern!r}: {error}", "as in  *.jpg  or  **/*.jpg")
 
@@ -129,6 +131,8 @@ class Photos:
         real = Path(os.path.realpath(path))
         if not self._is_allowed(real):
             return _outside(text)
+        if not _is_text(str(real)):
+            return _problem("input-missing", f"{str(real)!a}: a name that is no text", "rename it")
         try:
             found = real.stat()
         except OSError as error:
@@ -183,7 +187,7 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     for what is no pattern.
     """
     stem, dot, ending = pattern.rpartition(".")
-    if dot and ending.isascii() and ending.isalnum():
+    if dot and not set(ending) & set("[/"):
         pattern = stem + dot + "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in ending)
     shown = pattern.startswith(".") or "/." in pattern
     found = [
@@ -262,6 +266,11 @@ def _flat(image: Image.Image) -> Image.Image:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name has bytes in UTF-8; a file system takes any."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
 
 
 def _what(kind: str | None) -> str:
