@@ -235,6 +235,9 @@ class LocalFiles(Protocol):
     def find(self, text: str) -> Sequence[LocalFile] | InputProblem:
         """The file at that path, or those that match a glob; or why it cannot be sent."""
 
+    def below(self, folder: str, pattern: str) -> Sequence[str] | InputProblem:
+        """The files below a folder that match a glob, as paths from there, in natural order; or why there are none."""
+
     def ahead(self, paths: Sequence[str]) -> Iterator[str]:
         """The paths one by one; the next ones may be looked at meanwhile."""
 

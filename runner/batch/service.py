@@ -13,7 +13,7 @@ from runner.api.client import RunComfy
 from runner.api.token import Token
 from runner.batch.options import Options, api_base, hosts_of, token_for, wallet_base
 from runner.media import HostPolicy
-from runner.model import Job
+from runner.model import LOCAL, Job
 from runner.store.store import Binding
 
 SIMULATOR: Final = "simulator"
@@ -61,5 +61,5 @@ def draw_inputs(directory: Path, jobs: Iterable[Job]) -> None:
     for job in jobs:
         for url in list(images_of(job.spec.model, job.spec.inputs).values())[:1]:
             path = folder / f"{sha256(url.encode()).hexdigest()[:16]}.jpg"
-            if not path.exists() and not url.startswith("data:"):
+            if not path.exists() and not url.startswith(("data:", LOCAL)):  # what was sent is at hand
                 path.write_bytes(draw_photo(url))

@@ -5,11 +5,15 @@ spreadsheet saved in the code page of its country, and bytes cannot tell which: 
 one, or two signs from Paris. Every code page that could have written the file is tried, and the readings are compared
 cell by cell in the columns that are sent. Where they agree it does not matter; where they differ it is the user who
 says so, with `encoding:`. The user's own words help: an encoding in which the columns they name do not exist is out.
+
+So the list of code pages is long on purpose. One that is missing could be the one that the file was written in, and
+the others could agree on a wrong reading: all of Windows reads the curly quotes of a Mac as the same accented letters.
 """
 
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,25 +21,97 @@ from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
-CANDIDATES: Final = (
-    *("cp932", "gb18030", "cp949", "big5"),  # East Asia: strict, so most of what is none of theirs fails
-    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1257", "mac_roman"),
+EASTERN: Final = ("cp932", "gb18030", "cp949", "big5", "cp950", "euc_jp")
+"""Strict: most of what is none of theirs fails."""
+SINGLE: Final = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874"),
+    *("mac_roman", "iso8859_15", "iso8859_2", "koi8_r", "cp437", "cp850", "cp852", "cp866"),
 )
-SHOWN: Final = {"cp932": "Shift-JIS, Japan", "gb18030": "China", "cp949": "Korea", "big5": "Taiwan", "cp1252": "West"}
-SMALLER: Final = {"cp932": "shift_jis", "gb18030": "gb2312", "cp949": "euc_kr", "big5": "big5"}
-"""The older sets that most texts of these countries are made of."""
-_MARKS: Final = "\u2018\u2019\u201c\u201d\u2013\u2014\u2026"
-_WEST: Final = _MARKS + "€\xa0°²³½" + "".join(map(chr, range(0xC0, 0x100)))
-COMMON: Final = {
-    "cp1251": frozenset(map(chr, range(0x410, 0x450))),
-    "cp1253": frozenset(map(chr, range(0x386, 0x3CF))),
-    "cp1250": frozenset(_MARKS + "ąćęłńóśźżčďěňřšťůžáéíýúőűÁČŘŠŽŁŚŻ"),
-    "cp1254": frozenset(_WEST + "ğışŞİĞ") - frozenset("ðýþÐÝÞ"),
-    "cp1257": frozenset(_MARKS + "āčēģīķļņšūžąęėįųŠŽĀ"),
-    "cp1252": frozenset(_WEST),
-    "mac_roman": frozenset(_WEST),
+"""A byte a character: each of them finds the same cells in the same places."""
+SHOWN: Final = {
+    "cp932": "Shift-JIS, Japan",
+    "euc_jp": "Japan",
+    "gb18030": "China",
+    "cp949": "Korea",
+    "big5": "Taiwan",
+    "cp950": "Taiwan",
+    "cp1250": "Central Europe",
+    "cp1251": "Cyrillic",
+    "cp1252": "West",
+    "cp1253": "Greek",
+    "cp1254": "Turkish",
+    "cp1255": "Hebrew",
+    "cp1256": "Arabic",
+    "cp1257": "Baltic",
+    "cp1258": "Vietnam",
+    "cp874": "Thailand",
+    "mac_roman": "Mac",
+    "koi8_r": "Cyrillic",
+    "cp437": "DOS",
+    "cp850": "DOS",
+    "cp852": "DOS",
+    "cp866": "DOS, Cyrillic",
 }
+FREQUENT: Final = {
+    "cp932": ("shift_jis", 0x98),
+    "euc_jp": ("shift_jis", 0x98),
+    "gb18030": ("gb2312", 0xD7),
+    "cp949": ("euc_kr", 0xC8),
+    "big5": ("big5", 0xC6),
+    "cp950": ("big5", 0xC6),
+}
+"""The older sets that most texts of these countries are made of; the frequent letters come first in each."""
+_MARKS: Final = "\u2018\u2019\u201c\u201d\u2013\u2014\u2026"
+_WEST: Final = _MARKS + "€\xa0°²³½àáâãäåæçèéêëìíîïñòóôõöøùúûüßœ"
+_CENTRAL: Final = frozenset(_MARKS + "ąćęłńóśźżčďěňřšťůžáéíýúőű")
+_CYRILLIC: Final = frozenset("оеаинтсрвлкмдпуяыьгзб")
+COMMON: Final = {
+    **dict.fromkeys(("cp1251", "koi8_r", "cp866"), _CYRILLIC),
+    "cp1253": frozenset("αοιετσνηυρπκμλςωάόίέήύώθ"),
+    **dict.fromkeys(("cp1250", "cp852", "iso8859_2"), _CENTRAL),
+    "cp1254": frozenset(_WEST + "ğ\u0131şi"),
+    "cp1255": frozenset(map(chr, range(0x5D0, 0x5EB))),
+    "cp1256": frozenset(map(chr, range(0x621, 0x64B))),
+    "cp1257": frozenset(_MARKS + "āčēģīķļņšūžąęėįų"),
+    "cp1258": frozenset("ăâđêôơư\u0300\u0301\u0303\u0309\u0323"),
+    "cp874": frozenset("กนรงอมวลสดทปบคยหตาเ\u0e34\u0e35\u0e48\u0e49"),
+    **dict.fromkeys(("cp1252", "mac_roman", "iso8859_15", "cp437", "cp850"), frozenset(_WEST)),
+}
+LATIN: Final = frozenset(
+    {
+        "cp1252",
+        "cp1250",
+        "cp1254",
+        "cp1257",
+        "cp1258",
+        "mac_roman",
+        "iso8859_15",
+        "iso8859_2",
+        "cp437",
+        "cp850",
+        "cp852",
+    }
+)
+HABIT: Final = {
+    "cp932": 0.13,
+    "gb18030": 0.12,
+    "big5": 0.11,
+    "cp949": 0.1,
+    "cp1252": 0.01,
+    "mac_roman": -0.2,
+    **dict.fromkeys(("iso8859_15", "iso8859_2", "koi8_r", "cp437", "cp850", "cp852", "cp866"), -0.3),
+    **dict.fromkeys(("cp950", "euc_jp"), -0.3),
+}
+"""What spreadsheets of today write, before what they do not; an Eastern code page that fits at all is seldom wrong."""
 PIECE: Final = 1 << 20
+LONGEST_LINE: Final = 8 << 20
+"""Characters; a text file whose line does not end is none, and it is refused before it fills the memory."""
+ESCAPES: Final = ("\x1b$B", "\x1b$@", "\x1b$A", "\x1b$)", "\x1b(J")
+"""How ISO-2022, the old way of mail to write East Asian texts in seven bits, changes sets: it passes for ASCII."""
+NOT_OF_FILES: Final = frozenset(
+    {"undefined", "idna", "punycode", "unicode-escape", "raw-unicode-escape", "mbcs", "oem"}
+)
+_PLAIN: Final = bytes(range(0x20, 0x7F)) + b"\t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +138,40 @@ class Unsaid:
 
 
 def is_known(name: str) -> bool:
-    """Whether Python knows an encoding by that name, and it is one of text."""
+    """Whether Python knows an encoding by that name, and it is one of files of text."""
     try:
-        return codecs.lookup(name)._is_text_encoding  # noqa: SLF001 the public way is to try it on data
-    except LookupError:
+        found = codecs.lookup(name)
+    except (LookupError, ValueError):  # a name may hold anything, half a character as well
         return False
+    return found._is_text_encoding and found.name not in NOT_OF_FILES  # noqa: SLF001 the public way is to try it
 
 
-def look(path: Path, said: str | None = None) -> Certain | Unsaid | Broken:
-    """How the file may be read; `said` is what the user says. Raises `OSError`."""
+def look(path: Path, said: str | None = None, *, longest_line: int = LONGEST_LINE) -> Certain | Unsaid | Broken:
+    """How the file may be read; `said` is what the user says, and is known. Raises `OSError`."""
     with path.open("rb") as file:
         head = file.read(4096)
+        if head.startswith(b"PK\3\4"):
+            return Broken(1, "this is an Excel workbook, or another zip: no text file", "name it .xlsx")
         if said is not None:
-            return _checked(file, said)
+            if not is_known(said):
+                return Broken(1, f"no encoding is called {said[:40]!r}", "as in  utf-8, cp932, cp1252, gb18030, cp949")
+            name = codecs.lookup(said).name
+            return _checked(file, "utf-8-sig" if name == "utf-8" else name, longest_line)
         if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return _checked(file, "utf-16")
+            return _checked(file, "utf-16", longest_line)
         if (codec := _by_zeros(head)) is not None:
-            return _checked(file, codec)
-        utf8 = _checked(file, "utf-8-sig")
-        if not isinstance(utf8, Broken) or head.startswith(codecs.BOM_UTF8):
+            return _checked(file, codec, longest_line)
+        utf8 = _checked(file, "utf-8-sig", longest_line)
+        if not isinstance(utf8, _NotOfCodec) or head.startswith(codecs.BOM_UTF8):
             return utf8
-        live = [codec for codec in CANDIDATES if _could_be(file, codec)]
-        file.seek(0)
-        sample = file.read(PIECE)
-        return Unsaid(tuple(sorted(live, key=lambda codec: -_likelihood(codec, sample)))) if live else utf8
+        live = [*(codec for codec in EASTERN if _could_be(file, codec)), *_that_have(_odd_bytes(file))]
+        sample, is_old = _foreign_lines(file), b"\r" in head and b"\n" not in head
+        order = sorted(live, key=lambda codec: -_likelihood(codec, sample, is_old=is_old))
+        return Unsaid(tuple(order)) if order else utf8
+
+
+class _NotOfCodec(Broken):
+    """Bytes that the encoding does not have: another one may."""
 
 
 def _by_zeros(head: bytes) -> str | None:
@@ -99,29 +185,39 @@ def _by_zeros(head: bytes) -> str | None:
     return "utf-16-le" if low * 2 > pairs and high == 0 else None
 
 
-def _checked(file: BinaryIO, codec: str) -> Certain | Broken:
+def _checked(file: BinaryIO, codec: str, longest_line: int) -> Certain | Broken:
     """Read all of it once; a table is rather refused before its first row than in its middle."""
     decoder = codecs.getincrementaldecoder(codec)()
-    lines = 1
+    name = "UTF-8" if codec == "utf-8-sig" else codec
+    lines, length = 1, 0
     for piece, is_last in _pieces(file):
         try:
             text = decoder.decode(piece, is_last)
         except UnicodeDecodeError as error:
-            line = lines + error.object[: error.start].count(b"\n")
+            line = lines + _line_ends(error.object[: error.start].decode("latin-1"))
             byte = f"byte {error.object[error.start]:#04x}" if error.start < len(error.object) else "the end"
-            name = "UTF-8" if codec == "utf-8-sig" else codec
-            return Broken(line, f"{byte} is not {name}", 'save it as UTF-8 (in Excel: "CSV UTF-8")')
+            return _NotOfCodec(line, f"{byte} is not {name}", 'save it as UTF-8 (in Excel: "CSV UTF-8")')
+        except UnicodeError as error:  # UTF-16 and UTF-32 without the mark that they need
+            return Broken(lines, f"not {name}: {error}", 'save it as UTF-8 (in Excel: "CSV UTF-8")')
         if "\0" in text:
-            line = lines + text[: text.index("\0")].count("\n")
+            line = lines + _line_ends(text[: text.index("\0")])
             return Broken(line, "a NUL byte: this is no text file", "save it as CSV UTF-8")
-        lines += text.count("\n")
+        if "\x1b" in text and any(escape in text for escape in ESCAPES):
+            return Broken(lines, "not UTF-8 but ISO-2022", "say so with  encoding: iso2022_jp, or save it as UTF-8")
+        last = max(text.rfind("\n"), text.rfind("\r"))
+        length = length + len(text) if last < 0 else len(text) - last - 1
+        lines += _line_ends(text)
+        if length > longest_line:
+            return Broken(lines, f"a line of more than {longest_line >> 20} MB", "is this a table?")
     return Certain(codec)
+
+
+def _line_ends(text: str) -> int:
+    return text.count("\n") or text.count("\r")
 
 
 def _could_be(file: BinaryIO, codec: str) -> bool:
     """Whether a person's program could have written this in that code page."""
-    if codec == "mac_roman" and not _has_old_line_ends(file):
-        return False
     decoder = codecs.getincrementaldecoder(codec)()
     try:
         return not any(
@@ -131,41 +227,65 @@ def _could_be(file: BinaryIO, codec: str) -> bool:
         return False
 
 
+def _odd_bytes(file: BinaryIO) -> frozenset[int]:
+    """The bytes that occur in the file, but for printable ASCII."""
+    return frozenset().union(*(piece.translate(None, _PLAIN) for piece, _ in _pieces(file)))
+
+
+def _that_have(odd: frozenset[int]) -> Iterator[str]:
+    """The single-byte code pages in which these bytes are characters that a sheet may hold."""
+    for codec in SINGLE:
+        try:
+            if not any(map(_is_impossible, bytes(odd).decode(codec))):
+                yield codec
+        except UnicodeDecodeError:
+            continue
+
+
 @lru_cache(maxsize=1 << 16)
 def _is_impossible(char: str) -> bool:
     """Controls, characters that are not assigned, private ones: no sheet holds them."""
     return char not in "\t\r\n" and unicodedata.category(char) in ("Cc", "Cn", "Co", "Cs")
 
 
-def _likelihood(codec: str, sample: bytes) -> float:
+def _likelihood(codec: str, sample: bytes, *, is_old: bool) -> float:
     """In which order readings are shown: by the share of letters that are common where the code page is used.
 
-    What was written in another one comes out as rare letters: `common` names, for the East, the older and smaller set
-    that nearly all of a text is made of. A Japanese text has kana.
+    What was written in another one comes out as rare letters, and as words of two scripts: of Latin letters few beyond
+    ASCII stand together, and no others stand beside ASCII's. A Japanese text has kana; a Mac's may have its line ends.
     """
-    letters = [char for char in sample.decode(codec, "ignore") if char > "\x7f"]
+    text = sample.decode(codec, "ignore")
+    letters = [char for char in text if char > "\x7f"]
     share = sum(_is_common(codec, char) for char in letters) / max(1, len(letters))
-    has_kana = codec == "cp932" and any("\u3041" <= char <= "\u30ff" for char in letters)
+    has_kana = codec in ("cp932", "euc_jp") and any("\u3041" <= char <= "\u30ff" for char in letters)
     hangul = sum("\uac00" <= char <= "\ud7a3" for char in letters) if codec == "cp949" else 0
     is_korean = hangul > 0.9 * max(1, len(letters))
-    return share + has_kana + is_korean / 2 + {"cp932": 0.03, "gb18030": 0.02, "cp1252": 0.01}.get(codec, 0.0)
+    habit = HABIT.get(codec, 0.0) + (1.2 if codec == "mac_roman" and is_old else 0.0)
+    odd = r"[^\x00-\x7f]{4,}" if codec in LATIN else r"(?<=[A-Za-z])[^\x00-\x7f]+|[^\x00-\x7f]+(?=[A-Za-z])"
+    share -= sum(map(len, re.findall(odd, text))) / max(1, len(letters))
+    return share + has_kana + is_korean / 2 + habit
 
 
 @lru_cache(maxsize=1 << 16)
 def _is_common(codec: str, char: str) -> bool:
     if codec in COMMON:
-        return char in COMMON[codec]
+        return char.lower() in COMMON[codec]
+    smaller, last = FREQUENT[codec]
     try:
-        return bool(char.encode(SMALLER[codec])) and unicodedata.category(char)[0] in "LN"
+        return char.encode(smaller)[0] <= last and unicodedata.category(char)[0] in "LNP"
     except UnicodeEncodeError:
         return False
 
 
-def _has_old_line_ends(file: BinaryIO) -> bool:
-    """Carriage returns alone: what the "CSV (Macintosh)" of a spreadsheet writes."""
-    file.seek(0)
-    head = file.read(1 << 16)
-    return b"\r" in head and b"\n" not in head
+def _foreign_lines(file: BinaryIO) -> bytes:
+    """Lines that hold more than ASCII, as many as are needed to know a language."""
+    found = b""
+    for piece, _ in _pieces(file):
+        if not piece.isascii():
+            found += b"\n".join(line for line in piece.splitlines() if not line.isascii())
+        if len(found) > PIECE // 4:
+            break
+    return found
 
 
 def _pieces(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:

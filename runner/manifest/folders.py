@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Folder
 from runner.manifest.items import Item, is_wanted
 from runner.manifest.templates import Names, cell
-from runner.model import LocalFiles
-from runner.rules.names import natural
+from runner.model import InputProblem, LocalFiles
 
 PICTURES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+NOT_TAKEN: Final = frozenset(
+    {".heic", ".heif", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
+)
+"""Photos too, in a person's eyes: that they are left out is told."""
 
 
 def photos(
-    source: Folder, base: Path, fields: Callable[[str], dict[str, Any]], local: LocalFiles | None, findings: Findings
+    source: Folder, fields: Callable[[str], dict[str, Any]], local: LocalFiles | None, findings: Findings
 ) -> Iterator[Item]:
     """The photos of a folder in their natural order; `fields` makes a job's media field of a path.
 
@@ -27,18 +31,20 @@ def photos(
     if local is None:
         findings.error("source", place, "photos of this machine cannot be sent from here", "give image_urls instead")
         return
-    folder = base / source.folder
-    if not folder.is_dir():
-        hint = "paths are from the manifest's folder"
-        findings.error("source", place, f"{source.folder}: no such folder", hint)
+    found = local.below(source.folder, source.glob)
+    if isinstance(found, InputProblem):
+        findings.error(found.code, place, found.message, found.hint)
         return
-    found = [path for path in folder.glob(source.glob) if path.suffix.lower() in PICTURES and path.is_file()]
-    if not found:
+    endings = {name: PurePosixPath(name).suffix.lower() for name in found}
+    if left := Counter(ending for ending in endings.values() if ending in NOT_TAKEN):
+        shown = ", ".join(f"{count:,} {ending}" for ending, count in sorted(left.items()))
+        findings.warn("photos-left", place, f"not sent, of {source.folder}: {shown}", "save them as JPEG, PNG or WebP")
+    names = [name for name, ending in endings.items() if ending in PICTURES]
+    if not names:
         message = f"no photos match {source.glob!r} in {source.folder}"
         hint = f"photos end in {', '.join(sorted(PICTURES))}"
         findings.error("source", source.places.get("glob", place), message, hint)
         return
-    names = sorted((path.relative_to(folder).as_posix() for path in found), key=natural)
     for path in local.ahead([f"{source.folder.rstrip('/')}/{name}" for name in names]):
         item = _item(path, source, fields(path))
         if source.where is None or is_wanted(source.where, source.places["where"], item, findings):

@@ -15,11 +15,11 @@ from typing import Any, Final
 import jsonschema_rs
 import yaml
 
+from runner.manifest.columns import Source
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.matrix import Matrix
 from runner.manifest.presets import PRESETS
 from runner.manifest.schema import NAME_PATTERN, head_schema
-from runner.manifest.sources import Source
 from runner.manifest.templates import TemplateProblem, compiled, condition, is_template
 from runner.manifest.yaml_core import Document, is_quoted
 
@@ -89,7 +89,7 @@ class Head:
         texts = [*_texts(self.fields), self.path or "", *(text for o in self.overrides for text in _texts(o.fields))]
         if self.matrix:
             texts += [text for fields in self.matrix.all_fields for text in _texts(fields)]
-        found: set[str] = set()
+        found = set(self.matrix.names) if self.matrix else set()
         for text in texts:
             if is_template(text):
                 try:

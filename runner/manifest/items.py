@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.templates import Condition, Scope, TemplateProblem, unknown_name
 
 At = Callable[..., Place]
 """Where a field stands, or an item of it: `at("image_urls", 2)`. Unknown ones stand where their job begins."""
+_SEPARATOR: Final = re.compile(r"[|\s,;]")
+"""Without one of these a text holds one URL."""
 
 
 @dataclass(slots=True)
@@ -41,14 +43,14 @@ def key_of(name: str) -> str:
 def split_urls(text: str) -> list[str]:
     """Several URLs or paths in one text, by `|` or a line break.
 
-    URLs also by white space, or by a comma before the next scheme, as WooCommerce writes them.
+    URLs also by white space, or by a comma or semicolon before the next scheme, as WooCommerce writes them.
     """
-    if "|" not in text and "\n" not in text and " " not in text and "," not in text and "\t" not in text:
+    if _SEPARATOR.search(text) is None:
         return [text] if text else []
     found: list[str] = []
     for part in re.split(r"[|\r\n]+", text):
-        pieces = re.split(r"\s+|,\s*(?=https?://)", part.strip()) if "://" in part else [part]
-        found += [piece.strip().rstrip(",") for piece in pieces]
+        pieces = re.split(r"\s+|[,;]\s*(?=https?://)", part.strip(), flags=re.IGNORECASE) if "://" in part else [part]
+        found += [piece.strip().rstrip(",;") for piece in pieces]
     return [piece for piece in found if piece]
 
 

@@ -260,7 +260,9 @@ class Job:
             self._check_size(rules)
 
     def _check_size(self, rules: InputRules | None) -> None:
-        size = len(self.body) + sum(4 * ((file.bytes + 2) // 3) for file in self._local.values())
+        texts = (text for value in self.inputs.values() for text in (value if isinstance(value, list) else [value]))
+        photos = [self._local[text] for text in texts if isinstance(text, str) and text in self._local]
+        size = len(self.body) + sum(4 * ((photo.bytes + 2) // 3) for photo in photos)  # twice in it, sent twice
         if size > LARGEST_BODY:
             message = f"the request would be {size >> 20} MiB, and {LARGEST_BODY >> 20} MiB are taken"
             kinds = self._all.kinds(rules)

@@ -107,6 +107,11 @@ class Matrix:
         return frozenset().union(*sets)
 
     @property
+    def names(self) -> frozenset[str]:
+        """The names that its conditions ask for."""
+        return frozenset().union(*(when.names for _, when, _ in self._conditional))
+
+    @property
     def all_fields(self) -> list[Mapping[str, Any]]:
         """What each value sets: templates may stand in it."""
         return [value.fields for values in self._axes.values() for value in values]

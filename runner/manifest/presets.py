@@ -7,14 +7,15 @@ shop has used is known; which one a sheet has is seen by its header.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.items import key_of, split_urls
-from runner.manifest.tables import Cells
+from runner.manifest.tables import Cells, cell_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +56,14 @@ PRESETS: Final[Mapping[str, Preset]] = {
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of a product: its URL, its place from 1, and the row and column it stands in."""
+    """One picture of a product: its URL, its place from 1, the column it stands in, and its row."""
 
     url: str
     position: int
+    column: int
     line: int
     number: int
-    column: int
+    cells: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +71,56 @@ class Group:
     """A product."""
 
     name: str
-    line: int
-    number: int
-    """Of its first row, in the file and in the spreadsheet."""
-    cells: Sequence[str]
-    pictures: tuple[Picture, ...]
     named_by: int
     """The column that its name stands in."""
+    rows: Sequence[Cells]
+    cells: Sequence[str]
+    """Its texts: in each column the first that is not empty."""
+    pictures: tuple[Picture, ...]
+    pictured_in: int
+    """The first column that pictures may stand in."""
+
+    @property
+    def line(self) -> int:
+        """Where it begins in the file."""
+        return self.rows[0][0]
+
+    @property
+    def number(self) -> int:
+        """Where it begins in the spreadsheet."""
+        return self.rows[0][1]
+
+
+SIGNS: Final = {
+    "shopify": (("handle", "url_handle"), ("image_src", "product_image_url")),
+    "woocommerce": (("type",), ("sku",), ("name",), ("images",), ("published",)),
+    "google-merchant": (("id",), ("title",), ("image_link",)),
+}
+"""The columns by which an export is known: one of each."""
 
 
 def recognised(header: Sequence[str]) -> Preset | None:
     """The preset that a header belongs to, where that is plain."""
     keys = {key_of(name) for name in header}
-    signs = {
-        "shopify": ({"handle", "image_src"}, {"url_handle", "product_image_url"}),
-        "woocommerce": ({"type", "sku", "name", "images", "published"},),
-        "google-merchant": ({"id", "title", "image_link"},),
-    }
-    return next((PRESETS[name] for name, sets in signs.items() if any(sign <= keys for sign in sets)), None)
+    fitting = (name for name, signs in SIGNS.items() if all(keys.intersection(sign) for sign in signs))
+    return next((PRESETS[name] for name in fitting), None)
 
 
 def groups(
-    preset: Preset, header: Sequence[str], rows: Iterator[Cells], findings: Findings, label: str
+    preset: Preset,
+    header: Sequence[str],
+    rows: Iterator[Cells],
+    pictures: Sequence[int] | None,
+    findings: Findings,
+    label: str,
 ) -> Iterator[Group]:
-    """The products of a sheet; what is wrong with the sheet goes to the findings."""
+    """The products of a sheet; what is wrong with the sheet goes to the findings.
+
+    `pictures` are the columns of pictures, where the user names them.
+    """
     keys = [key_of(name) for name in header]
     naming = [keys.index(key) for key in preset.group if key in keys]
-    images = [keys.index(key) for key in preset.images if key in keys]
+    images = pictures or [index for wanted in preset.images for index, key in enumerate(keys) if key == wanted]
     if not naming or not images:
         missing = preset.group if not naming else preset.images
         message = f"the preset {preset.name} needs a column {' or '.join(repr(key) for key in missing)}"
@@ -108,28 +133,30 @@ def groups(
         index = next((index for index in naming if cells[index].strip()), naming[0])
         return cells[index].strip(), index
 
-    filled = (row for row in rows if any(cell.strip() for cell in row[2]))
-    if preset.spans_rows:
-        for (name, index), members in groupby(filled, key=name_of):
-            yield _group(name, index, list(members), images, position)
-    else:
-        for row in filled:
-            name, index = name_of(row)
-            yield _group(name, index, [row], images, position)
+    filled = (row for row in rows if any(map(str.strip, row[2])))
+    for (name, index), members in groupby(filled, key=name_of):
+        for one in [list(members)] if preset.spans_rows else [[row] for row in members]:
+            found = _pictures(one, images, position, findings, label)
+            cells = [next((row[2][i] for row in one if row[2][i].strip()), "") for i in range(len(header))]
+            yield Group(name, index, one, cells, found, images[0])
 
 
-def _group(name: str, named_by: int, rows: list[Cells], images: list[int], position: int | None) -> Group:
-    line, number, first = rows[0]
-    cells = [next((row[2][i] for row in rows if row[2][i].strip()), "") for i in range(len(first))]
+def _pictures(
+    rows: Sequence[Cells], images: Sequence[int], position: int | None, findings: Findings, label: str
+) -> tuple[Picture, ...]:
+    """The pictures of a product by their positions, those without one where they stand; each once."""
     found: list[tuple[int, Picture]] = []
-    for row_line, row_number, row in rows:
-        place = row[position].strip() if position is not None else ""
+    for line, number, cells in rows:
+        said = cells[position].strip() if position is not None else ""
+        place = re.fullmatch(r"(\d{1,8})(?:[.,]0+)?", said, re.ASCII)
         for column in images:
-            for url in split_urls(row[column].strip()):
-                rank = int(place) if place.isdecimal() and len(place) < 9 else len(found) + 1
-                found.append((rank, Picture(url, 0, row_line, row_number, column)))
+            for url in split_urls(cells[column].strip()):
+                found.append((int(place[1]) if place else len(found) + 1, Picture(url, 0, column, line, number, cells)))
+                if said and not place and position is not None:
+                    where = Place(line=line, cell=cell_name(position, number), file=label)
+                    findings.error("position", where, f"{said[:40]!r} is no picture's position", "1, 2, 3 …")
     found.sort(key=lambda ranked: ranked[0])
-    once = {picture.url: picture for _, picture in reversed(found)}  # a variant repeats its product's picture
-    kept = [picture for _, picture in found if once[picture.url] is picture]
-    pictures = [Picture(p.url, n, p.line, p.number, p.column) for n, p in enumerate(kept, start=1)]
-    return Group(name, line, number, cells, tuple(pictures), named_by)
+    once: dict[str, Picture] = {}
+    for _, picture in found:  # a variant repeats its product's picture
+        once.setdefault(picture.url, picture)
+    return tuple(replace(picture, position=n) for n, picture in enumerate(once.values(), start=1))

@@ -14,6 +14,7 @@ from typing import Any, Final
 from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
 from runner.manifest.assembly import Assembly
+from runner.manifest.columns import Given, Source
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
 from runner.manifest.folders import photos
 from runner.manifest.head import ENDINGS, Folder, Head, Settings
@@ -22,7 +23,7 @@ from runner.manifest.jobs import DEFAULT_MODEL, MEDIA
 from runner.manifest.jsonl import read_jsonl
 from runner.manifest.presets import PRESETS
 from runner.manifest.readings import decide, delimiter_of
-from runner.manifest.sources import Given, Reopen, RulesOf, Source, items
+from runner.manifest.sources import Reopen, RulesOf, items
 from runner.manifest.tables import open_text
 from runner.manifest.twins import refuse_twins
 from runner.manifest.workbook import open_workbook
@@ -32,6 +33,8 @@ from runner.model import JobSpec, LocalFiles
 
 FORMATS: Final = {".yaml": "yaml", ".yml": "yaml", **ENDINGS}
 LARGEST_TABLE: Final = 4 << 30
+LONGEST_LINE: Final = 128 << 20
+"""Characters of one line of JSONL: a job with photos inside it, as `data:` URIs, is long."""
 NOT_IN_YAML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
 """Control characters, and the line breaks of YAML 1.1 that no editor shows: the parser would fold them away."""
 
@@ -190,7 +193,7 @@ class _Reading:
 
     def _from(self, source: Source | Folder) -> Iterator[Item]:
         if isinstance(source, Folder):
-            yield from photos(source, self._path.parent, self._media_of, self._local, self._findings)
+            yield from photos(source, self._media_of, self._local, self._findings)
             return
         path = self._path if source.is_alone else self._path.parent / source.file
         label = str(self._path) if source.is_alone else source.file
@@ -255,7 +258,7 @@ class _Reading:
         return None
 
     def _json_lines(self, source: Source, path: Path, label: str) -> Iterator[Item]:
-        codec = self._certain(encoding.look(path, source.encoding or "utf-8-sig"), label)
+        codec = self._certain(encoding.look(path, source.encoding or "utf-8-sig", longest_line=LONGEST_LINE), label)
         if codec is None:
             return
         with path.open(encoding=codec, newline="\n") as file:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
-from itertools import zip_longest
+from dataclasses import dataclass, replace
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Final
 
+from runner.manifest.columns import Given, Source, sent_columns
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.encoding import SHOWN
-from runner.manifest.sources import Given, Source, sent_columns
-from runner.manifest.tables import Cells, cell_name, open_text
+from runner.manifest.encoding import SHOWN, SINGLE
+from runner.manifest.tables import Cells, Sheet, cell_name, open_text
 from runner.manifest.templates import is_template
 from runner.model import InputRules
 
-MOST_SHOWN: Final = 4
-Reading = tuple[str, str]
-"""A code page, and what a cell says in it."""
+MOST_SHOWN: Final = 6
+MOST_CELLS: Final = 3
+"""Cells that are shown, where one does not tell all readings apart."""
+LOOKED_AT: Final = 100_000
+"""Rows that are looked at beyond the first that differs, for cells that tell more readings apart."""
+WINDOW: Final = 40
+Texts = tuple[str, ...]
+"""What the cells that differ say in one code page."""
 
 
 def delimiter_of(source: Source) -> str | None:
@@ -39,17 +44,41 @@ def decide(
     live = _that_have_the_columns(source, path, label, codecs, rules, given)
     best = next(iter(live))
     option = "--encoding" if source.is_alone else "encoding:"
-    found = _difference(source, path, label, live)
-    if found is None:
+    place, readings = _readings(source, path, label, live)
+    if len(set(readings.values())) < 2:
         hint = f"say so with  {option} {best}, or save it as CSV UTF-8"
         findings.warn("encoding", Place(file=label), f"it is not UTF-8: read as {_named(best)}", hint)
         return best
-    place, readings = found
-    shown = [f"{_named(codec)}: {text}" for codec, text in readings]
-    hint = "\n".join([*shown, f"say which with  {option} {readings[0][0]}  (or another), or save it as CSV UTF-8"])
+    firsts: dict[Texts, str] = {}
+    for codec, texts in readings.items():
+        firsts.setdefault(texts, codec)
+    starts = _starts(firsts)
+    shown = [f"{_named(codec)}: {_shown(texts, starts)}" for texts, codec in firsts.items()][:MOST_SHOWN]
+    if len(firsts) > MOST_SHOWN:
+        shown.append(f"or {', '.join(list(firsts.values())[MOST_SHOWN:])}")
+    hint = "\n".join([*shown, f"say which with  {option} {best}  (or another), or save it as CSV UTF-8"])
     message = "it is not UTF-8, and what is sent would differ from encoding to encoding"
     findings.error("encoding", replace(place, file=label), message, hint)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """One way to split the file into cells, and the code pages that split it so."""
+
+    codec: str
+    members: tuple[str, ...]
+
+    def text(self, cell: str, member: str) -> str:
+        """What the cell says in a code page."""
+        return cell if self.codec == member or cell.isascii() else cell.encode("latin-1").decode(member)
+
+
+def _readers(codecs: Sequence[str]) -> list[_Reader]:
+    """All single-byte code pages have their delimiters, quotes and line ends in the same places: one reader does."""
+    single = tuple(codec for codec in codecs if codec in SINGLE)
+    readers = [_Reader(codec, (codec,)) for codec in codecs if codec not in SINGLE]
+    return [*readers, _Reader("latin-1", single)] if single else readers
 
 
 def _that_have_the_columns(
@@ -59,54 +88,99 @@ def _that_have_the_columns(
 
     All of them, where none has these columns.
     """
-    live: dict[str, set[int]] = {}
-    for codec in codecs:
-        with open_text(path, codec, delimiter_of(source), Findings(label), label) as sheet:
-            columns = sent_columns(source, sheet.header, rules, given) if sheet is not None else None
-        if columns is not None:
-            live[codec] = columns
-    return live or {codec: set() for codec in codecs}
+    found: dict[str, set[int]] = {}
+    for reader in _readers(codecs):
+        with open_text(path, reader.codec, delimiter_of(source), Findings(label), label) as sheet:
+            for codec in reader.members if sheet is not None else ():
+                header = [reader.text(cell, codec) for cell in sheet.header] if sheet is not None else []
+                columns = sent_columns(source, header, rules, given)
+                if columns is not None:
+                    found[codec] = columns
+    return {codec: found[codec] for codec in codecs if codec in found} or {codec: set() for codec in codecs}
 
 
-def _difference(
+def _readings(source: Source, path: Path, label: str, live: Mapping[str, set[int]]) -> tuple[Place, dict[str, Texts]]:
+    """What the first cells that are sent and differ say in each code page; no more of them than tell readings apart."""
+    readings: dict[str, Texts] = dict.fromkeys(live, ())
+    place = Place()
+    for where, texts in islice(_differing(source, path, label, live), LOOKED_AT):
+        finer = {codec: (*readings[codec], texts[codec]) for codec in live}
+        if len(set(finer.values())) > len(set(readings.values())):
+            place = where if not any(readings.values()) else place
+            readings = finer
+        if len(next(iter(readings.values()))) == MOST_CELLS or len(set(readings.values())) == len(live):
+            break
+    return place, readings
+
+
+def _differing(
     source: Source, path: Path, label: str, live: Mapping[str, set[int]]
-) -> tuple[Place, list[Reading]] | None:
-    """The first cell that is sent and that the code pages read differently, with the readings."""
+) -> Iterator[tuple[Place, Mapping[str, str]]]:
+    """The cells that are sent and that the code pages read differently, each with its readings."""
+    readers = _readers(list(live))
     with ExitStack() as stack:
-        opened = [
-            stack.enter_context(open_text(path, codec, delimiter_of(source), Findings(label), label)) for codec in live
+        opened: list[Sheet | None] = [
+            stack.enter_context(open_text(path, reader.codec, delimiter_of(source), Findings(label), label))
+            for reader in readers
         ]
         sheets = [sheet for sheet in opened if sheet is not None]
-        if len(sheets) < len(live):
-            return Place(), _distinct(live, ["a table" if sheet else "no table" for sheet in opened])
+        if len(sheets) < len(opened):
+            yield Place(), _of_members(readers, ["a table" if sheet else "no table" for sheet in opened])
+            return
+        sent = sorted(set().union(*live.values()))
         for rows in zip_longest(*(sheet.rows for sheet in sheets)):
-            if found := _differing(rows, live):
-                return found
-    return None
+            if found := _unlike(rows, readers):
+                yield found
+                return
+            yield from _cells_that_differ(rows, readers, sent)
 
 
-def _differing(rows: Sequence[Cells | None], live: Mapping[str, set[int]]) -> tuple[Place, list[Reading]] | None:
+def _unlike(rows: Sequence[Cells | None], readers: Sequence[_Reader]) -> tuple[Place, Mapping[str, str]] | None:
+    """Where even the cells are not the same in number: the letters of some code pages hold a delimiter, or a quote."""
+    shapes = {row and (row[0], row[1], len(row[2])) for row in rows}
+    if len(shapes) == 1:
+        return None
+    line = next(row[0] for row in rows if row is not None)
+    return Place(line=line), _of_members(
+        readers, [f"row {row[1]} of {len(row[2])} cells" if row is not None else "the end" for row in rows]
+    )
+
+
+def _cells_that_differ(
+    rows: Sequence[Cells | None], readers: Sequence[_Reader], sent: Sequence[int]
+) -> Iterator[tuple[Place, Mapping[str, str]]]:
     known = [row for row in rows if row is not None]
-    line, number, _ = known[0]
-    if len(known) < len(rows) or len({len(cells) for _, _, cells in known}) > 1:
-        shown = [f"{len(row[2])} cells" if row is not None else "the end" for row in rows]
-        return Place(line=line), _distinct(live, shown)
-    sent = set().union(*live.values())
-    if any(is_template(cells[index]) for _, _, cells in known for index in sent if index < len(cells)):
-        sent = set(range(len(known[0][2])))
-    for index in sorted(sent):
-        texts = [cells[index] for _, _, cells in known if index < len(cells)]
-        if len(set(texts)) > 1:
-            return Place(line=line, cell=cell_name(index, number)), _distinct(live, [text[:60] for text in texts])
-    return None
+    line, number, first = known[0]
+    if any(is_template(cells[index]) for _, _, cells in known for index in sent):
+        sent = range(len(first))
+    for index in sent:
+        cells = [row[2][index] for row in known]
+        if cells[0].isascii() and cells.count(cells[0]) == len(cells):
+            continue
+        pairs = zip(readers, cells, strict=True)
+        texts = {codec: reader.text(cell, codec) for reader, cell in pairs for codec in reader.members}
+        if len(set(texts.values())) > 1:
+            yield Place(line=line, cell=cell_name(index, number)), texts
 
 
-def _distinct(live: Mapping[str, set[int]], texts: Sequence[str]) -> list[Reading]:
-    """Each reading once, with the likeliest code page that has it."""
-    found: dict[str, str] = {}
-    for codec, text in zip(live, texts, strict=False):
-        found.setdefault(text, codec)
-    return [(codec, repr(text)) for text, codec in found.items()][:MOST_SHOWN]
+def _of_members(readers: Sequence[_Reader], texts: Sequence[str]) -> dict[str, str]:
+    return {codec: text for reader, text in zip(readers, texts, strict=True) for codec in reader.members}
+
+
+def _shown(texts: Texts, starts: Sequence[int]) -> str:
+    """What the cells say, each around the place where the readings part."""
+    pieces = [("…" if start else "") + text[start : start + WINDOW] for text, start in zip(texts, starts, strict=True)]
+    return ", ".join(map(repr, pieces))
+
+
+def _starts(readings: Iterable[Texts]) -> list[int]:
+    """Of each cell, a little before the first letter in which its readings differ."""
+    return [max(0, _parting(texts) - WINDOW // 2) for texts in zip(*readings, strict=True)]
+
+
+def _parting(texts: Sequence[str]) -> int:
+    """The first letter in which texts differ."""
+    return next((n for n, letters in enumerate(zip(*texts, strict=False)) if len(set(letters)) > 1), 0)
 
 
 def _named(codec: str) -> str:

@@ -14,11 +14,11 @@ from typing import Final
 
 from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
+from runner.manifest.columns import NAMING, NUMBERED, SYNONYMS
 from runner.manifest.diagnostics import Findings, InvalidManifest
 from runner.manifest.head import ENDINGS
 from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised
-from runner.manifest.sources import NAMING, NUMBERED, SYNONYMS
 from runner.manifest.tables import Sheet, open_text
 from runner.manifest.workbook import open_workbook
 

@@ -1,8 +1,8 @@
 """Tables, by whichever program they were saved: rows of cells with their places.
 
-`csv.Sniffer` takes the letter `r` for a delimiter where there is one column, so delimiters are counted here, outside
-quotes, in the header and the first rows. A ragged row, a quote that is never closed and a cell of megabytes are errors:
-whatever was meant, it is not what would be sent.
+`csv.Sniffer` takes the letter `r` for a delimiter where there is one column, so the delimiter is found here: the first
+rows are read with each of the four, and the one that gives them as many cells as the header wins. A ragged row, a
+quote that is never closed and a cell of megabytes are errors: whatever was meant, it is not what would be sent.
 """
 
 from __future__ import annotations
@@ -10,23 +10,32 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from runner.errors import InputMissing
 from runner.manifest.diagnostics import Findings, Place
 
-DELIMITERS: Final = (",", ";", "\t", "|")
+DELIMITERS: Final = ("\t", ";", "|", ",")
+"""The rarer in texts before the commoner, where rows tell no difference."""
 LARGEST_CELL: Final = 1 << 20
-LONGEST_LINE: Final = 8 << 20
-"""A text file whose first line does not end is none; it is refused before it fills the memory."""
+SEPARATOR: Final = re.compile(r'\ufeff?sep=([^\r\n"])(?:\r\n?|\n|\Z)', re.IGNORECASE)
+"""Excel's first line, which says what stands between cells."""
 SAMPLE: Final = 1 << 18
+ROWS_SAMPLED: Final = 40
 MOST_COLUMNS: Final = 4096
-SPOILT: Final = re.compile(r"#(REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|BLOCKED!|CONNECT!|FIELD!)")
-"""What a spreadsheet shows where a formula failed."""
+SPOILT: Final = re.compile(
+    r"#(?:[\u00a1\u00bf]?[^\W\d_a-z]{2,}(?:/0)?[!?]|N/A|N/D|NV|NB|\u041d/\u0414|GETTING_DATA|#{2,})|Err:\d{3}"
+)
+"""What a spreadsheet shows where a formula failed, in any of its languages, or a cell is too narrow for its value."""
+MERGED: Final = "#MERGED!"
+UNCALCULATED: Final = "#UNCALCULATED!"
+"""Marks of ours, for cells of a workbook that look empty and are not."""
+NAMELESS: Final = "the first row names the columns: id, prompt, image_urls"
 
 Cells = tuple[int, int, Sequence[str]]
 """The line on which a row begins, its row in the spreadsheet, and its cells."""
@@ -39,60 +48,92 @@ class Sheet:
     header: Sequence[str]
     rows: Iterator[Cells]
     header_line: int = 1
+    header_row: int = 1
+    """Where the header stands in the file, and in the spreadsheet."""
 
 
 def cell_name(index: int, row: int) -> str:
     """A spreadsheet's name for a cell; the column counts from 0, the row from 1."""
+    return f"{column_name(index)}{row}"
+
+
+def column_name(index: int) -> str:
+    """A spreadsheet's letters for a column that counts from 0."""
     letters, index = "", index + 1
     while index:
         index, rest = divmod(index - 1, 26)
         letters = chr(65 + rest) + letters
-    return f"{letters}{row}"
+    return letters
+
+
+def what_spoilt(text: str) -> str:
+    """What is wrong with a cell that `SPOILT` knows."""
+    match text:
+        case "#MERGED!":
+            return "it is part of merged cells, of which only the first has the value: unmerge them"
+        case "#UNCALCULATED!":
+            return "a formula that was never worked out: open the workbook in a spreadsheet, and save it"
+        case _:
+            return f"{text} is a spreadsheet's error, not a value"
 
 
 @contextmanager
 def open_text(path: Path, codec: str, delimiter: str | None, findings: Findings, label: str) -> Iterator[Sheet | None]:
-    """A CSV or TSV file in a known encoding; `None` where it has no header, which is then in the findings."""
+    """A CSV or TSV file in a known encoding; `None` where it has no header, which is then in the findings.
+
+    That it can be decoded, and that no line of it is endless, was seen before (`encoding.look`).
+    """
     try:
         file = path.open(encoding=codec, newline="")
     except OSError as error:
         raise InputMissing(f"{path}: {error.strerror}") from error
     with file:
-        separator, skipped = _declared(file)
-        delimiter = delimiter or separator or _delimiter(_sample(file))
-        yield _sheet(file, delimiter, skipped, findings, label)
+        sample = file.read(SAMPLE)
+        declared = SEPARATOR.match(sample)
+        mark = len(sample) - len(sample.removeprefix("\ufeff"))
+        file.seek(0)
+        file.read(declared.end() if declared else mark)
+        delimiter = delimiter or (declared[1] if declared else _delimiter(sample[mark:]))
+        yield _sheet(file, delimiter, 1 if declared else 0, findings, label)
 
 
 def _sheet(file: io.TextIOWrapper, delimiter: str, skipped: int, findings: Findings, label: str) -> Sheet | None:
     csv.field_size_limit(LARGEST_CELL)
-    reader = csv.reader(_bounded(file), delimiter=delimiter, strict=True)
+    reader = csv.reader(file, delimiter=delimiter, strict=True)
+    number, line, header = 0, 1 + skipped, []
     try:
-        header = next(reader, [])
+        for header in reader:
+            number += 1
+            if any(map(str.strip, header)):
+                break
+            line = reader.line_num + skipped + 1
     except csv.Error as error:
-        _syntax(error, reader.line_num + skipped, findings, label)
+        _syntax(error, line, findings, label)
         return None
-    if not any(cell.strip() for cell in header) or len(header) > MOST_COLUMNS:
-        hint = "the first row names the columns: id, prompt, image_urls"
-        what = "an empty table" if len(header) <= MOST_COLUMNS else f"a header of {len(header):,} columns"
-        findings.error("empty", Place(file=label), what, hint)
+    if not any(map(str.strip, header)):
+        findings.error("empty", Place(file=label), "an empty table", NAMELESS)
         return None
-    rows = _rows(reader, len(header), skipped, findings, label)
-    return Sheet([cell.strip("\ufeff") for cell in header], rows, 1 + skipped)
+    if len(header) > MOST_COLUMNS:
+        message = f"a header of {len(header):,} columns; at most {MOST_COLUMNS:,} are read"
+        findings.error("too-large", Place(line=line, file=label), message, "is the first row the header?")
+        return None
+    return Sheet(header, _rows(reader, len(header), number, skipped, findings, label), line, number)
 
 
-def _rows(reader: Any, width: int, skipped: int, findings: Findings, label: str) -> Iterator[Cells]:
-    number, ends = 1, reader.line_num + skipped
+def _rows(reader: Any, width: int, number: int, skipped: int, findings: Findings, label: str) -> Iterator[Cells]:
+    start = reader.line_num + skipped + 1
     try:
         for cells in reader:
-            start, ends, number = ends + 1, reader.line_num + skipped, number + 1
+            number += 1
             if len(cells) == width:
                 yield start, number, cells
-            elif any(cell.strip() for cell in cells):
+            elif any(map(str.strip, cells)):
                 hint = "an unquoted delimiter in a prompt? quote that cell" if len(cells) > width else ""
                 message = f"the row has {len(cells)} cells, the header has {width} (spreadsheet row {number})"
                 findings.error("ragged-row", Place(line=start, file=label), message, hint)
+            start = reader.line_num + skipped + 1
     except csv.Error as error:
-        _syntax(error, reader.line_num + skipped, findings, label)
+        _syntax(error, start, findings, label)
 
 
 def _syntax(error: csv.Error, line: int, findings: Findings, label: str) -> None:
@@ -100,50 +141,29 @@ def _syntax(error: csv.Error, line: int, findings: Findings, label: str) -> None
     findings.error("csv-syntax", Place(line=line, file=label), str(error), hint)
 
 
-def _bounded(file: io.TextIOWrapper) -> Iterable[str]:
-    """The file's lines; raises `csv.Error` for one that is longer than any sheet's."""
-    while line := file.readline(LONGEST_LINE):
-        if len(line) == LONGEST_LINE:
-            raise csv.Error(f"a line of more than {LONGEST_LINE >> 20} MB")
-        yield line
+# --------------------------------------------------------------------------------------------------------- delimiters
 
 
-def _declared(file: io.TextIOWrapper) -> tuple[str | None, int]:
-    """Excel's first line `sep=;`, taken off."""
-    first = file.readline(16)
-    if match := re.fullmatch(r"\ufeff?sep=(.)\r?\n?", first):
-        return match[1], 1
-    file.seek(0)
-    return None, 0
+def _delimiter(sample: str) -> str:
+    """The delimiter that gives the first rows as many cells as the header.
+
+    Of a header in which none occurs, the table has one column, and the delimiter is one that its rows do not hold.
+    """
+    widths = {delimiter: _widths(sample, delimiter) for delimiter in DELIMITERS}
+    found = [delimiter for delimiter in DELIMITERS if widths[delimiter] and widths[delimiter][0] > 1]
+
+    def score(delimiter: str) -> tuple[float, int]:
+        head, *rows = widths[delimiter] or [1]
+        return (sum(width == head for width in rows) / max(1, len(rows)), head)
+
+    return max(found or DELIMITERS, key=score)
 
 
-def _sample(file: io.TextIOWrapper) -> str:
-    place = file.tell()
-    sample = file.read(SAMPLE)
-    file.seek(place)
-    return sample
-
-
-def _delimiter(text: str) -> str:
-    """The delimiter that occurs outside quotes, the same number of times in the header as in most first rows."""
-    counts: list[dict[str, int]] = []
-    current, quoted = dict.fromkeys(DELIMITERS, 0), False
-    for char in text:
-        if char == '"':
-            quoted = not quoted
-        elif not quoted and char in "\r\n":
-            counts.append(current)
-            current = dict.fromkeys(DELIMITERS, 0)
-            if len(counts) > 40:
-                break
-        elif not quoted and char in current:
-            current[char] += 1
-    counts.append(current)
-    head, *rows = counts
-    rows = [row for row in rows if any(row.values())]
-
-    def score(delimiter: str) -> tuple[int, int]:
-        same = sum(row[delimiter] == head[delimiter] for row in rows)
-        return (same if head[delimiter] else -1, head[delimiter])
-
-    return max(DELIMITERS, key=score)
+def _widths(sample: str, delimiter: str) -> list[int]:
+    """How many cells each of the first rows has that is not blank; the last one may be cut off."""
+    rows = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+    try:
+        widths = [len(row) for row in islice((row for row in rows if any(row)), ROWS_SAMPLED + 1)]
+    except csv.Error:  # a cell beyond all measure: told where the table is read
+        return []
+    return widths[:-1] if len(sample) >= SAMPLE - 1 and len(widths) <= ROWS_SAMPLED and len(widths) > 1 else widths

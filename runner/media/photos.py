@@ -11,6 +11,7 @@ import base64
 import errno
 import hashlib
 import io
+import itertools
 import os
 import re
 import stat
@@ -22,7 +23,7 @@ from typing import Final, Self
 
 from PIL import Image, ImageOps
 
-from runner.media.sniff import Broken, inspect
+from runner.media.sniff import Broken, format_of, inspect
 from runner.model import LOCAL, Failure, FailureKind, InputProblem, JobSpec, LocalFile, canonical
 from runner.rules.names import natural
 
@@ -34,6 +35,10 @@ GLOB: Final = re.compile(r"[*?\[]")
 AHEAD: Final = 64
 """Photos that are looked at before they are asked for."""
 
+LONGEST_PATH: Final = 4096
+MOST_MATCHES: Final = 64
+"""Photos that one glob in a job may stand for: no model takes more."""
+PATHS: Final = "paths are from the manifest's folder"
 MOST_KEPT: Final = 4096
 """Looks that are remembered: a scene that all jobs share is looked at once."""
 
@@ -62,38 +67,63 @@ class Photos:
 
     def find(self, text: str) -> Sequence[LocalFile] | InputProblem:
         """The photo at that path, or those that match a glob, in natural order; or why they cannot be sent."""
-        path = self._base / Path(text).expanduser()
-        if GLOB.search(text) and not path.exists():
-            return self._matching(text)
+        if "\0" in text or len(text) > LONGEST_PATH:
+            return _problem("input-missing", f"{text[:80]!r}: no file's name", PATHS)
+        try:
+            path = self._base / Path(text).expanduser()
+            if GLOB.search(text) and not path.exists():
+                return self._matching(text)
+        except (OSError, RuntimeError) as error:  # a name that is too long in one part; a home that nobody has
+            return _problem("input-missing", f"{text[:80]}: {getattr(error, 'strerror', None) or error}", PATHS)
         found = self._start(path, text)
         result = found.result() if isinstance(found, Future) else found
         return result if isinstance(result, InputProblem) else [result]
 
+    def below(self, folder: str, pattern: str) -> Sequence[str] | InputProblem:
+        """The files below a folder that match a glob, as paths from there, in natural order; or why there are none."""
+        try:
+            path = self._base / Path(folder).expanduser()
+            if not path.is_dir():
+                return _problem("source", f"{folder}: no such folder", PATHS)
+            if not self._is_allowed(Path(os.path.realpath(path))):
+                return _outside(folder)
+            if ".." in Path(pattern).parts:
+                return _outside(f"{folder}/{pattern}")
+            names = [found.relative_to(path).as_posix() for found in matching(path, pattern)]
+            bad = next((name for name in names if not _is_text(name)), None)
+            return names if bad is None else _problem("source", f"{folder}: {bad!a} is no text", "rename it")
+        except (OSError, RuntimeError, ValueError, NotImplementedError) as error:
+            return _problem("source", f"{folder}: {pattern!r}: {error}", "as in  *.jpg  or  **/*.jpg")
+
     def ahead(self, paths: Sequence[str]) -> Iterator[str]:
         """The paths one by one, the next ones being looked at meanwhile."""
         for number, path in enumerate(paths):
-            for coming in paths[number : number + AHEAD]:
+            for coming in paths[number + AHEAD - 1 : number + AHEAD] if number else paths[:AHEAD]:
                 self._start(self._base / coming, coming)
             yield path
 
     def _matching(self, text: str) -> Sequence[LocalFile] | InputProblem:
         path = Path(text).expanduser()
-        root, pattern = (
-            (Path(path.anchor), str(path.relative_to(path.anchor))) if path.is_absolute() else (self._base, text)
-        )
-        if not self._is_allowed(Path(os.path.realpath(root / GLOB.split(pattern)[0]))):
+        root, parts = (Path(path.anchor), path.parts[1:]) if path.is_absolute() else (self._base, path.parts)
+        plain = list(itertools.takewhile(lambda part: not GLOB.search(part), parts))
+        if ".." in parts[len(plain) :] or not self._is_allowed(Path(os.path.realpath(root.joinpath(*plain)))):
             return _outside(text)
-        found = sorted(
-            (path for path in root.glob(pattern) if path.is_file()), key=lambda path: natural(path.as_posix())
-        )
+        try:
+            found = matching(root.joinpath(*plain), "/".join(parts[len(plain) :]))
+        except (ValueError, NotImplementedError) as error:
+            return _problem("input-missing", f"{text[:80]}: {error}", "as in  photos/*.jpg  or  photos/**/*.jpg")
         if not found:
-            return _problem("input-missing", f"{text}: no file matches", "paths are from the manifest's folder")
+            return _problem("input-missing", f"{text[:200]}: no file matches", PATHS)
+        if len(found) > MOST_MATCHES:
+            hint = "a job takes a few photos; a job a photo is  sources: [{folder: …}]"
+            return _problem("input-missing", f"{text[:200]}: {len(found):,} files match", hint)
         files: list[LocalFile] = []
         for match in self.ahead([str(path.absolute()) for path in found]):
-            looked = self.find(match)
-            if isinstance(looked, InputProblem):
-                return looked
-            files += looked
+            looked = self._start(self._base / match, match)
+            result = looked.result() if isinstance(looked, Future) else looked
+            if isinstance(result, InputProblem):
+                return result
+            files.append(result)
         return files
 
     def _start(self, path: Path, text: str) -> Future[LocalFile | InputProblem] | InputProblem:
@@ -101,15 +131,14 @@ class Photos:
         real = Path(os.path.realpath(path))
         if not self._is_allowed(real):
             return _outside(text)
+        if not _is_text(str(real)):
+            return _problem("input-missing", f"{str(real)!a}: a name that is no text", "rename it")
         try:
             found = real.stat()
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
-                hint = "paths are from the manifest's folder; a URL begins with https://"
-                return _problem("input-missing", f"{text[:200]}: no such file", hint)
+                return _problem("input-missing", f"{text[:200]}: no such file", f"{PATHS}; a URL begins with https://")
             return _problem("input-missing", f"{text[:200]}: {error.strerror}")
-        except ValueError:
-            return _problem("input-missing", f"{text[:200]!r}: no file's name")
         if not stat.S_ISREG(found.st_mode):
             return _problem("input-missing", f"{text}: not a regular file")
         seen = (str(real), found.st_size, found.st_mtime_ns)
@@ -129,23 +158,56 @@ class Photos:
             message = f"{text} has {size / 2**20:.1f} MiB; at most {LARGEST >> 20} MiB of a photo are sent"
             return _problem("input-too-large", message, hint or "make it smaller, or give a URL")
         try:
-            digest = hash_of(path)
+            data = read_regular(path)
+            kind = format_of(data[:4096])
+            if kind not in MIMES:
+                return _problem(
+                    "input-not-image", f"{text}: {_what(kind)} is not taken", "save it as JPEG, PNG or WebP"
+                )
             found = inspect(path)
         except OSError as error:
             return _problem("input-missing", f"{text}: {error.strerror}")
         if isinstance(found, Broken):
             return _problem("input-not-image", f"{text}: {found.message}", "open it in a viewer, and export it anew")
-        if found.format not in MIMES:
-            return _problem("input-not-image", f"{text}: a {found.format} is not taken", "save it as JPEG, PNG or WebP")
         return LocalFile(
             path=str(path),
-            sha256=digest,
-            mime="image/jpeg" if is_large else MIMES[found.format],
+            sha256=hashlib.sha256(data).hexdigest(),
+            mime="image/jpeg" if is_large else MIMES[kind],
             bytes=min(size, LARGEST),
             width=found.width,
             height=found.height,
             is_shrunk=is_large,
         )
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """The files below a folder that match, in natural order, as a person counts them: hidden ones are left out.
+
+    The end of a name may be in capitals: a camera's `.JPG` is a `.jpg`. Raises `ValueError` and `NotImplementedError`
+    for what is no pattern.
+    """
+    stem, dot, ending = pattern.rpartition(".")
+    if dot and not set(ending) & set("[/"):
+        pattern = stem + dot + "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in ending)
+    shown = pattern.startswith(".") or "/." in pattern
+    found = [
+        path
+        for path in folder.glob(pattern)
+        if path.is_file() and (shown or not any(part.startswith(".") for part in path.relative_to(folder).parts))
+    ]
+    return sorted(found, key=lambda path: natural(path.as_posix()))
+
+
+def read_regular(path: Path) -> bytes:
+    """The file's bytes; raises `OSError` for what is no regular file, or is too large, and waits for no pipe."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 a descriptor has no path
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        if found.st_size > LARGEST_TO_SHRINK:
+            raise OSError(errno.EFBIG, "too large")
+        return file.read(LARGEST_TO_SHRINK + 1)
 
 
 class Spoilt(Exception):
@@ -172,7 +234,7 @@ def _filled(value: object, spec: JobSpec) -> object:
     digest, _, shrunk = rest.partition(";")
     path = Path(spec.files.get(digest, ""))
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise Spoilt("input_missing", f"{path}: {error.strerror}; nothing was sent") from None
     if hashlib.sha256(data).hexdigest() != digest:
@@ -182,26 +244,37 @@ def _filled(value: object, spec: JobSpec) -> object:
 
 def shrink(data: bytes) -> bytes:
     """A photo as a JPEG of at most 6 MiB: upright, on white where it is transparent, as large as it can be."""
-    with Image.open(io.BytesIO(data)) as opened:
-        image = ImageOps.exif_transpose(opened)
-        if image.mode in ("RGBA", "LA", "PA", "P"):
-            image = image.convert("RGBA")
-            ground = Image.new("RGBA", image.size, "white")
-            image = Image.alpha_composite(ground, image)
-        image = image.convert("RGB")
+    with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as opened:
+        profile = opened.info.get("icc_profile") if opened.mode in ("RGB", "RGBA") else None  # others' are not RGB's
+        image = _flat(opened)
     while True:
         for quality in (92, 85):
             out = io.BytesIO()
-            image.save(out, "JPEG", quality=quality)
+            image.save(out, "JPEG", quality=quality, icc_profile=profile)
             if out.tell() <= LARGEST:
                 return out.getvalue()
         image = image.resize((max(1, image.width * 4 // 5), max(1, image.height * 4 // 5)), Image.Resampling.LANCZOS)
 
 
-def hash_of(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _flat(image: Image.Image) -> Image.Image:
+    """In red, green and blue, upright, on white where it is transparent."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):  # 16 bits a pixel: Pillow would cut, not scale
+        most = 65535 if image.mode != "F" else max(1.0, float(image.getextrema()[1]))  # type: ignore[arg-type]
+        image = image.convert("F").point(lambda value: value * (255 / most)).convert("L")
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name has bytes in UTF-8; a file system takes any."""
+    return not any("\ud800" <= char <= "\udfff" for char in name)
+
+
+def _what(kind: str | None) -> str:
+    return f"a file of the kind {kind}" if kind is not None else "what is no picture"
 
 
 def _outside(text: str) -> InputProblem:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import jinja2
 
-from runner.model import Job, JobState, Run
+from runner.model import LOCAL, Job, JobState, Run
 from runner.report.remedies import remedy
 from runner.report.results import cost_usd, duration_s, unsigned
 from runner.report.summary import Summary
@@ -161,8 +161,8 @@ def _before(url: str, directory: Path) -> str | None:
 
 
 def _origin(url: str) -> str:
-    if url.startswith("data:"):
-        return "a picture from the manifest"
+    if url.startswith(("data:", LOCAL)):
+        return "a picture from the manifest" if url.startswith("data:") else "a photo of this machine"
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,0 +1,305 @@
+"""Which column of a sheet is which field of a model, and how its cells are read.
+
+What the user says under `columns:` goes first; then a field's own name, however it is spelled; then its synonyms, and
+`url_1`, `url_2` … for a list of pictures. Every other column is the user's own, and is carried along. One that looks
+as if it were meant to be sent is told: a mistyped `aspect_ration` would be left out silently, and the edit paid for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
+from runner.manifest.items import key_of, names_of, split_urls, typed
+from runner.manifest.presets import Preset
+from runner.manifest.tables import cell_name, column_name
+from runner.manifest.templates import Condition
+from runner.model import InputRules
+
+SYNONYMS: Final = {
+    "prompt": ("prompt_text", "instruction", "edit"),
+    "image_urls": (
+        *("image_url", "image", "images", "url", "urls", "photo", "photos", "picture", "pictures"),
+        *("image_src", "src", "image_link"),
+    ),
+}
+SYNONYMS_OF_ONE: Final = ("image_urls", "images", "url", "photo", "image_src", "src", "image_link")
+"""What a model's only media field, whatever its name, may be called in a sheet."""
+NUMBERED: Final = re.compile(r"(?P<stem>(?:image_?)?(?:url|image|photo|picture|src))s?_?(?P<number>\d{1,2})")
+"""`url_1`, `image2`, `image_url_10`: one picture a column."""
+NAMING: Final = ("sku", "handle", "custom_id")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One entry under `sources:`, or a table that is a manifest by itself."""
+
+    file: str
+    format: str = "csv"
+    encoding: str | None = None
+    delimiter: str | None = None
+    sheet: str | None = None
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Which columns a field is read from; a `*` stands for any letters."""
+    where: Condition | None = None
+    preset: Preset | None = None
+    per: str = "product"
+    is_alone: bool = False
+    """Whether it is the manifest: then nothing else can give what it lacks."""
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    def place(self, *keys: str) -> Place:
+        """Where a key of it stands."""
+        return next((self.places[key] for key in keys if key in self.places), Place())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What the rest of the manifest gives to every row."""
+
+    fields: frozenset[str] = frozenset()
+    """Fields that need no column."""
+    names: frozenset[str] = frozenset()
+    """Names that its templates ask for."""
+    model: str = ""
+    """The model of a row that does not name one."""
+
+
+Read = Callable[[Sequence[str]], Any]
+"""A row's cells to a field's value; `None` where it is empty."""
+
+
+class Columns:
+    """Which columns hold which field of a model; every other column is the user's own."""
+
+    def __init__(
+        self, source: Source, header: Sequence[str], rules: InputRules | None, given: Given, findings: Findings
+    ) -> None:
+        self._source = source
+        self._header = header
+        self._findings = findings
+        self._keys = [key_of(name) for name in header]
+        self._fields = list(rules.fields) if rules else ["prompt", "image_urls"]
+        self._urls = rules.url_fields if rules else ("image_urls",)
+        self._lists = [name for name in self._urls if not rules or rules.fields[name].get("type") == "array"]
+        self._is_known = rules is not None
+        self._by_name: set[int] = set()
+        self.lacks_named = False
+        """Whether a column that the user names is not there."""
+        self.of: dict[str, list[int]] = {}
+        """The columns of each field, in the order in which they are read."""
+        self._map_named()
+        self._map_by_name()
+        self._check_twins()
+        self._check_needed(given)
+        self._check_unused()
+        self.first = {name: indexes[0] for name, indexes in self.of.items()}
+        """Each field's first column: where an error of it is shown."""
+        self.id_letters = column_name(self.first["id"]) if "id" in self.first else ""
+        schemas = rules.fields if rules else {}
+        self.readers: list[tuple[str, list[int], Read]] = [
+            (name, indexes, _reader(name, indexes, schemas.get(name, {}), is_media=name in self._urls))
+            for name, indexes in self.of.items()
+        ]
+
+    # --------------------------------------------------------------------------------------------------- by the user
+
+    def _map_named(self) -> None:
+        """What the user says, under `columns:`."""
+        known = {"id", "model", *self._fields}
+        for name, patterns in self._source.columns.items():
+            place = self._source.place(f"columns.{name}", "columns")
+            if name not in known and self._is_known:
+                message = f"columns: {name!r} is no field of the model"
+                self._findings.error("unknown-field", place, message, did_you_mean(name, sorted(known)))
+                continue
+            found = [index for pattern in patterns for index in self._matching(pattern, place)]
+            if len(found) > 1 and name not in self._urls:
+                self._findings.error("columns", place, f"{name} is read from one column", "name one")
+            if found:
+                self.of[name] = list(dict.fromkeys(found))
+
+    def _matching(self, pattern: str, place: Place) -> list[int]:
+        """The columns that a name stands for: exactly, else however it is spelled; with a `*` as many as there are."""
+        if pattern in self._header:
+            return [self._header.index(pattern)]
+        key = key_of(pattern)
+        found = self._wild(pattern) if "*" in pattern else [i for i, k in enumerate(self._keys) if key and k == key]
+        if not found:
+            self.lacks_named = True
+            message = f"no column {pattern!r} in {self._source.file}"
+            self._findings.error("missing-column", place, message, did_you_mean(pattern, self._header))
+        elif len(found) > 1 and "*" not in pattern:
+            twins = " or ".join(repr(self._header[index]) for index in found)
+            message = f"the column {pattern!r} could be {twins}"
+            self._findings.error("columns", place, message, "spell it as it is there")
+            return found[:1]
+        return found
+
+    def _wild(self, pattern: str) -> list[int]:
+        """By number where they have one each, so that `photo_10` is behind `photo_9`; else as they stand."""
+        pieces = pattern.split("*")
+        exact = re.compile("(.*)".join(map(re.escape, pieces)), re.IGNORECASE)
+        loose = re.compile("(.*)".join(key_of(piece) for piece in pieces))
+        for regex, names in ((exact, [name.strip() for name in self._header]), (loose, self._keys)):
+            found = {index: match for index, name in enumerate(names) if name and (match := regex.fullmatch(name))}
+            if found:
+                numbers = {index: match[1].strip("_ -") for index, match in found.items()}
+                is_numbered = len(pieces) == 2 and all(number.isdecimal() for number in numbers.values())
+                return sorted(found, key=lambda index: int(numbers[index])) if is_numbered else list(found)
+        return []
+
+    # ---------------------------------------------------------------------------------------------------- by its name
+
+    def _map_by_name(self) -> None:
+        own = [*self._fields] if self._source.preset else ["id", "model", *self._fields]
+        for name in own:
+            if name not in self.of and name in self._keys:
+                self._take(name, [self._keys.index(name)])
+        if self._source.preset is not None:  # of a shop's export the preset knows the pictures, and nothing is guessed
+            return
+        for name in self._fields:
+            if name not in self._urls:
+                if name not in self.of and (found := self._by_synonym(SYNONYMS.get(name, ()))):
+                    self._take(name, found[:1])
+            elif name not in self._source.columns:
+                self._map_pictures(name)
+
+    def _map_pictures(self, name: str) -> None:
+        """A field of media: its own column, or one of its synonyms, and those of the same name with a number."""
+        exact = self.of.get(name, [])
+        others = SYNONYMS.get(name, SYNONYMS_OF_ONE if self._urls == (name,) else ())
+        bases = exact or self._by_synonym(others)
+        numbered = self._numbered()
+        stem = _stem(self._keys[bases[0]]) if bases else next(iter(numbered), "")
+        found = list(dict.fromkeys([*bases[:1], *numbered.get(stem, ())]))
+        if not found:
+            return
+        taken = found if name in self._lists else found[:1]
+        self._take(name, taken)
+        left = [*found, *bases[1:], *(index for rest in numbered.values() for index in rest)]
+        for index in left if not exact or len(found) > 1 else ():
+            if index not in taken:
+                message = f"the column {self._header[index]!r} is not sent: {name} is read from {self._shown(taken)}"
+                self._findings.warn("unused-column", self._at(index), message, f"say which under  columns: {name}")
+
+    def _take(self, name: str, indexes: list[int]) -> None:
+        self.of[name] = indexes
+        self._by_name.update(indexes)
+
+    def _by_synonym(self, names: Iterable[str]) -> list[int]:
+        taken = {index for indexes in self.of.values() for index in indexes}
+        found = [self._keys.index(name) for name in names if name in self._keys]
+        return [index for index in found if index not in taken]
+
+    def _numbered(self) -> dict[str, list[int]]:
+        """The columns with a number at their end, in its order, by what stands before it."""
+        taken = {index for indexes in self.of.values() for index in indexes}
+        found: dict[str, list[tuple[int, int]]] = {}
+        for index, key in enumerate(self._keys):
+            if (match := NUMBERED.fullmatch(key)) and index not in taken:
+                found.setdefault(match["stem"], []).append((int(match["number"]), index))
+        return {stem: [index for _, index in sorted(pairs)] for stem, pairs in found.items()}
+
+    # --------------------------------------------------------------------------------------------------------- checks
+
+    def _check_twins(self) -> None:
+        """No two columns for one field, and no two of the user's own under one name: one of them would be lost."""
+        first: dict[str, int] = {}
+        chosen = self._source.columns
+        fields = {key for key in ("id", "model", *self._fields) if key not in chosen}
+        fields |= {self._keys[index] for index in self._by_name}
+        is_preset = self._source.preset is not None  # a feed repeats attributes; only what is sent must be plain
+        for index, title in enumerate(self._header):
+            key = self._keys[index]
+            name = key if key in fields else "" if is_preset else title.strip()
+            if name and first.setdefault(name, index) != index:
+                hint = f"the first is {cell_name(first[name], 1)}: rename one of them"
+                self._findings.error("duplicate-column", self._at(index), f"two columns are named {name!r}", hint)
+
+    def _check_needed(self, given: Given) -> None:
+        for name in ("prompt", "image_urls"):
+            if not self._is_known or name not in self._fields or name in self.of or name in given.fields:
+                continue
+            alone = self._source.is_alone
+            place = self._source.place("columns", "file") if not alone else Place()
+            if self._source.preset is not None:
+                if name == "prompt":
+                    hint = "one for all:  --prompt '…'" if alone else "one for all:  defaults: {prompt: …}"
+                    self._findings.error("missing-column", place, f"no column {name!r}", hint)
+                continue
+            hint = did_you_mean(name, self._header)
+            if near := nearest(name, self._header):
+                how = f"--col {name}={near!r}" if alone else f"columns: {{{name}: {near!r}}}"
+                hint += f" map it with  {how}"
+            self._findings.error("missing-column", place, f"no column {name!r}", hint)
+
+    def _check_unused(self) -> None:
+        """A mistyped column would be carried along, and what it says not sent."""
+        used = {index for indexes in self.of.values() for index in indexes}
+        is_preset = self._source.preset is not None
+        free = [name for name in self._fields if name not in self.of and not (is_preset and name in self._urls)]
+        for index, key in enumerate(self._keys):
+            if index in used or not key or len(key) < 5:
+                continue
+            if near := nearest(key, free, cutoff=0.8):
+                message = f"the column {self._header[index]!r} is not sent"
+                self._findings.warn("unused-column", self._at(index), message, f"did you mean {near!r}?")
+
+    def _at(self, index: int) -> Place:
+        return Place(cell=cell_name(index, 1), file="" if self._source.is_alone else self._source.file)
+
+    def _shown(self, indexes: Sequence[int]) -> str:
+        return ", ".join(repr(self._header[index]) for index in indexes)
+
+
+def sent_columns(source: Source, header: Sequence[str], rules: InputRules | None, given: Given) -> set[int] | None:
+    """The indexes of the columns that decide what is sent; `None` where the user names a column that is not there.
+
+    All of them, where a preset reads the sheet, or rows name models of their own, which have fields of their own.
+    """
+    columns = Columns(source, header, rules, given, Findings(source.file))
+    if columns.lacks_named:
+        return None
+    names = names_of(header)
+    wanted = {*given.names, *(source.where.names if source.where else ())}
+    if "row" in wanted or "model" in columns.of or source.preset is not None:
+        return set(range(len(header)))
+    used = {names[name] for name in wanted if names.get(name, -1) >= 0}
+    naming = [index for index, name in enumerate(header) if key_of(name) in NAMING]
+    return used | {index for indexes in columns.of.values() for index in indexes} | set(naming)
+
+
+# ----------------------------------------------------------------------------------------------------------- readers
+
+
+def _reader(name: str, indexes: Sequence[int], schema: Mapping[str, Any], *, is_media: bool) -> Read:
+    """How a field is read from a row; what does not fit stays text, and the schema says so."""
+    first, kind = indexes[0], schema.get("type")
+    if name == "prompt":
+        return lambda cells: cells[first].strip("\r\n") or None
+    if name == "id":
+        return lambda cells: cells[first].strip()
+    if kind == "array" or (is_media and not schema):
+        if len(indexes) == 1:
+            return lambda cells: split_urls(cells[first].strip()) or None
+        return lambda cells: list(_urls(cells, indexes)) or None
+    if is_media:
+        return lambda cells: next((cells[index].strip() for index in indexes if cells[index].strip()), None)
+    if kind in ("integer", "number", "boolean"):
+        return lambda cells: typed(text, kind) if (text := cells[first].strip()) else None
+    return lambda cells: cells[first].strip() or None
+
+
+def _urls(cells: Sequence[str], indexes: Sequence[int]) -> Iterator[str]:
+    for index in indexes:
+        yield from split_urls(cells[index].strip())
+
+
+def _stem(key: str) -> str:
+    """What a column with a number is called without it: `image_url` of `image_urls` and of `image_url_2`."""
+    match = NUMBERED.fullmatch(f"{key}_1")
+    return match["stem"] if match else key

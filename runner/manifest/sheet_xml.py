@@ -1,0 +1,207 @@
+"""What a workbook's XML says and its reader does not: cells that only look empty, zeros before numbers, sizes.
+
+Read before the reader is let loose: a zip of a few kilobytes may unpack to more than any machine has, and a sheet with
+two cells far apart would be laid out with everything between them.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Final
+from xml.etree import ElementTree as ET
+from xml.parsers import expat
+
+from runner.manifest.tables import UNCALCULATED
+
+LARGEST_UNPACKED: Final = 1 << 30
+LARGEST_AREA: Final = 20_000_000
+"""Cells, the empty ones between others as well: the reader lays them all out."""
+PIECE: Final = 1 << 20
+_MAIN: Final = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+_RELATION: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+_REFERENCE: Final = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})")
+
+
+class TooLarge(Exception):
+    """The workbook would fill the memory; the message says how."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """An area of merged cells: rows from 1, columns from 0, all of them part of it."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+
+@dataclass(slots=True)
+class Marks:
+    """What is known of a sheet beyond its values."""
+
+    cells: dict[int, dict[int, str | int]] = field(default_factory=dict)
+    """By row from 1 and column from 0: what a failed formula shows, or to how many digits a number is filled up."""
+    hidden: set[int] = field(default_factory=set)
+    """Rows that are not shown."""
+    merged: list[Merged] = field(default_factory=list)
+    """The one that begins first stands last."""
+    height: int = 0
+    width: int = 0
+
+
+def check_archive(archive: zipfile.ZipFile, file: BinaryIO) -> None:
+    """Unpack every part that is read, in passing: its size is what it says. Raises `TooLarge` and `BadZipFile`."""
+    parts = archive.infolist()
+    names = [part.filename.lower() for part in parts]
+    if len(set(names)) < len(names):
+        raise zipfile.BadZipFile("two of its parts have one name")
+    texts = [part for part in parts if part.filename.lower().endswith((".xml", ".rels"))]
+    if sum(part.file_size for part in texts) > LARGEST_UNPACKED:
+        raise TooLarge(f"the workbook unpacks to more than {LARGEST_UNPACKED >> 30} GiB")
+    for part in texts:
+        for _ in _pieces(file, part):
+            pass
+
+
+def marks_of(archive: zipfile.ZipFile, file: BinaryIO, sheet: str) -> Marks:
+    """What the XML of a sheet says. Raises `TooLarge`, `ExpatError` and `KeyError`."""
+    scan = _Scan(_padded_styles(archive))
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler = scan.start
+    parser.EndElementHandler = scan.end
+    parser.buffer_text = True
+    scan.parser = parser
+    for piece in _pieces(file, archive.getinfo(_part_of(archive, sheet))):
+        parser.Parse(piece, False)
+        if scan.marks.height * scan.marks.width > LARGEST_AREA:
+            raise TooLarge(f"the sheet spans {scan.marks.height:,} rows and {scan.marks.width:,} columns")
+    parser.Parse(b"", True)
+    scan.marks.merged.sort(key=lambda area: -area.top)
+    return scan.marks
+
+
+class _Scan:
+    """Goes through a sheet's elements: rows, cells, what is in them, and merges."""
+
+    def __init__(self, padded: dict[str, int]) -> None:
+        self.marks = Marks()
+        self.parser: expat.XMLParserType | None = None
+        self._padded = padded
+        self._row = 0
+        self._column = -1
+        self._is_error = self._is_formula = self._may_be_empty = False
+        self._digits = 0
+        self._text = ""
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        match name.rpartition(" ")[2]:
+            case "c":
+                self._begin_cell(attributes)
+            case "v" | "is":
+                marks = self.marks
+                marks.height, marks.width = max(marks.height, self._row), max(marks.width, self._column + 1)
+                if self.parser is not None and (self._is_error or self._is_formula):
+                    self.parser.CharacterDataHandler = self._add
+            case "f":
+                self._is_formula = True
+            case "row":
+                self._row = int(attributes["r"]) if attributes.get("r", "").isdecimal() else self._row + 1
+                self._column = -1
+                if attributes.get("hidden") in ("1", "true"):
+                    self.marks.hidden.add(self._row)
+            case "mergeCell":
+                corners = [_REFERENCE.fullmatch(text) for text in attributes.get("ref", "").split(":")]
+                if len(corners) == 2 and corners[0] and corners[1]:
+                    (top, left), (bottom, right) = map(_spot, corners)
+                    self.marks.merged.append(Merged(top, left, bottom, right))
+            case _:
+                pass
+
+    def end(self, name: str) -> None:
+        match name.rpartition(" ")[2]:
+            case "v" if self.parser is not None:
+                self.parser.CharacterDataHandler = None
+            case "c" if self._is_error or self._is_formula or self._digits:
+                mark: str | int = self._digits
+                if self._is_error:
+                    mark = self._text[:20] or "#VALUE!"
+                elif self._is_formula and not self._text and not self._may_be_empty:
+                    mark = UNCALCULATED
+                if mark:
+                    self.marks.cells.setdefault(self._row, {})[self._column] = mark
+            case _:
+                pass
+
+    def _begin_cell(self, attributes: dict[str, str]) -> None:
+        place = _REFERENCE.fullmatch(attributes.get("r", ""))
+        self._row, self._column = _spot(place) if place else (self._row, self._column + 1)
+        kind = attributes.get("t")
+        self._is_error, self._is_formula, self._may_be_empty = kind == "e", False, kind == "str"
+        self._digits = self._padded.get(attributes.get("s", ""), 0) if kind in (None, "n") else 0
+        self._text = ""
+
+    def _add(self, text: str) -> None:
+        self._text += text
+
+
+def _spot(place: re.Match[str] | None) -> tuple[int, int]:
+    """`C5` as a row from 1 and a column from 0."""
+    assert place is not None  # noqa: S101 the caller looked
+    column = 0
+    for letter in place[1]:
+        column = column * 26 + ord(letter) - 64
+    return int(place[2]), column - 1
+
+
+def _padded_styles(archive: zipfile.ZipFile) -> dict[str, int]:
+    """The styles that fill numbers up with zeros, as `00000` does, and to how many digits."""
+    if "xl/styles.xml" not in archive.namelist():
+        return {}
+    styles = ET.fromstring(archive.read("xl/styles.xml"))  # noqa: S314 expat of today refuses entity bombs
+    formats = {item.get("numFmtId"): item.get("formatCode", "") for item in styles.iter(f"{_MAIN}numFmt")}
+    found = styles.find(f"{_MAIN}cellXfs")
+    shown = [formats.get(style.get("numFmtId"), "") for style in (found if found is not None else ())]
+    return {str(index): len(code) for index, code in enumerate(shown) if re.fullmatch("0{2,30}", code)}
+
+
+def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
+    """The file of a sheet in the archive, by way of the workbook's relations."""
+    book = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
+    ids = {item.get("name"): item.get(_RELATION) for item in book.iter(f"{_MAIN}sheet")}
+    relations = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
+    targets = {item.get("Id"): item.get("Target", "") for item in relations}
+    target = targets[ids[sheet]]
+    return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+
+
+def _pieces(file: BinaryIO, part: zipfile.ZipInfo) -> Iterator[bytes]:
+    """A part, unpacked piece by piece, to the end of its data and not only to the size that it claims."""
+    file.seek(part.header_offset)
+    name, extra = struct.unpack("<HH", file.read(30)[26:30])
+    file.seek(name + extra, 1)
+    if part.flag_bits & 1 or part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile("it is encrypted, or packed in a way that Excel does not know")
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS) if part.compress_type == zipfile.ZIP_DEFLATED else None
+    left, size = part.compress_size, 0
+    while left > 0 and (packed := file.read(min(left, PIECE))):
+        left -= len(packed)
+        for piece in [packed] if unpacker is None else _unpacked(unpacker, packed):
+            size += len(piece)
+            if size > part.file_size:
+                raise zipfile.BadZipFile(f"{part.filename} is larger than it says")
+            yield piece
+    if left or size != part.file_size:
+        raise zipfile.BadZipFile(f"{part.filename} ends too early")
+
+
+def _unpacked(unpacker: Any, packed: bytes) -> Iterator[bytes]:
+    """What some bytes unpack to, never more than a piece at once."""
+    while piece := unpacker.decompress(packed, PIECE):
+        packed = unpacker.unconsumed_tail
+        yield piece

@@ -1,0 +1,442 @@
+"""Exports of shops, read as they are: which rows are a product, which pictures it has, in which order."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from runner.batch import load
+from runner.catalog import bundled, parse_card, rules_for
+from runner.manifest import DEFAULT_MODEL, Inline, InvalidManifest, read_manifest
+from runner.manifest.presets import recognised
+
+MANIFESTS = Path(__file__).parents[2] / "manifests"
+RULES = rules_for(bundled(DEFAULT_MODEL))
+ONE_PICTURE = rules_for(
+    parse_card(
+        "owner/upscaler", {"input_schema": {"properties": {"image": {"type": "string"}, "scale": {"type": "float"}}}}
+    )
+)
+A, B, C, D = (f"https://cdn.example.com/{name}.jpg" for name in "abcd")
+OLD = [
+    "Handle",
+    "Title",
+    "Option1 Value",
+    "Variant SKU",
+    "Image Src",
+    "Image Position",
+    "Image Alt Text",
+    "Variant Image",
+]
+NEW = ["Title", "URL handle", "Option1 value", "SKU", "Product image URL", "Image position", "Image alt text"]
+MIXED = ["Handle", "Title", "SKU", "Product image URL", "Image position", "Status"]
+WOO = ["ID", "Type", "SKU", "Name", "Published", "Images", "Parent"]
+FEED = ["id", "title", "image_link", "additional_image_link", "availability"]
+
+
+def rules_of(model):
+    return {DEFAULT_MODEL: RULES, "owner/upscaler": ONE_PICTURE}.get(model)
+
+
+def table(header, *rows, delimiter=","):
+    """Each row by its columns' names, or in their order."""
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([row.get(name, "") for name in header] if isinstance(row, dict) else row)
+    return file.getvalue()
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads an export by a preset, with what else the source says, and what the manifest says."""
+
+    def read(text, preset, source="", head='defaults: {prompt: "White."}', name="export.csv"):
+        (tmp_path / name).write_text(text)
+        manifest = tmp_path / "m.yaml"
+        more = f", {source}" if source else ""
+        manifest.write_text(f"version: 1\n{head}\nsources: [{{file: {name}, preset: {preset}{more}}}]\n")
+        return read_manifest(manifest, rules=rules_of)
+
+    return read
+
+
+@pytest.fixture
+def found(read):
+    """What is wrong with it: code, line, cell and message."""
+
+    def found(*arguments, **more):
+        with pytest.raises(InvalidManifest) as caught:
+            read(*arguments, **more)
+        return [
+            (d.code, d.place.line, d.place.cell, d.message) for d in caught.value.diagnostics if d.severity == "error"
+        ]
+
+    return found
+
+
+def jobs(manifest):
+    return [(spec.job_id, spec.inputs["image_urls"]) for spec in manifest.jobs]
+
+
+def warned(manifest):
+    return [(d.code, d.place.cell, d.message) for d in manifest.warnings]
+
+
+# ------------------------------------------------------------------------------------------------------------- Shopify
+
+
+def shopify(header, *rows):
+    """Rows of handle, title, picture, position and alternative text, in columns of either generation."""
+    handle, picture, position, alt = (
+        next(name for name in header if name.lower() in names)
+        for names in (
+            ("handle", "url handle"),
+            ("image src", "product image url"),
+            ("image position",),
+            ("image alt text", "status"),
+        )
+    )
+    return table(header, *({handle: h, "Title": t, picture: p, position: n, alt: a} for h, t, p, n, a in rows))
+
+
+@pytest.mark.parametrize("header", [OLD, NEW, MIXED], ids=["old", "new", "mixed"])
+def test_the_rows_of_a_handle_are_a_product(read, header):
+    """Its pictures by their positions, not as they stand; its texts from the first row that has them."""
+    export = shopify(
+        header,
+        ("mug", "Blue mug", B, "2", ""),
+        ("mug", "", A, "1", "front"),
+        ("mug", "", "", "", ""),
+        ("lamp", "Lamp", C, "1", ""),
+    )
+    manifest = read(export, "shopify", head='defaults: {prompt: "{{ title }}, {{ handle }}, {{ image_count }} views"}')
+    assert jobs(manifest) == [("mug", [A, B]), ("lamp", [C])]
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["Blue mug, mug, 2 views", "Lamp, lamp, 1 views"]
+    assert [spec.source for spec in manifest.jobs] == ["export.csv:2", "export.csv:5"]
+    assert manifest.jobs[0].row["Title"] == "Blue mug"
+
+
+@pytest.mark.parametrize("header", [OLD, NEW, MIXED], ids=["old", "new", "mixed"])
+def test_a_picture_may_be_a_job(read, header):
+    """Named by its product and its place; its row's own texts go before the product's."""
+    export = shopify(
+        header,
+        ("mug", "Blue mug", B, "2", "back"),
+        ("mug", "", A, "1", ""),
+        ("lamp", "Lamp", C, "1", ""),
+    )
+    template = 'defaults: {prompt: "{{ title }} {{ position }}/{{ image_count }}"}'
+    manifest = read(export, "shopify", "per: image", template)
+    assert jobs(manifest) == [("mug-1", [A]), ("mug-2", [B]), ("lamp-1", [C])]
+    prompts = ["Blue mug 1/2", "Blue mug 2/2", "Lamp 1/1"]
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == prompts
+    assert [spec.source for spec in manifest.jobs] == ["export.csv:3", "export.csv:2", "export.csv:4"]
+
+
+@pytest.mark.parametrize(
+    ("positions", "order"),
+    [
+        (["1", "2", "3"], [A, B, C]),
+        (["3", "1", "2"], [B, C, A]),
+        (["10", "9", "1"], [C, B, A]),
+        (["3.0", "1.0", "2.0"], [B, C, A]),
+        (["2", "2", "1"], [C, A, B]),
+        (["", "", ""], [A, B, C]),
+        (["1", "5", "9"], [A, B, C]),
+    ],
+)
+def test_positions_give_the_order(read, positions, order):
+    """Numbers, not texts; also as a data frame writes them; where they are equal or missing, as they stand."""
+    export = shopify(OLD, *(("mug", "Mug", url, n, "") for url, n in zip([A, B, C], positions, strict=True)))
+    assert jobs(read(export, "shopify")) == [("mug", order)]
+    assert [urls for _, urls in jobs(read(export, "shopify", "per: image"))] == [[url] for url in order]
+
+
+def test_a_position_that_is_none_is_an_error(found):
+    """The order of pictures is what `image 1` in a prompt means."""
+    export = shopify(OLD, ("mug", "Mug", A, "first", ""), ("mug", "", B, "1", ""))
+    assert found(export, "shopify") == [("position", 2, "F2", "'first' is no picture's position")]
+
+
+def test_a_picture_is_taken_once(read):
+    """A variant repeats its product's picture; the columns of variants' own pictures repeat it again."""
+    rows = [
+        {"Handle": "mug", "Title": "Mug", "Image Src": A, "Image Position": "1", "Variant Image": A},
+        {"Handle": "mug", "Image Src": B, "Image Position": "2", "Variant Image": A},
+        {"Handle": "mug", "Image Src": A, "Image Position": "3", "Variant Image": B},
+        {"Handle": "mug", "Variant Image": B},
+    ]
+    export = table(OLD, *rows)
+    assert jobs(read(export, "shopify")) == [("mug", [A, B])]
+    assert jobs(read(export, "shopify", "per: image")) == [("mug-1", [A]), ("mug-2", [B])]
+
+
+def test_a_product_without_pictures_is_told(read, found):
+    """As one job a product it cannot be sent; as one a picture there is none; a condition leaves it out."""
+    export = shopify(OLD, ("card", "Gift card", "", "", ""), ("mug", "Mug", A, "1", ""))
+    assert found(export, "shopify") == [("missing-field", 2, "E2", "'image_urls' is missing")]
+    assert jobs(read(export, "shopify", "where: image_count > 0")) == [("mug", [A])]
+    manifest = read(export, "shopify", "per: image")
+    assert jobs(manifest) == [("mug-1", [A])]
+    assert warned(manifest) == [("no-pictures", None, "'card' has no picture: there is no job for it")]
+    assert warned(read(export, "shopify", "per: image, where: image_count > 0")) == []
+
+
+def test_more_than_ten_pictures_are_too_many_for_one_job(read, found):
+    """The model says so, at the product's place; as one job each they are fine."""
+    rows = [("mug", "Mug" if n == 1 else "", f"{A}?{n}", str(n), "") for n in range(1, 13)]
+    export = shopify(OLD, *rows)
+    assert found(export, "shopify") == [("image-count", 2, "E2", "12 image_urls; from 1 to 10 are taken")]
+    assert len(read(export, "shopify", "per: image").jobs) == 12
+
+
+def test_one_handle_in_two_places_is_refused(found):
+    """Somebody sorted the sheet: the pictures of a product are torn apart."""
+    export = shopify(OLD, ("mug", "Mug", A, "1", ""), ("lamp", "Lamp", B, "1", ""), ("mug", "", C, "2", ""))
+    assert found(export, "shopify") == [("duplicate-id", 4, "A4", "duplicate id 'mug'")]
+    assert found(export, "shopify", "per: image") == [("duplicate-id", 4, "A4", "duplicate id 'mug-1'")]
+
+
+def test_a_row_without_a_handle_is_nobodys(found):
+    export = shopify(OLD, ("mug", "Mug", A, "1", ""), ("", "", B, "2", ""))
+    assert found(export, "shopify") == [("id", 3, "A3", "not an id: ''")]
+
+
+PROMPTED = [*OLD, "prompt", "num_images", "aspect_ratio"]
+
+
+def test_columns_that_a_user_adds_are_read_as_the_models_fields(read):
+    """Of their type; with one job a picture each row has its own, or its product's."""
+    rows = [
+        {"Handle": "mug", "Title": "Mug", "Image Src": A, "prompt": "Front", "num_images": "2", "aspect_ratio": "1:1"},
+        {"Handle": "mug", "Image Src": B, "prompt": "Back"},
+        {"Handle": "mug", "Image Src": C},
+    ]
+    manifest = read(table(PROMPTED, *rows), "shopify", "per: image", "")
+    assert [(s.inputs["prompt"], s.inputs["num_images"], s.inputs["aspect_ratio"]) for s in manifest.jobs] == [
+        ("Front", 2, "1:1"),
+        ("Back", 2, "1:1"),
+        ("Front", 2, "1:1"),
+    ]
+
+
+def test_prompts_that_differ_within_a_product_are_refused(read, found):
+    """One job has one prompt; which of the two is not guessed, and none is left out."""
+    rows = [
+        {"Handle": "mug", "Image Src": A, "prompt": "Front"},
+        {"Handle": "mug", "Image Src": B, "prompt": "Back"},
+    ]
+    message = "prompt differs from row to row of 'mug', and one job is made of them"
+    assert found(table(PROMPTED, *rows), "shopify", "", "") == [("rows-differ", 3, "I3", message)]
+    rows[1]["prompt"] = "Front"
+    assert jobs(read(table(PROMPTED, *rows), "shopify", "", "")) == [("mug", [A, B])]
+
+
+def test_a_missing_prompt_is_told_once(found):
+    """Not for each product."""
+    export = shopify(OLD, *((f"mug-{n}", "Mug", A, "1", "") for n in range(50)))
+    errors = found(export, "shopify", head="name: x")
+    assert [e for e in errors if e[0] == "missing-column"] == [("missing-column", 3, None, "no column 'prompt'")]
+
+
+@pytest.mark.parametrize("column", ["Handle", "prompt", "aspect_ratio"])
+def test_a_failed_formula_is_never_sent(found, column):
+    row = {"Handle": "mug", "Image Src": A, "prompt": "White"} | {column: "#N/A"}
+    index = PROMPTED.index(column)
+    place = ("spoilt-cell", 2, f"{'ABCDEFGHIJK'[index]}2", "#N/A is a spreadsheet's error, not a value")
+    assert place in found(table(PROMPTED, row), "shopify", "", "")
+
+
+def test_a_failed_formula_is_no_picture(found):
+    export = shopify(OLD, ("mug", "Mug", "#REF!", "1", ""))
+    assert [(code, line, cell) for code, line, cell, _ in found(export, "shopify")] == [("url", 2, "E2")]
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ("{id: Variant SKU}", [("00123", [A, B])]),
+        ("{image_urls: Variant Image}", [("mug", [C])]),
+        ("{image_urls: [Variant Image, Image Src]}", [("mug", [C, A, B])]),
+        ("{prompt: Title}", [("mug", [A, B])]),
+    ],
+)
+def test_what_the_user_maps_goes_before_the_preset(read, columns, expected):
+    rows = [
+        {"Handle": "mug", "Title": "Mug", "Variant SKU": "00123", "Image Src": A, "Variant Image": C},
+        {"Handle": "mug", "Image Src": B},
+    ]
+    assert jobs(read(table(OLD, *rows), "shopify", f"columns: {columns}")) == expected
+
+
+def test_the_products_of_a_handle_may_be_filtered(read):
+    """By texts that only its first row has."""
+    rows = [
+        {"Handle": "mug", "Title": "Mug", "Image Src": A, "Status": "active"},
+        {"Handle": "mug", "Image Src": B},
+        {"Handle": "old", "Title": "Old", "Image Src": C, "Status": "draft"},
+        {"Handle": "old", "Image Src": D},
+    ]
+    export = table([*OLD, "Status"], *rows)
+    assert jobs(read(export, "shopify", 'where: status == "active"')) == [("mug", [A, B])]
+    assert jobs(read(export, "shopify", 'per: image, where: status == "active"')) == [("mug-1", [A]), ("mug-2", [B])]
+
+
+def test_a_model_of_one_picture_says_what_it_leaves_out(read):
+    """One job a product is one picture of it; the others are told."""
+    export = shopify(OLD, ("mug", "Mug", A, "1", ""), ("mug", "", B, "2", ""))
+    manifest = read(export, "shopify", head="model: owner/upscaler")
+    assert [spec.inputs for spec in manifest.jobs] == [{"image": A}]
+    assert warned(manifest) == [
+        ("pictures-left", None, "the model takes one picture: the other 1 of 'mug' are not sent")
+    ]
+    manifest = read(export, "shopify", "per: image", "model: owner/upscaler")
+    assert ([spec.inputs for spec in manifest.jobs], manifest.warnings) == ([{"image": A}, {"image": B}], ())
+
+
+# --------------------------------------------------------------------------------------------------------- WooCommerce
+
+
+def test_a_cell_holds_all_pictures_of_a_product(read):
+    """Joined by a comma and a space; named by the SKU, without one by the shop's own number."""
+    export = table(
+        WOO,
+        ["44", "variable", "vase", "Vase", "1", f"{A}, {B}, {C}", ""],
+        ["45", "simple", "", "Bag", "1", D, ""],
+    )
+    assert jobs(read(export, "woocommerce")) == [("vase", [A, B, C]), ("45", [D])]
+    per_image = [("vase-1", [A]), ("vase-2", [B]), ("vase-3", [C]), ("45-1", [D])]
+    assert jobs(read(export, "woocommerce", "per: image")) == per_image
+
+
+def test_variations_that_repeat_their_parents_picture_are_one_request(read):
+    """The same edit of the same picture is paid for once, whoever wants it."""
+    export = table(
+        WOO,
+        ["44", "variable", "vase", "Vase", "1", A, ""],
+        ["45", "variation", "vase-red", "Vase - Red", "1", A, "vase"],
+        ["46", "variation", "vase-blue", "Vase - Blue", "1", B, "vase"],
+    )
+    manifest = read(export, "woocommerce")
+    first, second, third = (spec.fingerprint for spec in manifest.jobs)
+    assert (first == second, first == third, len(manifest.repeated)) == (True, False, 1)
+
+
+def test_each_row_of_an_export_is_a_product(read, found):
+    """Two rows of one SKU are two products of one name, which is refused; neighbours are not joined."""
+    export = table(WOO, ["1", "simple", "a", "A", "1", A, ""], ["2", "simple", "a", "B", "1", B, ""])
+    assert found(export, "woocommerce") == [("duplicate-id", 3, "C3", "duplicate id 'a'")]
+
+
+def test_unpublished_products_are_left_out_by_a_condition(read):
+    export = table(WOO, ["1", "simple", "a", "A", "1", A, ""], ["2", "simple", "b", "B", "0", "", ""])
+    assert jobs(read(export, "woocommerce", "where: published == 1")) == [("a", [A])]
+
+
+# ----------------------------------------------------------------------------------------------------- Google Merchant
+
+
+def test_a_feed_has_a_main_picture_and_more(read):
+    """Up to ten more, joined by commas; a comma within a URL is written as %2C and stays so."""
+    more = f"{B}?crop=0%2C0%2C8%2C8,{C}"
+    export = table(FEED, ["SKU-1", "Bottle", A, more, "in_stock"], ["SKU-2", "Shoe", D, "", ""], delimiter="\t")
+    manifest = read(export, "google-merchant", name="feed.tsv")
+    assert jobs(manifest) == [("SKU-1", [A, f"{B}?crop=0%2C0%2C8%2C8", C]), ("SKU-2", [D])]
+
+
+def test_an_attribute_that_is_repeated_is_read_as_often(read):
+    """A feed may have a column for each further picture, all of one name."""
+    header = [*FEED[:3], "additional image link", "additional image link", "product_highlight", "product_highlight"]
+    export = table(header, ["SKU-1", "Bottle", A, B, C, "x", "y"], delimiter="\t")
+    assert jobs(read(export, "google-merchant", name="feed.tsv")) == [("SKU-1", [A, B, C])]
+
+
+def test_eleven_pictures_of_a_feed_are_one_too_many(read, found):
+    more = ",".join(f"{B}?{n}" for n in range(10))
+    export = table(FEED, ["SKU-1", "Bottle", A, more, ""], delimiter="\t")
+    assert found(export, "google-merchant", name="feed.tsv")[0][3] == "11 image_urls; from 1 to 10 are taken"
+    assert len(read(export, "google-merchant", "per: image", name="feed.tsv").jobs) == 11
+
+
+# ---------------------------------------------------------------------------------------------------------------- all
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        (OLD, "shopify"),
+        (NEW, "shopify"),
+        (MIXED, "shopify"),
+        (WOO, "woocommerce"),
+        (FEED, "google-merchant"),
+        (["ID", "Title", "Image link"], "google-merchant"),
+        (["id", "prompt", "image_urls"], None),
+        (["Handle", "Title"], None),
+        (["sku", "name", "images"], None),
+        ([], None),
+    ],
+)
+def test_an_export_is_known_by_its_header(header, name):
+    """`init --from` looks at it."""
+    preset = recognised(header)
+    assert (preset.name if preset else None) == name
+
+
+@pytest.mark.parametrize(
+    ("preset", "header", "message"),
+    [
+        ("shopify", ["id", "Image Src"], "the preset shopify needs a column 'handle' or 'url_handle'"),
+        ("shopify", ["Handle", "photo"], "the preset shopify needs a column 'image_src' or 'product_image_url'"),
+        ("woocommerce", ["ID", "Bilder"], "the preset woocommerce needs a column 'images'"),
+    ],
+)
+def test_a_sheet_that_is_no_such_export_is_told(found, preset, header, message):
+    errors = found(table(header, ["x", A]), preset)
+    assert ("missing-column", 1, None, message) in errors
+
+
+def test_a_localised_export_is_mapped(read):
+    """The shop's own language for the column of pictures."""
+    export = table(["ID", "Typ", "Artikelnummer", "Bilder"], ["44", "simple", "a", f"{A}, {B}"])
+    manifest = read(export, "woocommerce", "columns: {image_urls: Bilder, id: Artikelnummer}")
+    assert jobs(manifest) == [("a", [A, B])]
+
+
+def test_a_column_that_was_added_and_mistyped_is_told(read):
+    """As in any sheet; what the shop itself calls alike is not."""
+    rows = [{"Handle": "mug", "Image Src": A, "aspect_ration": "1:1", "Image Position": "1"}]
+    manifest = read(table([*OLD, "aspect_ration"], *rows), "shopify")
+    assert warned(manifest) == [("unused-column", "I1", "the column 'aspect_ration' is not sent")]
+
+
+def test_two_columns_of_one_field_are_refused(found):
+    export = table([*OLD, "prompt", "Prompt"], ["mug", "Mug", "", "", A, "1", "", "", "a", "b"])
+    assert ("duplicate-column", 1, "J1", "two columns are named 'prompt'") in found(export, "shopify", "", "")
+
+
+def test_an_export_may_be_a_manifest_by_itself(tmp_path):
+    """With `--preset`, `--per` and `--prompt`."""
+    (tmp_path / "m.csv").write_text(shopify(OLD, ("mug", "Mug", B, "2", ""), ("mug", "", A, "1", "")))
+    inline = Inline(preset="shopify", per="image", prompt="A {{ title }}")
+    manifest = read_manifest(tmp_path / "m.csv", rules=rules_of, inline=inline)
+    assert jobs(manifest) == [("mug-1", [A]), ("mug-2", [B])]
+
+
+SAMPLES = {
+    "shopify": [
+        *("oak-mug-1", "oak-mug-2", "desk-lamp-1", "desk-lamp-2"),
+        *("linen-shirt-1", "linen-shirt-2", "field-watch-1"),
+    ],
+    "woocommerce": ["woo-vase", "woo-vase-white", "woo-vase-teal", "woo-vase-grey", "48"],
+    "google-merchant": ["SKU-1001", "SKU-1003"],
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_the_shipped_examples_are_read(name):
+    """Each is run to its pictures where all shipped manifests are."""
+    manifest = load(MANIFESTS / f"{name}.yaml")
+    assert ([spec.job_id for spec in manifest.jobs], manifest.warnings) == (SAMPLES[name], ())

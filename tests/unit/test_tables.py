@@ -1,0 +1,694 @@
+"""Sheets under `sources:` as spreadsheets, shops and colleagues save them: delimiters, columns, conditions, names."""
+
+import random
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from runner.catalog import bundled, parse_card, rules_for
+from runner.manifest import DEFAULT_MODEL, Inline, InvalidManifest, read_manifest
+from runner.manifest.columns import Columns, Given, Source
+from runner.manifest.diagnostics import Findings
+
+RULES = rules_for(bundled(DEFAULT_MODEL))
+UPSCALER = rules_for(
+    parse_card(
+        "owner/upscaler",
+        {
+            "input_schema": {
+                "required": ["image_url"],
+                "properties": {"image_url": {"type": "string"}, "scale": {"type": "float"}, "text": {"type": "string"}},
+            }
+        },
+    )
+)
+URL = "https://cdn.example.com/mug.jpg"
+FIRST, SECOND, THIRD = (f"https://cdn.example.com/{n}.jpg" for n in range(1, 4))
+
+
+def rules_of(model):
+    return {DEFAULT_MODEL: RULES, "owner/upscaler": UPSCALER}.get(model)
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a manifest with one sheet: its text or bytes, what the source says of it, and what the manifest says."""
+
+    def read(sheet, source="", head="", name="sheet.csv"):
+        (tmp_path / name).write_bytes(sheet if isinstance(sheet, bytes) else sheet.encode())
+        manifest = tmp_path / "m.yaml"
+        manifest.write_text(f"version: 1\n{textwrap.dedent(head)}\nsources:\n- {{file: {name}, {source}}}\n")
+        return read_manifest(manifest, rules=rules_of)
+
+    return read
+
+
+@pytest.fixture
+def found(read):
+    """What is wrong with it: code, line, cell, message and hint."""
+
+    def found(*arguments, **more):
+        with pytest.raises(InvalidManifest) as caught:
+            read(*arguments, **more)
+        wrong = [d for d in caught.value.diagnostics if d.severity == "error"]
+        return [(d.code, d.place.line, d.place.cell, d.message, d.hint) for d in wrong]
+
+    return found
+
+
+def jobs(manifest):
+    return [(s.job_id, s.inputs["prompt"], s.inputs["image_urls"]) for s in manifest.jobs]
+
+
+def prompts(manifest):
+    return [spec.inputs["prompt"] for spec in manifest.jobs]
+
+
+def ids(manifest):
+    return [spec.job_id for spec in manifest.jobs]
+
+
+def urls(manifest):
+    return [spec.inputs["image_urls"] for spec in manifest.jobs]
+
+
+def warned(manifest):
+    return [(d.code, d.place.cell, d.message, d.hint) for d in manifest.warnings]
+
+
+ONE_FOR_ALL = f"defaults: {{image_urls: [{URL}]}}"
+WHITE = 'defaults: {prompt: "White."}'
+
+
+# --------------------------------------------------------------------------------------------------------- delimiters
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_each_delimiter_is_found_whatever_the_texts_hold(read, delimiter, end, mark):
+    """Every other delimiter stands in every prompt, and once in the header."""
+    others = "".join(set(",;\t|") - {delimiter})
+    rows = [["id", "prompt", "image_urls", f"price{others}"]]
+    rows += [[f"mug-{n}", f"{others}, a{others}b", URL, f"{others}9"] for n in range(4)]
+    quoted = end.join(delimiter.join(f'"{cell}"' for cell in row) for row in rows)
+    assert prompts(read(mark + quoted)) == [f"{others}, a{others}b"] * 4
+    if delimiter != ",":
+        bare = end.join(delimiter.join(row).replace(others, ",") for row in rows)
+        assert prompts(read(mark + bare)) == [",, a,b"] * 4
+
+
+@pytest.mark.parametrize(
+    ("sheet", "expected"),
+    [
+        ("prompt\nWhite\nBlack\n", ["White", "Black"]),
+        ("prompt\nWhite, soft\nBlack; hard\nRed|blue\n", ["White, soft", "Black; hard", "Red|blue"]),
+        ('prompt\n"White, soft"\n"Say ""hi"""\n', ["White, soft", 'Say "hi"']),
+        ("prompt\nreplace the background\nrotate, please\n", ["replace the background", "rotate, please"]),
+        ("prompt\n" + "a, b, c, d\n" * 50, ["a, b, c, d"] * 50),
+    ],
+)
+def test_a_list_of_prompts_has_one_column(read, sheet, expected):
+    """`csv.Sniffer` takes the letter r for the delimiter of such a list."""
+    assert prompts(read(sheet, head=ONE_FOR_ALL)) == expected
+
+
+def test_a_list_of_pictures_has_one_column(read):
+    """With several in a cell, however they are separated there."""
+    sheet = f"image_urls\n{FIRST}, {SECOND}\n{FIRST}|{SECOND}\n{FIRST};{SECOND}\n{THIRD}\n"
+    assert urls(read(sheet, head=WHITE)) == [[FIRST, SECOND]] * 3 + [[THIRD]]
+
+
+@pytest.mark.parametrize(
+    ("sheet", "expected"),
+    [
+        (f"id;Price, EUR;prompt;image_urls\nmug;12,50;White, soft;{URL}\n", "White, soft"),
+        (f"id;price;prompt;image_urls\nmug;12,50;White;{URL}\nlamp;9,00;Black;{URL}\n", "White"),
+        (f"Price, EUR;prompt;image_urls;id\n12,50;White;{URL};mug\n", "White"),
+        (f'id,prompt,image_urls,size\nmug,"a 15"" screen",{URL},15" wide\nlamp,b,{URL},7" wide\n', 'a 15" screen'),
+        (f"id|prompt|image_urls\nmug|a, b|{URL}\n", "a, b"),
+        (f"id\tprompt\timage_urls\nmug\ta, b; c|d\t{URL}\n", "a, b; c|d"),
+        (f"\n\n;;\nid;prompt;image_urls\nmug;a;{URL}\n", "a"),
+    ],
+)
+def test_text_and_decimal_commas_do_not_mislead(read, sheet, expected):
+    """Nor inches, nor empty rows above the header."""
+    assert prompts(read(sheet))[0] == expected
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("line", ["sep=;", "SEP=;", "sep=|", "sep=,", "sep=\t", "sep=^"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_first_line_may_say_what_stands_between_cells(read, codec, line, end):
+    """As Excel writes it, with a mark before it or without; it is no row, but a line."""
+    delimiter = line[-1]
+    sheet = end.join([line, delimiter.join(["id", "prompt", "image_urls"]), delimiter.join(["mug", "a%b", URL]), ""])
+    manifest = read(sheet.encode(codec))
+    assert [*jobs(manifest), manifest.jobs[0].source] == [("mug", "a%b", [URL]), "sheet.csv:3"]
+
+
+def test_what_the_manifest_says_goes_before_what_the_sheet_says(read):
+    sheet = f"sep=,\nid;prompt;image_urls\nmug;a, b;{URL}\n"
+    assert prompts(read(sheet, 'delimiter: ";"')) == ["a, b"]
+    assert prompts(read(f"id\tprompt\timage_urls\nmug\ta\t{URL}\n", 'delimiter: "\\t"')) == ["a"]
+
+
+def test_a_delimiter_that_is_said_but_wrong_finds_no_columns(found):
+    """It is told, never guessed around."""
+    ((code, *_, message, hint), *_) = found(f"id;prompt;image_urls\nmug;a;{URL}\n", 'delimiter: ","')
+    assert (code, message, hint) == ("missing-column", "no column 'prompt'", "known: id;prompt;image_urls")
+
+
+def test_a_cell_may_hold_line_breaks(read):
+    """Quoted, of every kind, and lines are counted on."""
+    sheet = f'id,prompt,image_urls\nmug,"a\nb\r\nc\rd",{URL}\nlamp,e,{URL}\n'
+    manifest = read(sheet)
+    assert prompts(manifest) == ["a\nb\r\nc\rd", "e"]
+    assert [spec.source for spec in manifest.jobs] == ["sheet.csv:2", "sheet.csv:6"]
+
+
+# ------------------------------------------------------------------------------------------------- what cannot be read
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            f"mug,a, b,{URL}\n",
+            (2, "the row has 4 cells, the header has 3 (spreadsheet row 2)", "an unquoted delimiter in a prompt? "),
+        ),
+        (f'x,y,{URL}\nmug,"a\nb"\n', (3, "the row has 2 cells, the header has 3 (spreadsheet row 3)", "")),
+        (f"mug,a,{URL},\n", (2, "the row has 4 cells, the header has 3 (spreadsheet row 2)", "an unquoted")),
+        ("mug\n", (2, "the row has 1 cells, the header has 3 (spreadsheet row 2)", "")),
+    ],
+)
+def test_a_ragged_row_is_an_error(found, rows, expected):
+    """Whatever was meant, it is not what would be sent."""
+    ((code, line, cell, message, hint), *_) = found(f"id,prompt,image_urls\n{rows}")
+    assert (code, line, cell, message) == ("ragged-row", expected[0], None, expected[1])
+    assert hint.startswith(expected[2])
+
+
+def test_rows_of_nothing_are_no_jobs(read):
+    """Empty ones, of delimiters, of spaces, too short or too long: they have nothing that could be lost."""
+    sheet = f"id,prompt,image_urls\n\n,,\nmug,a,{URL}\n ,  ,\t\n,\n,,,,,,\n\n"
+    assert ids(read(sheet)) == ["mug"]
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-16", "utf-8-sig", "utf-32"])
+def test_sixteen_bits_are_read_with_their_mark_and_without(read, found, codec):
+    """Of both ends; 32 bits nobody writes."""
+    sheet = f"id,prompt,image_urls\nmug,Größe “gut” 🎉,{URL}\n"
+    if codec == "utf-32":
+        assert [code for code, *_ in found(sheet.encode(codec))] == ["nul"]
+        return
+    for mark in ("", "\ufeff"):
+        assert jobs(read((mark + sheet).encode(codec))) == [("mug", "Größe “gut” 🎉", [URL])]
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "cp1252"])
+@pytest.mark.parametrize("where", ["header", "cell", "end"])
+def test_a_nul_is_refused_wherever_it_stands(found, codec, where):
+    parts = {"header": "", "cell": "", "end": ""} | {where: "\0"}
+    sheet = f"id,prompt{parts['header']},image_urls\nmug,é{parts['cell']},{URL}\n{parts['end']}"
+    ((code, _, _, message, _), *_) = found(sheet.encode(codec), f"encoding: {codec}")
+    assert (code, message) == ("nul", "a NUL byte: this is no text file")
+
+
+def test_a_broken_byte_is_named_with_its_line(found):
+    for end in (b"\n", b"\r\n", b"\r"):
+        sheet = end.join([b"id,prompt,image_urls", b"mug,a\xff,x"])
+        assert found(sheet, "encoding: utf-8")[0][:4] == ("encoding", 2, None, "byte 0xff is not UTF-8")
+
+
+@pytest.mark.parametrize(
+    "name", ["klingon", "undefined", "idna", "punycode", "unicode_escape", "rot13", "\\0", "\\ud800"]
+)
+def test_an_encoding_that_is_none_is_refused(found, name):
+    """Nor one that is not of files."""
+    for sheet, file in ((f"id,prompt,image_urls\nmug,a,{URL}\n", "s.csv"), ('{"id": "a"}\n', "s.jsonl")):
+        ((code, _, _, message, _), *_) = found(sheet, f'encoding: "{name}"', name=file)
+        assert code in ("encoding", "nul", "yaml-syntax")
+        assert "no encoding is called" in message or code != "encoding"
+
+
+def test_seven_bits_that_are_no_ascii_are_told(found, read):
+    """Mail's old way to write Japanese passes for UTF-8, and would be sent as gibberish."""
+    sheet = f"id,prompt,image_urls\nmug,背景を白に,{URL}\n".encode("iso2022_jp")
+    ((code, _, _, message, hint),) = found(sheet)
+    assert (code, message) == ("encoding", "not UTF-8 but ISO-2022")
+    assert hint == "say so with  encoding: iso2022_jp, or save it as UTF-8"
+    assert prompts(read(sheet, "encoding: iso2022_jp")) == ["背景を白に"]
+
+
+def test_a_workbook_that_is_called_csv_is_told(found):
+    ((_, _, _, message, hint),) = found(b"PK\3\4" + bytes(100))
+    assert (message, hint) == ("this is an Excel workbook, or another zip: no text file", "name it .xlsx")
+
+
+def test_a_cell_of_a_mebibyte_is_the_largest(read, found):
+    """Nobody's own text is longer; the row where it begins is named."""
+    own = "x" * (1 << 20)
+    assert ids(read(f'id,prompt,image_urls,note\nmug,a,{URL},"{own}"\n')) == ["mug"]
+    ((code, line, _, message, _),) = found(f'id,prompt,image_urls,note\nmug,a,{URL},"\n{own}"\n')
+    assert (code, line, message) == ("csv-syntax", 2, "field larger than field limit (1048576)")
+
+
+def test_a_quote_that_is_never_closed_is_named_where_it_begins(found):
+    """It swallows the rest of the sheet, whose last line would be no help."""
+    sheet = f'id,prompt,image_urls\nmug,a,{URL}\nlamp,"b,{URL}\nvase,c,{URL}\n'
+    ((code, line, _, message, hint),) = found(sheet)
+    assert (code, line, message) == ("csv-syntax", 3, "unexpected end of data")
+    assert hint == 'a quote that is never closed? look for a lone " near this line'
+
+
+def test_a_line_that_does_not_end_is_refused(found):
+    """8 MB and more: no sheet has one."""
+    ((code, _, _, message, _),) = found("id,prompt,image_urls\n" + "x" * (10 << 20))
+    assert (code, message) == ("encoding", "a line of more than 8 MB")
+
+
+def test_five_thousand_columns_are_too_many(found, read):
+    sheet = f"id,prompt,image_urls,{','.join(f'c{n}' for n in range(5000))}\nmug,a,{URL}{',' * 5000}\n"
+    assert found(sheet)[0][3] == "a header of 5,003 columns; at most 4,096 are read"
+    sheet = f"id,prompt,image_urls,{','.join(f'c{n}' for n in range(4000))}\nmug,a,{URL}{',' * 4000}\n"
+    assert ids(read(sheet)) == ["mug"]
+
+
+MEASURE = """
+import resource, sys, time
+from pathlib import Path
+from runner.batch import load
+from runner.manifest import InvalidManifest
+def rss(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+load(Path(sys.argv[2]))
+before, began = rss(), time.monotonic()
+try:
+    load(Path(sys.argv[1]))
+except InvalidManifest as error:
+    print(error.diagnostics[0].code, error.diagnostics[0].message, sep="|")
+print(time.monotonic() - began)
+print(rss() - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("begin", "said"),
+    [
+        (b'id,prompt,image_urls\nmug,"', "nul|a NUL byte: this is no text file"),
+        (b'id,prompt,image_urls\nmug,"' + b"x" * (40 << 20), "encoding|a line of more than 8 MB"),
+        (b'id,prompt,image_urls\nmug,"' + b"x\n" * (20 << 20), "csv-syntax|field larger than field limit (1048576)"),
+    ],
+    ids=["zeros", "one line", "many lines"],
+)
+def test_a_cell_of_gigabytes_is_refused_in_a_moment(tmp_path, begin, said):
+    """And in little memory: of a sparse file of 2 GB, of one endless line, of a quote that swallows all lines."""
+    with (tmp_path / "m.csv").open("wb") as file:
+        file.write(begin)
+        if said.startswith("nul"):
+            file.truncate(2 << 30)
+    (tmp_path / "small.csv").write_text(f"id,prompt,image_urls\nmug,a,{URL}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE, tmp_path / "m.csv", tmp_path / "small.csv"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    message, seconds, grown = done.stdout.splitlines()
+    assert message == said
+    assert float(seconds) < 3
+    assert float(grown) < 60
+
+
+# ------------------------------------------------------------------------------------------------------------ columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "expected"),
+    [
+        ("{id: SKU, prompt: What to do, image_urls: Photo}", [FIRST]),
+        ("{id: sku, prompt: what-to-do, image_urls: PHOTO}", [FIRST]),
+        ("{id: SKU, prompt: What to do, image_urls: [Photo, Other 2, Other 10]}", [FIRST, SECOND, THIRD]),
+        ("{id: SKU, prompt: What to do, image_urls: [Photo, 'Other *']}", [FIRST, SECOND, THIRD]),
+        ("{id: SKU, prompt: What to do, image_urls: [Photo, 'other_*']}", [FIRST, SECOND, THIRD]),
+        ("{id: SKU, prompt: What to do, image_urls: ['other *', Photo]}", [SECOND, THIRD, FIRST]),
+        ("{id: SKU, prompt: What to do, image_urls: [Photo, Photo]}", [FIRST]),
+    ],
+)
+def test_columns_are_mapped_as_the_manifest_says(read, columns, expected):
+    """Exactly, however they are spelled, several, by a star; numbered ones in the order of their numbers."""
+    sheet = f"SKU,Other 10,What to do,Photo,Other 2\nmug,{THIRD},White,{FIRST},{SECOND}\n"
+    assert jobs(read(sheet, f"columns: {columns}")) == [("mug", "White", expected)]
+
+
+def test_a_star_without_numbers_keeps_the_order_of_the_sheet(read):
+    """And only stars are special: a bracket is a bracket."""
+    sheet = f"id,prompt,view [front],view [back],view\nmug,a,{FIRST},{SECOND},{THIRD}\n"
+    assert urls(read(sheet, "columns: {image_urls: 'view [*]'}")) == [[FIRST, SECOND]]
+
+
+@pytest.mark.parametrize(
+    ("columns", "code", "message", "hint"),
+    [
+        ("{prompt: Promt}", "missing-column", "no column 'Promt' in sheet.csv", "did you mean 'Prompt'?"),
+        (
+            "{image_urls: [image_urls, 'extra_*']}",
+            "missing-column",
+            "no column 'extra_*' in sheet.csv",
+            "known: id, Prompt, image_urls, note A, note-a",
+        ),
+        ("{promt: Prompt}", "unknown-field", "columns: 'promt' is no field of the model", "did you mean 'prompt'?"),
+        ("{prompt: [Prompt, 'note A']}", "columns", "prompt is read from one column", "name one"),
+        ("{id: 'note*'}", "columns", "id is read from one column", "name one"),
+        (
+            "{id: note_a}",
+            "columns",
+            "the column 'note_a' could be 'note A' or 'note-a'",
+            "spell it as it is there",
+        ),
+    ],
+)
+def test_a_mapping_that_cannot_be_is_told(found, columns, code, message, hint):
+    """At its own place in the manifest, once."""
+    sheet = f"id,Prompt,image_urls,note A,note-a\nmug,a,{URL},1,2\n"
+    errors = found(sheet, f"columns: {columns}")
+    assert [(c, line, m, h) for c, line, _, m, h in errors if c == code] == [(code, 4, message, hint)]
+
+
+@pytest.mark.parametrize(
+    ("header", "cells", "expected"),
+    [
+        ("image_url", "1", [FIRST]),
+        ("image_url,image_url_2,image_url_3", "123", [FIRST, SECOND, THIRD]),
+        ("image_url_3,image_url,image_url_2", "312", [FIRST, SECOND, THIRD]),
+        ("image_urls,image_url_2", "12", [FIRST, SECOND]),
+        ("image,image2", "12", [FIRST, SECOND]),
+        ("Photo 2,Photo 1", "21", [FIRST, SECOND]),
+        ("url_2,url_10,url_1", "231", [FIRST, SECOND, THIRD]),
+        ("Image URL 1,Image URL 2,image url 11", "123", [FIRST, SECOND, THIRD]),
+        ("src1,src2", "12", [FIRST, SECOND]),
+        ("picture", "1", [FIRST]),
+    ],
+)
+def test_pictures_may_have_a_column_each(read, header, cells, expected):
+    """By their numbers, 10 behind 2; the one without a number is the first. None is left out."""
+    known = dict(zip("123", (FIRST, SECOND, THIRD), strict=True))
+    sheet = f"id,prompt,{header}\nmug,a,{','.join(known[cell] for cell in cells)}\n"
+    manifest = read(sheet)
+    assert (urls(manifest), warned(manifest)) == ([expected], [])
+
+
+def test_gaps_between_numbered_pictures_are_no_pictures(read):
+    sheet = f"id,prompt,url_1,url_2,url_3\nmug,a,{FIRST},,{THIRD}\nlamp,b,,,{SECOND}\n"
+    assert urls(read(sheet)) == [[FIRST, THIRD], [SECOND]]
+
+
+@pytest.mark.parametrize(
+    ("header", "left", "taken"),
+    [("image,images", "images", "image"), ("url_1,photo_1", "photo_1", "url_1"), ("photo,src", "src", "photo")],
+)
+def test_pictures_that_are_not_sent_are_told(read, header, left, taken):
+    """Two columns could be meant, and one is chosen: nothing is left out silently."""
+    manifest = read(f"id,prompt,{header}\nmug,a,{FIRST},{SECOND}\n")
+    message = f"the column {left!r} is not sent: image_urls is read from {taken!r}"
+    assert urls(manifest) == [[FIRST]]
+    assert warned(manifest) == [("unused-column", "D1", message, "say which under  columns: image_urls")]
+
+
+def test_a_model_of_one_picture_takes_the_first_column(read):
+    manifest = read(f"id,image_url,image_url_2\nmug,{FIRST},{SECOND}\n", head="model: owner/upscaler")
+    assert manifest.jobs[0].inputs == {"image_url": FIRST}
+    assert [(code, cell) for code, cell, *_ in warned(manifest)] == [("unused-column", "C1")]
+
+
+@pytest.mark.parametrize(
+    ("column", "meant"),
+    [("aspect_ration", "aspect_ratio"), ("num_image", "num_images"), ("Output formats", "output_format")],
+)
+def test_a_mistyped_column_is_told(read, column, meant):
+    """It would be carried along, and its wish not sent."""
+    manifest = read(f"id,prompt,image_urls,{column}\nmug,a,{URL},x\n")
+    expected = [("unused-column", "D1", f"the column {column!r} is not sent", f"did you mean {meant!r}?")]
+    assert warned(manifest) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "first"),
+    [
+        ("id,prompt,image_urls,PROMPT", "prompt", "B1"),
+        ("id,prompt,Image URL,image-url", "image_url", "C1"),
+        ("id,prompt,url_1,URL 1", "url_1", "C1"),
+        ("id,Id,prompt,image_urls", "id", "A1"),
+        ("id,model,prompt,image_urls,Model", "model", "B1"),
+        ("id,prompt,image_urls,note, note", "note", "D1"),
+    ],
+)
+def test_two_columns_of_one_name_are_refused(found, header, name, first):
+    """Which of them is meant cannot be told, and one would be lost."""
+    errors = found(f"{header}\n{','.join(['x'] * (header.count(',') + 1))}\n")
+    assert ("duplicate-column", f"two columns are named {name!r}", f"the first is {first}: rename one of them") in [
+        (code, message, hint) for code, _, _, message, hint in errors
+    ]
+
+
+def test_a_row_is_read_by_its_own_models_fields(read):
+    """Also where the column that names the model has another name, or another spelling."""
+    sheet = f"id,Model-Name,image_url,scale,prompt\na,owner/upscaler,{URL},2,\nb,,{URL},,White\n"
+    manifest = read(sheet, "columns: {model: model_name}")
+    assert [spec.inputs for spec in manifest.jobs] == [
+        {"image_url": URL, "scale": 2.0},
+        {"prompt": "White", "image_urls": [URL]},
+    ]
+
+
+def test_a_model_that_nobody_here_knows_may_have_any_field_that_is_named(tmp_path):
+    """Only what the user names is sent beyond prompt and pictures."""
+    source = Source(file="s.csv", columns={"mask_url": ("Mask",)})
+    findings = Findings("s.csv")
+    columns = Columns(source, ["id", "Mask", "Photo"], None, Given(), findings)
+    assert (columns.of, findings.found) == ({"mask_url": [1], "id": [0], "image_urls": [2]}, [])
+
+
+# ------------------------------------------------------------------------------------------------------- cells and rows
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"),
+    [
+        (f"{FIRST}|{SECOND}", [FIRST, SECOND]),
+        (f"{FIRST}\n{SECOND}", [FIRST, SECOND]),
+        (f"{FIRST},{SECOND}", [FIRST, SECOND]),
+        (f"{FIRST}, {SECOND},\n{THIRD},", [FIRST, SECOND, THIRD]),
+        (f"{FIRST};{SECOND}; {THIRD}", [FIRST, SECOND, THIRD]),
+        (f"{FIRST} {SECOND}", [FIRST, SECOND]),
+        (f"{FIRST},HTTPS://cdn.example.com/2.jpg", [FIRST, "HTTPS://cdn.example.com/2.jpg"]),
+        ("https://cdn.example.com/w=10,h=20/a;b.jpg", ["https://cdn.example.com/w=10,h=20/a;b.jpg"]),
+        (
+            "https://cdn.example.com/fetch/https://x.example.com/a",
+            ["https://cdn.example.com/fetch/https://x.example.com/a"],
+        ),
+        ("https://cdn.example.com/a%20b%2Chttps%3A.jpg", ["https://cdn.example.com/a%20b%2Chttps%3A.jpg"]),
+    ],
+)
+def test_several_pictures_may_stand_in_one_cell(read, cell, expected):
+    """Separated by a bar, a line break, spaces, or a comma or semicolon before the next scheme; each stays as it is."""
+    assert urls(read(f'id,prompt,image_urls\nmug,a,"{cell}"\n')) == [expected]
+
+
+SPOILT = ["#REF!", "#N/A", "#NV", "#BEZUG!", "#¡VALOR!", "#ИМЯ?", "########", "Err:502", " #REF! "]
+
+
+@pytest.mark.parametrize("word", SPOILT)
+@pytest.mark.parametrize("column", ["id", "prompt", "image_urls", "aspect_ratio", "url_2"])
+def test_a_failed_formula_is_never_sent(found, word, column):
+    """In whatever language, wherever it is read from."""
+    row = {"id": "mug", "prompt": "a", "image_urls": FIRST, "aspect_ratio": "1:1", "image_url_2": SECOND}
+    row[{"url_2": "image_url_2"}.get(column, column)] = word
+    errors = found(f"{','.join(row)}\n{','.join(row.values())}\n")
+    name = f"{'ABCDE'[list(row).index({'url_2': 'image_url_2'}.get(column, column))]}2"
+    message = f"{word.strip()} is a spreadsheet's error, not a value"
+    assert ("spoilt-cell", 2, name, message, "") in errors
+
+
+@pytest.mark.parametrize("name", ["sku", "handle", "custom_id"])
+def test_a_failed_formula_names_no_job(found, name):
+    errors = found(f"{name},prompt,image_urls\nmug,a,{URL}\n#N/A,b,{URL}\n")
+    assert errors == [("spoilt-cell", 3, "A3", "#N/A is a spreadsheet's error, not a value", "")]
+
+
+@pytest.mark.parametrize(
+    ("source", "head"),
+    [
+        ("", 'defaults: {prompt: "A {{ colour }} mug"}'),
+        ("", """defaults: {prompt: "A {{ row['Colour'] }} mug"}"""),
+        ("where: colour == 'blue'", 'defaults: {prompt: "A mug"}'),
+        ("", 'defaults: {prompt: "A mug", id: "{{ name }}-{{ colour }}"}'),
+        ("", 'defaults: {prompt: "A mug"}\noutput: {path: "{{ colour }}/{{ id }}.{{ ext }}"}'),
+        ("", 'defaults: {prompt: "A mug", image_urls: "https://cdn.example.com/{{ colour }}.jpg"}'),
+    ],
+)
+def test_a_failed_formula_is_used_nowhere(found, source, head):
+    """Not in a prompt's or an id's text, in a path, in a URL, in a condition."""
+    picture = "" if "image_urls" in head else f",{URL}"
+    errors = found(
+        f"id,name,Colour{',image_urls' if picture else ''}\nx,mug,#REF!{picture}\n".replace(
+            "id,", "nr," if "id:" in head else "id,"
+        ),
+        source,
+        head,
+    )
+    assert any("cell C2 (Colour): #REF! is a spreadsheet's error, not a value" in message for *_, message, _ in errors)
+
+
+def test_a_failed_formula_that_nobody_wants_does_no_harm(read):
+    """In a column that is carried along, beside one that is used by its full name, and in rows that are left out."""
+    sheet = f"id,prompt,image_urls,stock,margin\nmug,a,{URL},1,#DIV/0!\nlamp,#REF!,{URL},0,\n"
+    manifest = read(sheet, """where: "row['stock'] > 0" """)
+    assert jobs(manifest) == [("mug", "a", [URL])]
+
+
+@pytest.mark.parametrize("word", ["n/a", "N/A ", "NaN", "none", "NULL", "TBD", "todo"])
+def test_a_prompt_that_says_nothing_is_told(read, word):
+    """What people and programs write into empty cells would be paid for."""
+    manifest = read(f"id,prompt,image_urls\nmug,{word},{URL}\n")
+    expected = (
+        "placeholder",
+        "B2",
+        f"the prompt that is sent is {word!r}",
+        "empty the cell where the default is meant",
+    )
+    assert warned(manifest) == [expected]
+
+
+def test_quotes_behind_a_space_are_text_and_told(read):
+    """A person who writes `mug, "White"` does not mean to send the quotes."""
+    manifest = read(f'id, prompt, image_urls\nmug, "White", {URL}\n')
+    assert prompts(manifest) == [' "White"']
+    assert [(code, cell) for code, cell, *_ in warned(manifest)] == [("space-before-quote", "B2")]
+
+
+@pytest.mark.parametrize(
+    ("cell", "meant"), [("16:09", "16:9"), ("16:09:00", "16:9"), ("01:01", "1:1"), ("4:05", "4:5"), ("09:16", "9:16")]
+)
+def test_a_ratio_that_became_a_time_is_told_with_its_remedy(found, cell, meant):
+    ((code, line, place, message, hint),) = found(f"id,prompt,image_urls,aspect_ratio\nmug,a,{URL},{cell}\n")
+    assert (code, line, place, message) == ("aspect-ratio", 2, "D2", f"aspect_ratio: {cell!r} is not supported")
+    expected = f"spreadsheets turn {meant} into the time {cell}; format the column as Text"
+    assert hint == f"did you mean {meant!r}? {expected}"
+
+
+@pytest.mark.parametrize("name", ["id", "sku"])
+@pytest.mark.parametrize("word", ["1.23E+12", "1,23E+12", "9E+15"])
+def test_an_id_that_a_spreadsheet_shortened_is_refused(found, name, word):
+    """Its last digits are gone, and another product's may be the same."""
+    errors = found(f"{name};prompt;image_urls\n{word};a;{URL}\n")
+    assert [(code, cell) for code, _, cell, *_ in errors] == [("id", "A2")]
+
+
+# ---------------------------------------------------------------------------------------------------------- conditions
+
+STOCK = "id,prompt,image_urls,stock,colour\n" + "".join(
+    f"{name},a,{URL},{stock},{colour}\n"
+    for name, stock, colour in [("a", "0", "blue"), ("b", "9", ""), ("c", "10", "red"), ("d", "2.5", "n/a")]
+)
+
+
+@pytest.mark.parametrize(
+    ("where", "kept"),
+    [
+        ("stock > 0", ["b", "c", "d"]),
+        ("stock > 9", ["c"]),
+        ("stock >= 2.5 and stock < 10", ["b", "d"]),
+        ("stock == 10", ["c"]),
+        ("stock == '10'", ["c"]),
+        ("stock > '5'", ["b"]),
+        ("colour", ["a", "c", "d"]),
+        ("not colour", ["b"]),
+        ("colour == ''", ["b"]),
+        ("colour and colour != 'n/a'", ["a", "c"]),
+        ("colour in ['red', 'blue']", ["a", "c"]),
+        ("row['colour'] == 'red' or id == 'a'", ["a", "c"]),
+        ("stock | int > 5", ["b", "c"]),
+    ],
+)
+def test_where_keeps_the_rows_for_which_it_holds(read, where, kept):
+    """Text is text, beside a number it is one; a blank is false and equals the empty text."""
+    assert ids(read(STOCK, f'where: "{where}"')) == kept
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        ("colour > 5", "where: 'blue' is compared with a number, and is none (for sheet.csv:2)"),
+        ("stok > 5", "where: 'stok' is undefined"),
+        ("row['Stock'] > 5", "where: there is no column 'Stock' (for sheet.csv:2)"),
+    ],
+)
+def test_a_condition_that_cannot_be_judged_is_an_error(found, where, message):
+    """Neither kept nor left out silently."""
+    assert found(STOCK, f'where: "{where}"')[0][3] == message
+
+
+def test_rows_that_are_left_out_are_not_judged(read):
+    """Whatever is wrong with them: they are not sent."""
+    sheet = f"id,prompt,image_urls,ready\nmug,a,{URL},yes\nmug,,nonsense,no\n,#REF!,,no\n"
+    assert ids(read(sheet, "where: ready == 'yes'")) == ["mug"]
+
+
+# ------------------------------------------------------------------------------------------------------------ identity
+
+NAMED = [("id", "sku"), ("id", "handle"), ("sku", "handle"), ("handle", "custom_id"), ("sku", "custom_id")]
+
+
+@pytest.mark.parametrize(("first", "second"), NAMED)
+def test_an_id_goes_before_a_sku_before_a_handle_before_a_custom_id(read, first, second):
+    sheet = f"{second},{first},prompt,image_urls\nx1,y1,a,{URL}\nx2,y2,b,{URL}\n"
+    assert ids(read(sheet)) == ["y1", "y2"]
+
+
+@pytest.mark.parametrize("column", ["id", "sku", "title"])
+def test_shuffled_rows_are_the_same_jobs(read, column):
+    """Never the row's number: sorting a sheet would pay twice. Ids and fingerprints go with their rows."""
+    rows = [f"{column}-{n},prompt {n},{URL}?{n}\n" for n in range(30)]
+    made = []
+    for seed in range(3):
+        random.Random(seed).shuffle(rows)
+        manifest = read(f"{column},prompt,image_urls\n{''.join(rows)}")
+        made.append({(spec.job_id, spec.fingerprint) for spec in manifest.jobs})
+    assert (len(made[0]), made) == (30, [made[0]] * 3)
+
+
+@pytest.mark.parametrize("skus", [["a", "a"], ["a", "A"], ["a", ""], ["caf\u00e9", "cafe\u0301"], ["", ""]])
+def test_a_column_that_does_not_name_each_row_names_none(read, skus):
+    """The next one does, or the request: half of the rows by one, half by the other would be a riddle."""
+    rows = [f"{sku},h{n},a,{URL}?{n}\n" for n, sku in enumerate(skus)]
+    assert ids(read("sku,handle,prompt,image_urls\n" + "".join(rows))) == ["h0", "h1"]
+    manifest = read("sku,shelf,prompt,image_urls\n" + "".join(rows))
+    assert ids(manifest) == [spec.fingerprint[:12] for spec in manifest.jobs]
+
+
+def test_a_row_of_nothing_does_not_unname_the_others(read):
+    assert ids(read(f"sku,prompt,image_urls\na,x,{URL}\n , ,\nb,y,{URL}\n")) == ["a", "b"]
+
+
+def test_equal_rows_without_names_are_counted(read):
+    """One request, paid once; the first keeps its name when another is added."""
+    one = read(f"prompt,image_urls\na,{URL}\n").jobs[0]
+    manifest = read(f"prompt,image_urls\na,{URL}\na,{URL}\nb,{URL}\n")
+    assert ids(manifest)[:2] == [one.job_id, f"{one.job_id}-2"]
+    assert [spec.fingerprint == one.fingerprint for spec in manifest.jobs] == [True, True, False]
+
+
+def test_an_id_of_the_manifests_own_making_leaves_skus_alone(read):
+    sheet = f"sku,prompt,image_urls,colour\nmug,a,{URL},red\nmug,b,{URL},blue\n"
+    assert ids(read(sheet, head='defaults: {id: "{{ sku }}-{{ colour }}"}')) == ["mug-red", "mug-blue"]
+
+
+def test_a_column_on_the_command_line_is_mapped_alike(tmp_path):
+    """`--col`, for a sheet that is a manifest by itself."""
+    (tmp_path / "m.csv").write_text(f"Nr,Wish,Photo A\nmug,White,{URL}\n")
+    columns = {"id": "nr", "prompt": "Wish", "image_urls": "photo*"}
+    manifest = read_manifest(tmp_path / "m.csv", rules=rules_of, inline=Inline(columns=columns))
+    assert jobs(manifest) == [("mug", "White", [URL])]

@@ -1,0 +1,575 @@
+"""Excel workbooks: what a person sees in a cell is what is read, and what only looks empty is told."""
+
+import datetime as dt
+import io
+import re
+import subprocess
+import sys
+import time
+import zipfile
+
+import pytest
+import xlsxwriter
+
+from runner.batch import load
+from runner.manifest import InvalidManifest
+
+URL = "https://cdn.example.com/mug.jpg"
+HEADER = ["id", "prompt", "image_urls"]
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a workbook, made of rows or by a function or of bytes, with what the manifest says of it."""
+
+    def read(content, source="", head="", name="book.xlsx"):
+        path = tmp_path / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            write(path, content)
+        if not source and not head:
+            return load(path)
+        more = f", {source}" if source else ""
+        manifest = tmp_path / "m.yaml"
+        manifest.write_text(f"version: 1\n{head}\nsources: [{{file: {name}{more}}}]\n")
+        return load(manifest)
+
+    return read
+
+
+@pytest.fixture
+def found(read):
+    """What is wrong with it: code, line, cell and message."""
+
+    def found(*arguments, **more):
+        with pytest.raises(InvalidManifest) as caught:
+            read(*arguments, **more)
+        return [
+            (d.code, d.place.line, d.place.cell, d.message) for d in caught.value.diagnostics if d.severity == "error"
+        ]
+
+    return found
+
+
+def write(path, content):
+    with xlsxwriter.Workbook(path, {"constant_memory": False}) as book:
+        if callable(content):
+            content(book)
+        else:
+            sheet = book.add_worksheet()
+            for number, row in enumerate(content):
+                put(sheet, number, row)
+
+
+def put(sheet, number, row, left=0):
+    """A row of values; a text stays text, whatever it looks like."""
+    for index, value in enumerate(row, start=left):
+        if isinstance(value, str):
+            sheet.write_string(number, index, value)
+        elif value is not None:
+            sheet.write(number, index, value)
+
+
+def job(**more):
+    """Two rows, a header and a job, with further columns."""
+    return [[*HEADER, *more], ["mug", "White.", URL, *more.values()]]
+
+
+def jobs(manifest):
+    return [(spec.job_id, spec.inputs["prompt"], spec.inputs["image_urls"]) for spec in manifest.jobs]
+
+
+def edited(content, part, change):
+    """The workbook's bytes with one of its parts changed."""
+    made = io.BytesIO()
+    write(made, content)
+    out = io.BytesIO()
+    with zipfile.ZipFile(made) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, change(data) if name == part else data)
+    return out.getvalue()
+
+
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+# -------------------------------------------------------------------------------------------------------------- values
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("00123", "00123"),
+        ("  spaces  ", "  spaces  "),
+        ("line\nbreak\r\nand return", "line\nbreak\r\nand return"),
+        ("_x000D_ as it stands", "_x000D_ as it stands"),
+        ("商品 “ß” 🎉", "商品 “ß” 🎉"),
+        ("<b>&amp;</b>", "<b>&amp;</b>"),
+        ("=1+1", "=1+1"),
+        (12, "12"),
+        (12.0, "12"),
+        (-3, "-3"),
+        (12.5, "12.5"),
+        (0.1 + 0.2, "0.3"),
+        (1 / 3, "0.333333333333333"),
+        (999_999_999_999_999, "999999999999999"),
+        (1234567890123456, "1.23456789012346E+15"),
+        (True, "true"),
+        (False, "false"),
+    ],
+)
+def test_a_value_is_the_text_that_a_person_sees(read, value, text):
+    """Texts to the letter, numbers without the tail that only machines see."""
+    (spec,) = read(job(value=value)).jobs
+    assert spec.row["value"] == text
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [
+        (123, "00000", "00123"),
+        (1234567, "00000", "1234567"),
+        (12.5, "0.00", "12.5"),
+        (dt.date(2026, 11, 22), "yyyy-mm-dd", "2026-11-22"),
+        (dt.datetime.fromisoformat("2026-11-22T16:09:30"), "yyyy-mm-dd hh:mm:ss", "2026-11-22 16:09:30"),
+        (dt.time(16, 9), "hh:mm", "16:09"),
+        (dt.time(16, 9, 5), "hh:mm:ss", "16:09:05"),
+        (dt.timedelta(hours=32, minutes=9), "[h]:mm", "32:09"),
+    ],
+)
+def test_a_value_is_shown_in_its_form(read, value, form, text):
+    """Zeros before a number, as article numbers have them; dates and times."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, [*HEADER, "value"])
+        put(sheet, 1, ["mug", "White.", URL])
+        sheet.write(1, 3, value, book.add_format({"num_format": form}))
+
+    (spec,) = read(content).jobs
+    assert spec.row["value"] == text
+
+
+def test_numbers_are_ids_as_they_are_seen(read):
+    rows = [HEADER, [7, "White.", URL], [12.0, "White.", f"{URL}?2"], ["00123", "White.", f"{URL}?3"]]
+    assert [job_id for job_id, *_ in jobs(read(rows))] == ["7", "12", "00123"]
+
+
+def test_an_id_of_sixteen_digits_has_lost_one(found):
+    """A spreadsheet keeps fifteen: another product's number may be the same."""
+    rows = [HEADER, [1234567890123456, "White.", URL]]
+    assert found(rows) == [("id", 2, "A2", "id '1.23456789012346E+15' was shortened by a spreadsheet")]
+
+
+@pytest.mark.parametrize(
+    ("time_of_day", "meant"), [(dt.time(16, 9), "16:9"), (dt.time(1, 1), "1:1"), (dt.time(4, 5), "4:5")]
+)
+def test_a_ratio_that_became_a_time_is_told_with_its_remedy(read, time_of_day, meant):
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, [*HEADER, "aspect_ratio"])
+        put(sheet, 1, ["mug", "White.", URL])
+        sheet.write_datetime(1, 3, time_of_day, book.add_format({"num_format": "hh:mm"}))
+
+    with pytest.raises(InvalidManifest) as caught:
+        read(content)
+    (wrong,) = caught.value.diagnostics
+    assert (wrong.code, wrong.place.line, wrong.place.cell) == ("aspect-ratio", 2, "D2")
+    assert wrong.hint.startswith(f"did you mean {meant!r}? spreadsheets turn {meant} into the time ")
+
+
+def test_numbers_are_read_as_the_models_numbers(read):
+    (spec,) = read(job(num_images=2.0, aspect_ratio="16:9")).jobs
+    assert (spec.inputs["num_images"], spec.inputs["aspect_ratio"]) == (2, "16:9")
+
+
+def test_a_readers_aid_is_no_part_of_a_text(read):
+    """Japanese workbooks hold the pronunciation beside the word."""
+    content = [HEADER, ["mug", "商品を白に", URL]]
+    aid = '<rPh sb="0" eb="2"><t>ショウヒン</t></rPh>'.encode()
+    data = edited(
+        content,
+        "xl/sharedStrings.xml",
+        lambda xml: xml.replace("商品を白に</t>".encode(), "商品を白に</t>".encode() + aid),
+    )
+    assert jobs(read(data)) == [("mug", "商品を白に", [URL])]
+
+
+# ---------------------------------------------------------------------------------------------- cells that look empty
+
+
+def formula(value, column=1):
+    """A workbook with a formula that has this value."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, [*HEADER, "note"])
+        put(sheet, 1, ["mug", "White.", URL, "x"])
+        sheet.write_formula(1, column, '="A "&A2', None, value)
+
+    return content
+
+
+@pytest.mark.parametrize("word", ["#REF!", "#N/A", "#DIV/0!", "#VALUE!", "#NAME?", "#NULL!", "#NUM!"])
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_a_failed_formula_is_no_empty_cell(found, read, word, column):
+    """The reader gives nothing for it, and nothing means the default: of a prompt, of all things."""
+    head = "defaults: {prompt: Black.}"
+    place = ("spoilt-cell", 2, f"{'ABC'[column]}2", f"{word} is a spreadsheet's error, not a value")
+    assert place in found(formula(word, column), head=head)
+    assert jobs(read(formula(word, 3))) == [("mug", "White.", [URL])]
+
+
+def test_a_formula_that_was_never_worked_out_is_no_empty_cell(found, read):
+    """As programs write them that cannot calculate: a person who opens the workbook sees a text."""
+    told = "a formula that was never worked out: open the workbook in a spreadsheet, and save it"
+    assert found(formula(""), head="defaults: {prompt: Black.}") == [("spoilt-cell", 2, "B2", told)]
+    assert jobs(read(formula("A mug"))) == [("mug", "A mug", [URL])]
+    bare = edited(formula(""), SHEET, lambda xml: xml.replace(b"<v></v>", b"").replace(b"<v/>", b""))
+    assert found(bare, head="defaults: {prompt: Black.}") == [("spoilt-cell", 2, "B2", told)]
+
+
+def test_a_formula_that_comes_to_nothing_is_empty(read):
+    """Excel says so itself: its type is text."""
+    data = edited(formula(""), SHEET, lambda xml: xml.replace(b'<c r="B2"', b'<c r="B2" t="str"'))
+    assert jobs(read(data, head="defaults: {prompt: Black.}")) == [("mug", "Black.", [URL])]
+
+
+def with_merge(area, text="White."):
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, [*HEADER, "note"])
+        for row in range(1, 4):
+            put(sheet, row, [f"mug-{row}", "" if "B" in area else "White.", URL, "x"])
+        sheet.merge_range(area, text)
+
+    return content
+
+
+def test_merged_cells_have_one_value_and_look_as_if_all_had_it(found, read):
+    """A prompt over three rows is the first row's alone; what the other two would send is not guessed."""
+    told = "it is part of merged cells, of which only the first has the value: unmerge them"
+    errors = found(with_merge("B2:B4"), head="defaults: {prompt: Black.}")
+    assert errors == [("spoilt-cell", 3, "B3", told), ("spoilt-cell", 4, "B4", told)]
+    assert len(read(with_merge("D2:D4")).jobs) == 3
+
+
+def test_a_merged_header_leaves_columns_without_a_name(found):
+    """`Photos` over three columns is the name of the first."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        sheet.merge_range("C1:E1", "image_urls")
+        put(sheet, 0, ["id", "prompt"])
+        put(sheet, 1, ["mug", "White.", URL, f"{URL}?2", f"{URL}?3"])
+
+    assert found(content) == [("merged-cell", 1, "D1", "the header is merged with the cell beside it")]
+
+
+def test_thousands_of_merges_take_no_time(read):
+    """As a catalogue has them, a product over three rows."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, [*HEADER, "group"])
+        for row in range(9000):
+            put(sheet, row + 1, [f"mug-{row}", "White.", f"{URL}?{row}"])
+        for row in range(1, 9000, 3):
+            sheet.merge_range(row, 3, row + 2, 3, "x")
+
+    began = time.monotonic()
+    assert len(read(content).jobs) == 9000
+    assert time.monotonic() - began < 15
+
+
+def test_rows_that_are_hidden_are_told(read):
+    """By a filter, most of them: a person does not see them, and pays for them all the same."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, HEADER)
+        for row in range(1, 5):
+            put(sheet, row, [f"mug-{row}", "White.", f"{URL}?{row}"])
+        sheet.set_row(2, None, None, {"hidden": True})
+        sheet.set_row(3, None, None, {"hidden": True})
+        sheet.set_row(8, None, None, {"hidden": True})
+
+    manifest = read(content)
+    (warning,) = manifest.warnings
+    message = "2 of its rows are hidden, by a filter perhaps, and are read all the same"
+    assert (len(manifest.jobs), warning.code, warning.place.cell, warning.message) == (4, "hidden-rows", "A3", message)
+
+
+# -------------------------------------------------------------------------------------------------------------- sheets
+
+
+def two_sheets(book):
+    for name, prompt in (("Spring", "White."), ("Summer", "Blue.")):
+        sheet = book.add_worksheet(name)
+        put(sheet, 0, HEADER)
+        put(sheet, 1, ["mug", prompt, URL])
+
+
+@pytest.mark.parametrize(
+    ("source", "prompt"), [("", "White."), ("sheet: Spring", "White."), ("sheet: Summer", "Blue.")]
+)
+def test_the_first_sheet_is_read_or_the_one_that_is_named(read, source, prompt):
+    assert jobs(read(two_sheets, source, "name: x")) == [("mug", prompt, [URL])]
+
+
+def test_a_sheet_that_is_not_there_is_told_with_the_nearest(read):
+    with pytest.raises(InvalidManifest, match=r"there is no sheet 'Sumer' in it\n *= did you mean 'Summer'\?"):
+        read(two_sheets, "sheet: Sumer")
+
+
+def test_the_first_sheet_is_the_first_that_is_shown(read):
+    """Hidden ones hold lists for choosing from; a chart is no table."""
+
+    def content(book):
+        lists, _, shown = book.add_worksheet("Lists"), book.add_chartsheet("Chart"), book.add_worksheet("Data")
+        put(lists, 0, ["prompt", "image_urls"])
+        put(shown, 0, HEADER)
+        put(shown, 1, ["mug", "White.", URL])
+        shown.activate()
+        lists.hide()
+
+    assert jobs(read(content)) == [("mug", "White.", [URL])]
+
+
+@pytest.mark.parametrize(("top", "left"), [(4, 2), (0, 3), (6, 0)])
+def test_a_table_may_begin_anywhere(read, found, top, left):
+    """Its places are the spreadsheet's."""
+
+    def content(book, url=URL):
+        sheet = book.add_worksheet()
+        put(sheet, top, HEADER, left)
+        put(sheet, top + 2, ["mug", "White.", url], left)
+
+    manifest = read(content)
+    assert jobs(manifest) == [("mug", "White.", [URL])]
+    assert manifest.jobs[0].source.endswith(f"book.xlsx:{top + 3}")
+    ((code, line, cell, _),) = found(lambda book: content(book, "http://x.example.com"))
+    assert (code, line, cell) == ("url-scheme", top + 3, f"{'ABCDEF'[left + 2]}{top + 3}")
+
+
+def test_blank_rows_and_trailing_columns_are_nothing(read):
+    """Formatted but empty, within the table and beside it."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        grey = book.add_format({"bg_color": "#eeeeee"})
+        put(sheet, 0, HEADER)
+        put(sheet, 1, ["mug", "White.", URL])
+        put(sheet, 5, ["lamp", "Blue.", URL])
+        for row in range(12):
+            sheet.write_blank(row, 7, None, grey)
+        sheet.write_string(9, 0, "   ")
+
+    manifest = read(content)
+    assert [(spec.job_id, spec.source.rsplit(":")[-1]) for spec in manifest.jobs] == [("mug", "2"), ("lamp", "6")]
+
+
+def test_a_cell_beside_the_table_is_nobodys(found):
+    rows = [HEADER, ["mug", "White.", URL, None, "loose"]]
+    assert found(rows) == [("ragged-row", 2, "E2", "a cell beside the table: its column has no name")]
+
+
+def test_a_sheet_of_nothing_is_told(found):
+    assert found([]) == [("empty", 1, None, "an empty table")]
+    assert found([HEADER])[0][:1] == ("no-jobs",)
+
+
+def test_a_column_names_the_jobs_as_in_any_table(read):
+    """The workbook is opened twice for it."""
+    rows = [["sku", "prompt", "image_urls"], ["00123", "White.", URL], [124, "Blue.", URL]]
+    assert [job_id for job_id, *_ in jobs(read(rows))] == ["00123", "124"]
+
+
+def test_a_preset_reads_a_workbook_alike(read):
+    rows = [["Handle", "Title", "Image Src", "Image Position"], ["mug", "Mug", f"{URL}?2", 2], ["mug", None, URL, 1]]
+    manifest = read(rows, "preset: shopify", "defaults: {prompt: White.}")
+    assert jobs(manifest) == [("mug", "White.", [URL, f"{URL}?2"])]
+
+
+# -------------------------------------------------------------------------------------------------- what is no workbook
+
+
+def book_bytes(content=None):
+    made = io.BytesIO()
+    write(made, content or job())
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"id,prompt,image_urls\nmug,White.,https://cdn.example.com/mug.jpg\n",
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000),
+        b"PK\3\4" + bytes(100),
+        b"PK\5\6" + bytes(18),
+        b"<html><table></table></html>",
+    ],
+    ids=["empty", "csv", "old or encrypted", "half a zip", "empty zip", "html"],
+)
+def test_what_is_no_workbook_is_told(found, data):
+    """A sheet that was renamed, the format of before 2007, one with a password."""
+    ((code, _, _, message),) = found(data)
+    assert (code, message.startswith("not an Excel workbook (.xlsx): ")) == ("xlsx", True)
+
+
+@pytest.mark.parametrize(
+    "part", ["xl/workbook.xml", "xl/_rels/workbook.xml.rels", SHEET, "xl/sharedStrings.xml", "xl/styles.xml"]
+)
+@pytest.mark.parametrize("change", ["cut", "gone", "garbage", "empty"])
+def test_a_broken_part_is_an_error_and_no_crash(tmp_path, read, part, change):
+    """Or it is not needed: then the jobs are what they were."""
+    data = book_bytes()
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == part:
+                if change == "gone":
+                    continue
+                content = {"cut": content[: len(content) // 2], "garbage": b"\0\xff<" * 50, "empty": b""}[change]
+            new.writestr(name, content)
+    codes, made = set(), [("mug", "White.", [URL])]
+    try:
+        made = jobs(read(out.getvalue()))
+    except InvalidManifest as error:
+        codes = {d.code for d in error.diagnostics}
+    assert codes <= {"xlsx", "sheet", "empty", "missing-column", "no-jobs"}
+    assert made == [("mug", "White.", [URL])]
+
+
+@pytest.mark.parametrize("at", range(0, 100, 4))
+def test_a_cut_workbook_is_refused(found, at):
+    """A download that ended too early."""
+    data = book_bytes()
+    ((code, *_),) = found(data[: len(data) * at // 100])
+    assert code == "xlsx"
+
+
+MEASURE = """
+import resource, sys, time
+from pathlib import Path
+from runner.batch import load
+from runner.manifest import InvalidManifest
+load(Path(sys.argv[2]))
+rss = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before, began = rss(), time.monotonic()
+try:
+    load(Path(sys.argv[1]))
+except InvalidManifest as error:
+    print(error.diagnostics[0].code, error.diagnostics[0].message, sep="|")
+print(time.monotonic() - began)
+print(rss() - before)
+"""
+
+
+def measured(tmp_path, data):
+    """What is said of a workbook, in how many seconds, and by how many MB the memory grows."""
+    (tmp_path / "bomb.xlsx").write_bytes(data)
+    (tmp_path / "small.xlsx").write_bytes(book_bytes())
+    words = [sys.executable, "-c", MEASURE, tmp_path / "bomb.xlsx", tmp_path / "small.xlsx"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    said, seconds, grown = done.stdout.splitlines()
+    return said, float(seconds), float(grown)
+
+
+def cells(xml, more):
+    return re.sub(rb"</sheetData>", more + b"</sheetData>", xml)
+
+
+BOMBS = {
+    "two cells far apart": (
+        SHEET,
+        lambda xml: cells(xml, b'<row r="1048576"><c r="XFD1048576" t="n"><v>1</v></c></row>'),
+        r"too-large\|the sheet spans 1,048,576 rows and 16,384 columns",
+    ),
+    "a row far below, its cell without a name": (
+        SHEET,
+        lambda xml: cells(xml, b'<row r="1048576">' + b"<c><v>1</v></c>" * 30 + b"</row>"),
+        r"too-large\|the sheet spans 1,048,576 rows and 30 columns",
+    ),
+    "entities of entities": (
+        SHEET,
+        lambda xml: (
+            b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">'
+            + b"".join(b'<!ENTITY %c "%s">' % (c + 1, b"&%c;" % c * 10) for c in range(ord("a"), ord("k")))
+            + b"]>"
+            + xml.partition(b"?>")[2].replace(b"<sheetData>", b"<sheetData>&k;")
+        ),
+        r"xlsx\|not an Excel workbook.*",
+    ),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_bomb_is_refused_before_it_goes_off(tmp_path, bomb):
+    """A file of a few kilobytes, or of one megabyte, that would fill any machine."""
+    part, change, said = BOMBS[bomb]
+    message, seconds, grown = measured(tmp_path, edited(job(), part, change))
+    assert re.fullmatch(said, message)
+    assert seconds < 5
+    assert grown < 100
+
+
+def claiming(data, size):
+    """The workbook with another size of its sheet in its directory."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        real = archive.getinfo(SHEET).file_size
+    return data.replace(real.to_bytes(4, "little"), size.to_bytes(4, "little"))
+
+
+def test_gigabytes_are_refused_by_what_they_say(tmp_path):
+    """Before any of it is unpacked."""
+    message, seconds, grown = measured(tmp_path, claiming(book_bytes(), 1100 << 20))
+    assert message == "too-large|the workbook unpacks to more than 1 GiB"
+    assert (seconds < 1, grown < 30) == (True, True)
+
+
+def test_a_part_that_is_larger_than_it_says_is_refused(tmp_path):
+    """The sizes in a zip are claims: this one says a hundred bytes, and unpacks to sixty megabytes."""
+    data = edited(job(), SHEET, lambda xml: xml + b" " * (60 << 20))
+    message, seconds, grown = measured(tmp_path, claiming(data, 100))
+    assert message == f"xlsx|not an Excel workbook (.xlsx): {SHEET} is larger than it says"
+    assert (seconds < 2, grown < 40) == (True, True)
+
+
+def test_two_parts_of_one_name_are_refused(found):
+    """One reader would take the first, another the last."""
+    out = io.BytesIO(book_bytes())
+    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(out, "a") as archive:
+        archive.writestr(SHEET, b"<worksheet/>")
+    assert found(out.getvalue()) == [("xlsx", 1, None, "not an Excel workbook (.xlsx): two of its parts have one name")]
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path):
+    """As on a machine where nobody needs workbooks."""
+    (tmp_path / "m.xlsx").write_bytes(book_bytes())
+    code = (
+        "import sys; sys.modules['python_calamine'] = None\n"
+        "from runner.cli import main; sys.argv = ['runcomfy-batch', 'check', 'm.xlsx']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 65
+    assert "error[xlsx]: reading .xlsx needs the extra `xlsx`" in done.stderr
+    assert "= pip install 'runcomfy-batch[xlsx]', or save the sheet as CSV UTF-8" in done.stderr
+
+
+@pytest.mark.timeout(90)
+def test_fifty_thousand_rows_are_read_in_seconds(tmp_path, read):
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, [*HEADER, "title", "price", "stock"])
+        for row in range(1, 50_001):
+            put(sheet, row, [f"sku-{row}", "White.", f"{URL}?{row}", "A mug", 12.5, row])
+
+    write(tmp_path / "large.xlsx", content)
+    began = time.process_time()
+    assert len(load(tmp_path / "large.xlsx").jobs) == 50_000
+    assert time.process_time() - began < 12  # three seconds on an idle machine
