@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -37,7 +38,8 @@ class Item:
 
 def key_of(name: str) -> str:
     """A column's name without regard to case, spaces and punctuation; what a template calls it."""
-    return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
+    plain = name if name.isascii() else unicodedata.normalize("NFC", name)  # a Mac may write é as two characters
+    return re.sub(r"[\W_]+", "_", plain.strip().lower()).strip("_")
 
 
 def split_urls(text: str) -> list[str]:

@@ -1,0 +1,141 @@
+"""What templates see: a cell's text, which beside a number is a number; an empty cell; a row.
+
+Where a person could mean two things nothing is guessed: `if published` of a cell that says `false`, and `stock > 0` of
+one that says `n/a`, are errors, because either guess could be paid for.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import jinja2
+
+from runner.manifest.diagnostics import did_you_mean
+
+YES: Final = frozenset(("true", "yes", "y", "on", "1", "wahr", "ja", "vrai", "oui", "vero", "verdadero"))
+NO: Final = frozenset(("false", "no", "n", "off", "0", "falsch", "nein", "faux", "non", "falso"))
+"""What sheets write for true and false, in the languages in which a spreadsheet saves them."""
+
+
+class TemplateProblem(Exception):
+    """A template cannot be read, or comes to nothing that can be sent: the message, and the remedy or nothing."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class Empty(jinja2.UndefinedError):
+    """The text of an empty cell was wanted."""
+
+
+class Cell(str):
+    """A cell's text, which beside a number is a number, and beside true and false is one of them."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        """Whether it is filled; raises `TemplateProblem` where its text says no."""
+        if self.strip().casefold() in NO or number_in(self) == 0:
+            hint = "write  published == true  or  stock > 0;  colour != ''  asks whether it is filled"
+            raise TemplateProblem(f"{self[:40]!r} as a condition could mean no, or that the cell is filled", hint)
+        return len(self) > 0
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, bool):
+            return self._is_true() is other
+        if isinstance(other, (int, float)):
+            return self._as_number() == other
+        return str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    def __lt__(self, other: Any) -> bool:
+        return self._compared(other, operator.lt)
+
+    def __le__(self, other: Any) -> bool:
+        return self._compared(other, operator.le)
+
+    def __gt__(self, other: Any) -> bool:
+        return self._compared(other, operator.gt)
+
+    def __ge__(self, other: Any) -> bool:
+        return self._compared(other, operator.ge)
+
+    def _compared(self, other: Any, compare: Callable[[Any, Any], bool]) -> bool:
+        """By size where both are numbers, by letters where none is."""
+        if isinstance(other, (int, float)):
+            return compare(self._as_number(), other)
+        if not isinstance(other, str):
+            return NotImplemented  # type: ignore[no-any-return]  # Python asks the other one
+        mine, theirs = number_in(self), number_in(other)
+        if mine is not None and theirs is not None:
+            return compare(mine, theirs)
+        if mine is None and theirs is None:
+            return compare(str(self), str(other))
+        raise TemplateProblem(f"{self[:40]!r} and {other[:40]!r} are compared, and only one of them is a number")
+
+    def _as_number(self) -> float:
+        number = number_in(self)
+        if number is None:
+            hint = "compare it as text, with quotes:  size == '38';  or leave such rows out:  stock != 'n/a' and …"
+            raise TemplateProblem(f"{self[:40]!r} is compared with a number, and is none", hint)
+        return number
+
+    def _is_true(self) -> bool:
+        text = self.strip().casefold()
+        if text not in YES and text not in NO:
+            raise TemplateProblem(f"{self[:40]!r} is compared with true or false, and is neither", "compare it as text")
+        return text in YES
+
+
+class Blank(jinja2.StrictUndefined):
+    """An empty cell: false, equal to an empty text, holding nothing; and no text or number by itself."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:  # type: ignore[override]  # Jinja's own refuse
+        return False
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]  # Jinja's own refuse
+        if isinstance(other, (int, float)):
+            self._fail_with_undefined_error()
+        return (isinstance(other, str) and not len(other)) or isinstance(other, Blank)
+
+    def __ne__(self, other: object) -> bool:  # type: ignore[override]  # Jinja's own refuse
+        return not self == other
+
+    def __hash__(self) -> int:  # type: ignore[override]  # Jinja's own refuse
+        return hash("")
+
+    def __len__(self) -> int:  # type: ignore[override]  # Jinja's own refuse
+        return 0
+
+    def __contains__(self, _: object) -> bool:  # type: ignore[override]  # Jinja's own refuse
+        return False
+
+
+def cell(name: str, text: str, place: str = "") -> Cell | Blank:
+    """A column's value in one row; `place` is its name in the spreadsheet, as `D2`."""
+    if text.strip():
+        return Cell(text)
+    where = f"cell {place} ({name})" if place else repr(name)
+    return Blank(hint=f"{where} is empty, and the template needs it", exc=Empty)
+
+
+class Row(dict[str, Any]):
+    """All columns under their own names: `row['Product Title']`."""
+
+    def __missing__(self, name: object) -> Any:
+        raise TemplateProblem(f"there is no column {str(name)[:60]!r}", did_you_mean(str(name), self))
+
+
+def number_in(text: str) -> float | None:
+    """The number that a text is; `None` where it is none, as `1,299.00` and `n/a`."""
+    return float(text) if re.fullmatch(r"\s*[-+]?\d{1,15}(\.\d{1,15})?\s*", text) else None
