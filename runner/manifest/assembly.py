@@ -12,7 +12,7 @@ from runner.manifest.matrix import NONE
 from runner.manifest.scopes import Layer
 from runner.manifest.sources import RulesOf
 from runner.manifest.spool import Specs, Twins
-from runner.manifest.templates import Cell, Scope, TemplateProblem
+from runner.manifest.templates import Cell, Scope
 from runner.model import LocalFiles
 from runner.rules.names import folded, owned_stems
 
@@ -41,16 +41,17 @@ class Assembly:
             return
         base = given_id(item)
         scope: Scope = item.scope if base is None else Layer({"id": Cell(base)}, item.scope)
-        try:
-            combinations = list(self.head.matrix.of(scope))
-        except TemplateProblem as problem:
-            self.findings.error("matrix", item.at("id"), f"matrix: when: {problem}", problem.hint)
-            return
-        for combination in combinations:
+        for combination in self.head.matrix.of(scope, item.source, self.findings):
             self._put(Job(self._common, item, combination), item)
+        for key in sorted(self.head.matrix.used & item.fields.keys()) if item.is_job else ():
+            message = f"the job's own {key} is sent, and not the matrix's"
+            self.findings.warn("matrix", item.at(key), message, "drop it here, or exclude the job from the matrix")
 
     def end(self) -> None:
-        """What is left to be said when all items are in: overrides that are for nobody."""
+        """What is left to be said when all items are in: overrides that are for nobody, axes that change nothing."""
+        for axis, place in self.head.matrix.idle(self.head.names | self._common.asked) if self.head.matrix else ():
+            message = f"matrix: {axis!r} is no field of the model, and no template asks for it: its jobs are alike"
+            self.findings.warn("matrix", place, message, "jobs that are alike are paid once, and share their files")
         for override in self._common.unused_overrides():
             message = f"overrides: no job's id matches {override.match!r}"
             self.findings.warn("override", override.places["match"], message, "a * stands for any letters")

@@ -106,9 +106,11 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint towards the nearest of the known words, or the list of them."""
-    words = list(known)
+    words = list(dict.fromkeys(known))
     near = nearest(word, words)
-    return f"did you mean {near!r}?" if near is not None else "known: " + ", ".join(words)
+    if near is not None:
+        return f"did you mean {near!r}?"
+    return "known: " + ", ".join(words) if words else ""
 
 
 # ------------------------------------------------------------------------------------------------------------- shown

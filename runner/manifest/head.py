@@ -86,9 +86,13 @@ class Head:
     @property
     def names(self) -> frozenset[str]:
         """The names that the templates in it ask for."""
-        texts = [*_texts(self.fields), self.path or "", *(text for o in self.overrides for text in _texts(o.fields))]
+        texts = [
+            *texts_in(self.fields),
+            self.path or "",
+            *(text for o in self.overrides for text in texts_in(o.fields)),
+        ]
         if self.matrix:
-            texts += [text for fields in self.matrix.all_fields for text in _texts(fields)]
+            texts += [text for fields in self.matrix.all_fields for text in texts_in(fields)]
         found = set(self.matrix.names) if self.matrix else set()
         for text in texts:
             if is_template(text):
@@ -117,9 +121,9 @@ def read_head(
     for number, value in enumerate(values.get("sources") or []):
         node = _item(nodes["sources"], number)
         head.sources.append(_source(document, node, value, findings))
-    if values.get("matrix"):
-        places = dict(_places(document, nodes["matrix"], depth=2))
-        head.matrix = Matrix(values["matrix"], places | {"": document.place(nodes["matrix"])})
+    if "matrix" in values:
+        places = dict(_places(document, nodes["matrix"], depth=3)) | {"": document.place(nodes["matrix"])}
+        head.matrix = Matrix(values["matrix"], places, dict(_written(document, nodes["matrix"], depth=3)))
     for number, value in enumerate(values.get("overrides") or []):
         node = _item(nodes["overrides"], number)
         head.overrides.append(_override(document, node, value, findings))
@@ -224,15 +228,16 @@ def _override(document: Document, node: yaml.Node, value: Mapping[str, Any], fin
     return Override(value["match"], value.get("set", {}), bool(value.get("skip", False)), places | plain)
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
+    """Every text in a value, however deep."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _texts(item)
+            yield from texts_in(item)
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _texts(item)
+            yield from texts_in(item)
 
 
 # ------------------------------------------------------------------------------------------------------------ places
@@ -259,6 +264,18 @@ def _places(document: Document, node: yaml.Node, *, depth: int, before: str = ""
         for number, item in enumerate(node.value):
             yield f"{before}{number}", document.place(item)
             yield from _places(document, item, depth=depth - 1, before=f"{before}{number}.")
+
+
+def _written(document: Document, node: yaml.Node, *, depth: int, before: str = "") -> Iterator[tuple[str, str]]:
+    """The words and numbers in a node as they are written: `scene.0`, `size.1.name`."""
+    if isinstance(node, yaml.ScalarNode):
+        yield before.removesuffix("."), node.value
+    elif depth and isinstance(node, yaml.MappingNode):
+        for key, _, value in document.items(node, "", Findings("")):
+            yield from _written(document, value, depth=depth - 1, before=f"{before}{key}.")
+    elif depth:
+        for number, item in enumerate(node.value):
+            yield from _written(document, item, depth=depth - 1, before=f"{before}{number}.")
 
 
 def _key_places(document: Document, node: yaml.Node) -> Iterator[tuple[str, Place]]:
@@ -388,4 +405,14 @@ def _known_keys(path: Sequence[str | int]) -> list[str]:
     return list(schema.get("properties", ()))
 
 
-__all__ = ["ENDINGS", "NAME_PATTERN", "Folder", "Head", "Override", "Settings", "check_comment", "read_head"]
+__all__ = [
+    "ENDINGS",
+    "NAME_PATTERN",
+    "Folder",
+    "Head",
+    "Override",
+    "Settings",
+    "check_comment",
+    "read_head",
+    "texts_in",
+]

@@ -12,11 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.head import Head, Override
+from runner.manifest.head import Head, Override, texts_in
 from runner.manifest.items import Item, split_urls
 from runner.manifest.matrix import NONE, Combination
 from runner.manifest.schema import LONGEST_ID
-from runner.manifest.scopes import Fallback, Layer
+from runner.manifest.scopes import Layer
 from runner.manifest.sources import RulesOf
 from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, cell, compiled, is_template, unknown_name
 from runner.model import LOCAL, InputProblem, InputRules, LocalFile, LocalFiles, MeasuredFile, canonical, local_uri
@@ -44,6 +44,8 @@ class Common:
         self._rules_of = rules_of
         self._rules: dict[str, InputRules | None] = {}
         self._kinds: dict[str, Mapping[str, str]] = {}
+        self.asked: frozenset[str] = frozenset()
+        """Names that templates ask for, where there is a matrix."""
         self._used_overrides: set[int] = set()
 
     @property
@@ -111,10 +113,15 @@ class Job:
     @property
     def _scope(self) -> Scope:
         """The names that its templates may use."""
+        return Layer(self._names, self._item.scope)
+
+    @property
+    def _names(self) -> dict[str, Cell]:
+        """The values of the matrix by their axes, and the id before the matrix."""
         names = {axis: Cell(name) for axis, name in self._combination.names.items()}
         if (base := given_id(self._item)) is not None:
             names["id"] = Cell(base)
-        return Layer(names, self._item.scope)
+        return names
 
     def make(self) -> bool:
         """Fill in and check it; whether there is to be such a job, which an override may deny."""
@@ -189,11 +196,9 @@ class Job:
                     inputs[key] = value if _are_urls(value) else self._media(key, value, rules, kind)
                 case "prompt" if isinstance(value, str) and is_template(value):
                     inputs[key] = self._render(value, key)
-                case "list" if isinstance(value, str):
-                    inputs[key] = [value]
                 case kind:
-                    inputs[key] = value
-                    if kind is None and isinstance(value, str) and "{{" in value:
+                    inputs[key] = [value] if kind == "list" and isinstance(value, str) else value
+                    if any(is_template(text) for text in texts_in(value)):
                         hint = "templates are filled in in prompt, media URLs, id and output.path alone"
                         self._error("template", (key,), f"{key} holds a template", hint)
         return inputs
@@ -239,6 +244,8 @@ class Job:
         """A template filled in; left as it is where it cannot be, which is then in the findings."""
         try:
             template = compiled(text)
+            if self._combination is not NONE:
+                self._all.asked |= template.names
             if problem := unknown_name(template.names, self._scope):
                 raise problem
             return template.render(self._scope)
@@ -282,11 +289,12 @@ class Job:
         assert template is not None  # noqa: S101 the caller looked
         known = dict(rules.fields) if rules is not None else {}
         values = {key: self.inputs.get(key, schema.get("default")) for key, schema in known.items()}
-        fields = {key: cell(key, "" if value is None else str(value)) for key, value in values.items()}
+        fields = {key: _named(key, value) for key, value in values.items()}
+        rest = Layer(self._names, Layer(fields, self._item.scope))  # what is sent goes before what the row says
         paths = []
         for n in range(1, self.count + 1):
             own = {"n": Cell(str(n)), "job_id": Cell(self.id), "id": Cell(given_id(self._item) or self.id)}
-            scope = Layer(own, Fallback(self._scope, fields))
+            scope = Layer(own, rest)
             try:
                 if problem := unknown_name(template.names, scope):
                     raise problem
@@ -330,6 +338,15 @@ class Job:
         if is_own or key not in head.fields:
             return self._item.at(*path), True
         return head.places.get(exact) or head.places.get(key) or self._item.at(), False
+
+
+def _named(key: str, value: Any) -> Any:
+    """A field's value as templates see it."""
+    if isinstance(value, list):
+        return [_named(key, item) for item in value]
+    if isinstance(value, bool):
+        return cell(key, str(value).lower())
+    return cell(key, "" if value is None else str(value))
 
 
 def digest_of(model: str, body: bytes) -> str:

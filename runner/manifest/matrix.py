@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from runner.manifest.diagnostics import Findings, Place, did_you_mean
+from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.templates import Condition, Scope, TemplateProblem, condition, unknown_name
+from runner.rules.names import folded
 
 MOST_COMBINATIONS: Final = 10_000
 """A person who wants more of each job has probably made a mistake."""
+LONGEST_SUFFIX: Final = 40
+"""Of one value; what is longer is no name for files and reports."""
 RESERVED: Final = frozenset({"include", "exclude"})
+TAKEN: Final = frozenset({"id", "job_id", "row", "n", "ext", "self", "loop"})
+"""Names that templates have already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +38,7 @@ class Combination:
     @property
     def suffix(self) -> str:
         """What is added to an id: `__white__1x1`."""
-        return "".join("__" + re.sub(r"[^\w.+-]+", "-", name.replace(":", "x")) for name in self.names.values())
+        return "".join("__" + _part(name) for name in self.names.values())
 
     @property
     def variant(self) -> str:
@@ -54,32 +59,39 @@ class _Value:
 class Matrix:
     """The combinations of a manifest."""
 
-    def __init__(self, value: Mapping[str, Any], places: Mapping[str, Place]) -> None:
-        """`value` is the YAML mapping, checked by the schema; `places` knows `axis.index`."""
+    def __init__(
+        self, value: Mapping[str, Any], places: Mapping[str, Place], written: Mapping[str, str] | None = None
+    ) -> None:
+        """`value` is the YAML mapping, checked by the schema; `places` and `written` know `axis.index`.
+
+        A value is called as it is written: `1.50` is no `1.5`.
+        """
         self._value_of = value
         self._places = places
-        self._fields: frozenset[str] = frozenset()
+        self._written = written or {}
+        self._fields: frozenset[str] | None = frozenset()
         self._axes: dict[str, list[_Value]] = {}
         self._combinations: list[Combination] = []
         self._conditional: list[tuple[Combination, Condition, Place]] = []
 
-    def settle(self, fields: frozenset[str], findings: Findings) -> None:
-        """Work the combinations out, `fields` being the model's; what is wrong with them goes to the findings."""
+    def settle(self, fields: frozenset[str] | None, names: frozenset[str], findings: Findings) -> None:
+        """Work the combinations out; what is wrong with them goes to the findings.
+
+        `fields` are the model's, `None` where nobody here knows them; `names` are those that templates in the
+        manifest's head ask for.
+        """
         self._fields = fields
         value = self._value_of
-        self._axes = {
-            axis: [self._value(axis, item, f"{axis}.{n}") for n, item in enumerate(items)]
-            for axis, items in value.items()
-            if axis not in RESERVED
-        }
+        for axis, items in value.items():
+            if axis not in RESERVED and self._is_axis(axis, items, names, findings):
+                self._axes[axis] = list(self._values(axis, items, findings))
+        if not self._axes:
+            if not findings.has_errors:
+                findings.error("matrix", self._place(), "the matrix has no axis", "as in  scene: [white, kitchen]")
+            return
         count = 1
-        for axis, values in self._axes.items():
+        for values in self._axes.values():
             count *= len(values)
-            twice = {value.name for value in values if sum(other.name == value.name for other in values) > 1}
-            for name in sorted(twice):
-                findings.error(
-                    "matrix", self._place(axis), f"matrix: {axis} has two values named {name!r}", "name each once"
-                )
         if count > MOST_COMBINATIONS:
             message = f"the matrix makes {count:,} jobs of each; at most {MOST_COMBINATIONS:,} are allowed"
             findings.error("matrix", self._place(), message, "split the manifest")
@@ -92,6 +104,20 @@ class Matrix:
             self._exclude(wanted, f"exclude.{number}", findings)
         for number, wanted in enumerate(value.get("include") or []):
             self._include(wanted, f"include.{number}", findings)
+        if not self._combinations and not self._conditional and not findings.has_errors:
+            message = "the matrix leaves nothing: every combination is excluded"
+            findings.error("matrix", self._place("exclude"), message, "exclude fewer")
+
+    @property
+    def used(self) -> frozenset[str]:
+        """The fields that some value sets."""
+        return frozenset(name for values in self._axes.values() for value in values for name in value.fields)
+
+    def idle(self, names: frozenset[str]) -> Iterator[tuple[str, Place]]:
+        """The axes that set no field, and that no template asks for: their jobs are alike."""
+        for axis, values in self._axes.items():
+            if axis not in names and not any(value.fields for value in values):
+                yield axis, self._place(axis)
 
     @property
     def axes(self) -> frozenset[str]:
@@ -102,7 +128,9 @@ class Matrix:
     def given(self) -> frozenset[str]:
         """The fields that every combination sets."""
         sets = [
-            frozenset.intersection(*(frozenset(value.fields) for value in values)) for values in self._axes.values()
+            frozenset.intersection(*(frozenset(value.fields) for value in values))
+            for values in self._axes.values()
+            if values
         ]
         return frozenset().union(*sets)
 
@@ -116,24 +144,75 @@ class Matrix:
         """What each value sets: templates may stand in it."""
         return [value.fields for values in self._axes.values() for value in values]
 
-    def of(self, scope: Scope) -> Iterator[Combination]:
-        """The combinations of one job; raises `TemplateProblem` where a `when` cannot be judged."""
+    def of(self, scope: Scope, source: str, findings: Findings) -> Iterator[Combination]:
+        """The combinations of one job; where a `when` cannot be judged the findings say so."""
         yield from self._combinations
-        for combination, when, _ in self._conditional:
-            if problem := unknown_name(when.names, scope):
-                raise problem
-            if when.holds(scope):
-                yield combination
+        for combination, when, place in self._conditional:
+            try:
+                if problem := unknown_name(when.names, scope):
+                    raise problem
+                if when.holds(scope):
+                    yield combination
+            except TemplateProblem as problem:
+                suffix = "" if " is undefined" in str(problem) else f" (for {source})"
+                findings.error("matrix", place, f"matrix: when: {problem}{suffix}", problem.hint)
 
     # --------------------------------------------------------------------------------------------------- helpers
+
+    def _is_axis(self, axis: str, items: Sequence[Any], names: frozenset[str], findings: Findings) -> bool:
+        """Whether it is clear what the axis is: a field of the model, or a name for templates."""
+        place = self._place(axis)
+        if axis in TAKEN:
+            findings.error("matrix", place, f"matrix: {axis!r} cannot be an axis", "templates have that name already")
+            return False
+        if axis == "model" or axis in names or all(isinstance(item, Mapping) for item in items):
+            return True
+        if self._fields is None:
+            shown = self._written.get(f"{axis}.0", "")
+            hint = f"say what it sets:  - {{name: {shown}, {axis}: {shown}}};  or pull the card:  models pull"
+            findings.error("matrix", place, f"matrix: whether {axis!r} is a field of the model is not known", hint)
+            return False
+        near = nearest(axis, self._fields, 0.8)
+        if axis not in self._fields and near is not None:
+            message = f"matrix: {axis!r} is no field of the model, and no template asks for it"
+            findings.error("matrix", place, message, f"did you mean {near!r}?")
+            return False
+        return True
+
+    def _values(self, axis: str, items: Sequence[Any], findings: Findings) -> Iterator[_Value]:
+        seen: dict[str, str] = {}
+        for number, item in enumerate(items):
+            key = f"{axis}.{number}"
+            value = self._value(axis, item, key)
+            part = folded(_part(value.name))
+            if not part.strip("-"):
+                findings.error("matrix", self._place(key, axis), f"matrix: a value of {axis} has no name", "name it")
+            elif len(part) > LONGEST_SUFFIX:
+                message = f"matrix: a value of {axis} is too long for a name: {value.name[:60]!r}"
+                hint = f"- {{name: short, {axis}: …}}"
+                findings.error("matrix", self._place(key, axis), message, hint)
+            elif part in seen:
+                both = f"{seen[part]!r}" if seen[part] == value.name else f"{seen[part]!r} and {value.name!r}"
+                message = f"matrix: two values of {axis} make one id: {both}"
+                findings.error("matrix", self._place(key, axis), message, "name each otherwise")
+            elif "id" in value.fields:
+                hint = "the names of the values are added to ids by themselves"
+                findings.error("matrix", self._place(key, axis), "matrix: a value cannot set the id", hint)
+            else:
+                seen[part] = value.name
+                yield value
 
     def _value(self, axis: str, item: Any, key: str) -> _Value:
         place = self._place(key, axis)
         if isinstance(item, Mapping):
             fields = {name: value for name, value in item.items() if name != "name"}
-            return _Value(_text(item["name"]), fields, dict.fromkeys(fields, place))
-        fields = {axis: item} if axis in self._fields else {}
-        return _Value(_text(item), fields, dict.fromkeys(fields, place))
+            places = {name: self._place(f"{key}.{name}", key, axis) for name in fields}
+            return _Value(self._name(f"{key}.name", item["name"]), fields, places)
+        fields = {axis: item} if axis == "model" or (self._fields is not None and axis in self._fields) else {}
+        return _Value(self._name(key, item), fields, dict.fromkeys(fields, place))
+
+    def _name(self, key: str, value: Any) -> str:
+        return self._written.get(key, str(value))
 
     def _place(self, *keys: str) -> Place:
         return next((self._places[key] for key in (*keys, "") if key in self._places), Place())
@@ -147,7 +226,7 @@ class Matrix:
         return Combination({axis: value.name for axis, value in values.items()}, fields, places)
 
     def _exclude(self, wanted: Mapping[str, Any], key: str, findings: Findings) -> None:
-        names = {axis: _text(value) for axis, value in wanted.items()}
+        names = {axis: self._name(f"{key}.{axis}", value) for axis, value in wanted.items()}
         if not self._are_axes(names, key, findings):
             return
         kept = [c for c in self._combinations if not names.items() <= c.names.items()]
@@ -156,18 +235,22 @@ class Matrix:
         self._combinations = kept
 
     def _include(self, wanted: Mapping[str, Any], key: str, findings: Findings) -> None:
-        names = {axis: _text(value) for axis, value in wanted.items() if axis != "when"}
+        names = {axis: self._name(f"{key}.{axis}", value) for axis, value in wanted.items() if axis != "when"}
         if not self._are_axes(names, key, findings):
+            return
+        if not names:
+            hint = "as in  {scene: kitchen, when: stock > 0}"
+            findings.error("matrix", self._place(key), "matrix: include names no value", hint)
             return
         values: dict[str, _Value] = {}
         for axis in self._axes:
             if axis not in names:
                 continue
             known = next((value for value in self._axes[axis] if value.name == names[axis]), None)
-            if known is None and axis not in self._fields:
+            if known is None and axis != "model" and axis not in (self._fields or ()):
                 self._explain({axis: names[axis]}, key, "include names a value that the axis does not have", findings)
                 return
-            values[axis] = known or self._value(axis, wanted[axis], key)
+            values[axis] = known or self._value(axis, wanted[axis], f"{key}.{axis}")
         combination = self._joined(values)
         if any(combination.names == other.names for other in self._combinations):
             return
@@ -199,5 +282,6 @@ class Matrix:
         findings.warn("matrix", self._place(key), f"matrix: {what}", "it is left out already")
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _part(name: str) -> str:
+    """A value's name in an id."""
+    return re.sub(r"[^\w.+-]+", "-", name.replace(":", "x"))

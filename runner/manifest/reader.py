@@ -158,7 +158,7 @@ class _Reading:
         if head.matrix is not None:
             model = head.fields.get("model")
             rules = self._rules(model if isinstance(model, str) and model else DEFAULT_MODEL)
-            head.matrix.settle(frozenset(rules.fields) if rules else frozenset(head.fields), self._findings)
+            head.matrix.settle(frozenset(rules.fields) if rules else None, head.names, self._findings)
         self.assembly = Assembly(head, self._rules, self._findings, self._local)
 
     def _add(self, found: Iterator[Item]) -> None:

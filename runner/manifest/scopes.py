@@ -1,4 +1,4 @@
-"""Names that come from several places: those of a matrix before those of a row, a model's fields behind them."""
+"""Names that come from several places: those of a matrix before those of a row."""
 
 from __future__ import annotations
 
@@ -21,27 +21,6 @@ class Layer:
         """All of them."""
         yield from self._first
         yield from self._rest.names()
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._first or name in self._rest
-
-    def __getitem__(self, name: str) -> Any:
-        return self._first[name] if name in self._first else self._rest[name]
-
-
-class Fallback:
-    """A scope with some names behind it."""
-
-    __slots__ = ("_first", "_rest")
-
-    def __init__(self, first: Scope, rest: Mapping[str, Any]) -> None:
-        self._first = first
-        self._rest = rest
-
-    def names(self) -> Iterator[str]:
-        """All of them."""
-        yield from self._first.names()
-        yield from self._rest
 
     def __contains__(self, name: object) -> bool:
         return name in self._first or name in self._rest

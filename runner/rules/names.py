@@ -14,6 +14,8 @@ LONGEST: Final = 120
 """Bytes of a stem in UTF-8: file systems allow 255 for the whole name."""
 LONGEST_PATH: Final = 200
 """Bytes of a path below the images folder: Windows allows 260 characters for the whole."""
+PICTURE: Final = re.compile(r".*\.(avif|bmp|gif|jpe?g|m4v|mov|mp4|png|tiff?|webm|webp)", re.IGNORECASE)
+"""What an output may be called, and a folder beside it may not."""
 PLAIN: Final = re.compile(rf"[A-Za-z0-9_](?:[A-Za-z0-9._-]{{0,{LONGEST - 2}}}[A-Za-z0-9_-])?")
 """Most ids: their own names as they are."""
 RESERVED: Final = re.compile(r"(con|prn|aux|nul|com[\d¹²³]|lpt[\d¹²³])(\..*)?", re.IGNORECASE)
@@ -82,6 +84,8 @@ def safe_path(path: str) -> str:
         raise ValueError("it must be a path below images/, without empty parts and without ..")
     if any(part.startswith(".") for part in parts):
         raise ValueError("no part of it may begin with a dot")
+    if any(PICTURE.fullmatch(part) for part in parts[:-1]):
+        raise ValueError("a folder in it is called like a picture, and one of that name could not be saved")
     if any(len(part.encode()) > LONGEST for part in parts) or len(path.encode()) > LONGEST_PATH:
         raise ValueError(f"a part of it is longer than {LONGEST} bytes, or all of it than {LONGEST_PATH}")
     return "/".join(f"_{part}" if RESERVED.fullmatch(part) else part for part in parts)
