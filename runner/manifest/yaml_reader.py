@@ -103,7 +103,12 @@ class YamlManifest:
             self._end(document)
         top = yaml.MappingNode("", pairs)
         for key, key_node, value in document.items(top, "the manifest", self._findings):
-            if not key.startswith("x-"):
+            if key == JOBS and not self._has_jobs:
+                self._has_jobs = True
+                self._findings.error(
+                    JOBS, document.place(key_node), "jobs cannot be merged in", "write them out as jobs:"
+                )
+            elif not key.startswith("x-"):
                 found[key] = (key_node, value)
         return found
 
