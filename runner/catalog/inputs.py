@@ -13,8 +13,15 @@ from runner.catalog.cards import ModelCard
 from runner.catalog.fields import Schema, holds_urls, judged, readable, without_validations
 from runner.catalog.urls import url_problem
 from runner.catalog.validations import file_problems
-from runner.model import InputProblem, InputRules, MeasuredFile
+from runner.model import InputProblem, InputRules, MeasuredFile, counted
 
+BOUNDS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "above",
+    "maximum": "at most",
+    "exclusiveMaximum": "below",
+    "multipleOf": "a multiple of",
+}
 SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
 
 
@@ -46,7 +53,8 @@ class _Rules:
                 for error in self._validator.iter_errors(document):
                     found += self._explain(error)
         except ValueError as error:  # 255 levels deep, or half a surrogate pair
-            found.append(InputProblem(path=(), code="invalid", message=f"the job is not JSON: {error}"))
+            message = f"the job is not JSON: {error}"
+            found.append(InputProblem(path=(), code="invalid", message=message, hint="write plain values, not so deep"))
         for name in self.url_fields:
             if name in document:
                 self._add_url_problems(name, document[name], found)
@@ -74,7 +82,8 @@ class _Rules:
                 return [self._unknown(key) for key in error.kind.unexpected]
             case "Required":
                 field = error.kind.property
-                return [InputProblem(path=(field,), code="missing-field", message=f"{field!r} is missing")]
+                hint = f"give the job its {field}, or all jobs one by defaults"
+                return [InputProblem(path=(field,), code="missing-field", message=f"{field!r} is missing", hint=hint)]
             case "Enum":
                 return [_not_in_enum(path, schema, value)]
             case "MaxLength" | "MinLength":
@@ -86,7 +95,8 @@ class _Rules:
             case "Minimum" | "Maximum" | "ExclusiveMinimum" | "ExclusiveMaximum" | "MultipleOf":
                 return [_range(path, schema, value)]
             case _:
-                return [InputProblem(path=path, code="invalid", message=f"{_named(path)}: {error.message}")]
+                hint = f"what is taken:  runcomfy-batch models show {self.model}"
+                return [InputProblem(path=path, code="invalid", message=f"{_named(path)}: {error.message}", hint=hint)]
 
     def _schema_at(self, path: tuple[str | int, ...]) -> Schema:
         """The schema of a field, or of an item of it."""
@@ -155,29 +165,59 @@ def _nearest(value: str, allowed: list[str]) -> str | None:
 def _length(path: tuple[str | int, ...], schema: Mapping[str, Any], value: Any) -> InputProblem:
     code = "prompt-length" if path == ("prompt",) else "length"
     if not value:
-        return InputProblem(path=path, code=code, message=f"{_named(path)} is empty")
+        hint = "say what is to change" if path == ("prompt",) else "write some text, or leave it out"
+        return InputProblem(path=path, code=code, message=f"{_named(path)} is empty", hint=hint)
     least, most = int(schema.get("minLength", 0)), int(schema.get("maxLength", 0))
     if len(value) < least:
         message = f"{_named(path)} is {len(value)} characters long, at least {least} are needed"
-        return InputProblem(path=path, code=code, message=message)
+        return InputProblem(
+            path=path, code=code, message=message, hint=f"add {counted(least - len(value), 'character')}"
+        )
     message = f"{_named(path)} is {len(value)} characters long, the limit is {most}"
-    return InputProblem(path=path, code=code, message=message, hint=f"cut {len(value) - most} characters")
+    return InputProblem(path=path, code=code, message=message, hint=f"cut {counted(len(value) - most, 'character')}")
 
 
 def _count(path: tuple[str | int, ...], schema: Mapping[str, Any], value: Any) -> InputProblem:
     code = "image-count" if path == ("image_urls",) else "count"
-    least, most = schema.get("minItems", 0), schema.get("maxItems", "any number")
-    return InputProblem(path=path, code=code, message=f"{len(value)} {_named(path)}; from {least} to {most} are taken")
+    least, most = schema.get("minItems", 0), schema.get("maxItems")
+    wanted = f"from {least} to {most} are taken" if least and most else f"at most {most} are taken"
+    if most is None:
+        wanted = f"at least {least} are needed"
+    message = f"{len(value)} {_named(path)}; {wanted}"
+    hint = f"add {least - len(value)}" if len(value) < least else f"drop {len(value) - int(most or 0)}"
+    return InputProblem(path=path, code=code, message=message, hint=hint)
 
 
 def _range(path: tuple[str | int, ...], schema: Mapping[str, Any], value: Any) -> InputProblem:
     code = "num-images" if path == ("num_images",) else "range"
-    least, most = schema.get("minimum", "any"), schema.get("maximum", "any")
-    return InputProblem(path=path, code=code, message=f"{_named(path)} must be {least} to {most}, got {value}")
+    how = "that is"
+    words = [f"{word} {schema[key]}" for key, word in BOUNDS.items() if schema.get(key) is not None]
+    if len(words) == 2 and words[0].startswith("at least") and words[1].startswith("at most"):
+        words, how = [f"{schema['minimum']} to {schema['maximum']}"], "from"
+    wanted = " and ".join(words) or "another"
+    message = f"{_named(path)} must be {wanted}, got {value}"
+    return InputProblem(path=path, code=code, message=message, hint=f"write a number {how} {wanted}")
 
 
 def _type(path: tuple[str | int, ...], error: Any, value: Any) -> InputProblem:
-    wanted = " or ".join(str(name) for name in error.kind.types)
+    names = [str(name) for name in error.kind.types]
+    name = next((name for name in names if name != "null"), "null")
     shown = "nothing" if value is None else repr(value)[:60]
     code = "num-images" if path == ("num_images",) else "wrong-type"
-    return InputProblem(path=path, code=code, message=f"{_named(path)} must be of type {wanted}, got {shown}")
+    message = f"{_named(path)} must be of type {' or '.join(names)}, got {shown}"
+    return InputProblem(path=path, code=code, message=message, hint=_as_type(name, value))
+
+
+def _as_type(name: str, value: Any) -> str:
+    """How a value of that type is written."""
+    match name:
+        case "string":
+            return "write some text, or leave it out" if value is None else "quote it, to have it as text"
+        case "integer" | "number":
+            return "write a number, without quotes" if isinstance(value, str) else f"write one {name}"
+        case "boolean":
+            return "write true or false, without quotes"
+        case "array":
+            return "write a list, as in  [one, two]"
+        case _:
+            return f"write one {name}"

@@ -16,6 +16,7 @@ from runner.model import LOCAL
 Problem = tuple[str, str, str]
 """Code, message, remedy."""
 
+PUBLIC: Final = "use a public https:// URL"
 PLAIN: Final = re.compile(
     r"https://(?:[A-Za-z0-9-]+\.)+(?!(?i:local|internal|lan|arpa|localhost)(?![A-Za-z]))[A-Za-z]+"
     r"(?:[/?#][!-\[\]-~]*)?",
@@ -33,7 +34,7 @@ def url_problem(url: str, *, allow_loopback: bool = False) -> Problem | None:
 
 def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
     if not url.strip():
-        return "url", "an empty URL", ""
+        return "url", "an empty URL", "give a public https:// URL, or drop it"
     if re.search(r"\s", url):
         return "url-space", f"the URL holds white space: {_short(url)}", "write a space in a URL as %20"
     if not url.isprintable():
@@ -50,14 +51,14 @@ def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
         parts = urlsplit(url)
         host, _ = parts.hostname or "", parts.port
     except ValueError:
-        return "url", f"not a URL: {_short(url)}", ""
+        return "url", f"not a URL: {_short(url)}", PUBLIC
     if not host or "\\" in url:
-        return "url", f"a URL without a host: {_short(url)}", ""
+        return "url", f"a URL without a host: {_short(url)}", PUBLIC
     is_loopback = _is_loopback(host)
     if is_loopback and allow_loopback and parts.scheme in ("http", "https"):
         return None
     if is_loopback or _is_private(host):
-        return "url-private", f"the service cannot reach {host}: it is no public host", "use a public https:// URL"
+        return "url-private", f"the service cannot reach {host}: it is no public host", PUBLIC
     if parts.scheme == "http":
         return "url-scheme", f"https:// is needed: {_short(url)}", f"did you mean https://{_short(url[7:])}"
     if parts.scheme != "https":

@@ -79,7 +79,8 @@ class Cell(str):
             return compare(mine, theirs)
         if mine is None and theirs is None:
             return compare(str(self), str(other))
-        raise TemplateProblem(f"{self[:40]!r} and {other[:40]!r} are compared, and only one of them is a number")
+        message = f"{self[:40]!r} and {other[:40]!r} are compared, and only one of them is a number"
+        raise TemplateProblem(message, "leave such rows out first:  stock != 'n/a' and …")
 
     def _as_number(self) -> float:
         number = number_in(self)

@@ -177,7 +177,7 @@ def _read_run(
             key_place = dict(_key_places(document, nodes["run"]))[key]
             findings.error("unknown-key", key_place, f"unknown setting {key!r} in run", did_you_mean(key, settings))
         elif (expected := settings[key](value)) is not None:
-            findings.error("run", places[key], f"run.{key}: expected {expected}, got {value!r}")
+            findings.error("run", places[key], f"run.{key}: {value!r} is not taken", f"write {expected}")
 
 
 def _source(document: Document, node: yaml.Node, value: Mapping[str, Any], findings: Findings) -> Source | Folder:

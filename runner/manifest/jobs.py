@@ -178,7 +178,7 @@ class Job:
         if given is None:
             return None
         if not isinstance(given, str):
-            self._error("id", ("id",), f"an id must be text, got {str(given)[:60]}")
+            self._error("id", ("id",), f"an id must be text, got {str(given)[:60]}", "write one word, or leave it out")
             return None
         if is_template(given):
             return self._render(given, "id").strip()
@@ -261,7 +261,7 @@ class Job:
                 self._error(problem.code, problem.path, problem.message, problem.hint)
         prompt = self.inputs.get("prompt")
         if isinstance(prompt, str) and prompt and not prompt.strip():
-            self._error("prompt-length", ("prompt",), "prompt is blank")
+            self._error("prompt-length", ("prompt",), "prompt is blank", "say what is to change")
         self._check_id(self.id)
         if self._local:
             self._check_size(rules)
@@ -304,13 +304,14 @@ class Job:
                 return ()
             except ValueError as problem:
                 given = template.render(scope)[:120]
-                self._path_error(f"output.path comes to {given!r} (for {self._item.source}): {problem}")
+                hint = 'as in  path: "{{ id }}/{{ n }}.{{ ext }}"'
+                self._path_error(f"output.path comes to {given!r} (for {self._item.source}): {problem}", hint)
                 return ()
         if len(set(paths)) < len(paths):
             self._path_error(f"output.path gives {self.count} files of job {self.id!r} one name", "use {{ n }} in it")
         return tuple(paths)
 
-    def _path_error(self, message: str, hint: str = "") -> None:
+    def _path_error(self, message: str, hint: str) -> None:
         self._all.findings.error("output-path", self._all.head.path_place, message, hint)
 
     # ------------------------------------------------------------------------------------------------------ places

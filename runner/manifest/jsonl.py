@@ -15,6 +15,7 @@ DEEPEST: Final = 50
 WRAPPERS: Final = ("input", "body")
 CARRIED: Final = ("method", "url")
 """Keys of other services' batch formats that mean nothing here."""
+EXAMPLE: Final = 'a job a line, as in  {"id": "mug", "prompt": "White background.", "image_urls": ["https://…"]}'
 
 
 class _Duplicate(ValueError):
@@ -40,11 +41,11 @@ def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None
         findings.error("duplicate-key", place, f"duplicate key {error.args[0]!r}", "keep one of them")
         return None
     except (ValueError, RecursionError) as error:
-        hint = "use straight quotes" if "\u201c" in line or "\u201d" in line else ""
+        hint = "use straight quotes" if "\u201c" in line or "\u201d" in line else EXAMPLE
         findings.error("json-syntax", place, f"not JSON: {str(error)[:120]}", hint)
         return None
     if not isinstance(document, dict):
-        findings.error("json-syntax", place, "a line must be a JSON object")
+        findings.error("json-syntax", place, "a line must be a JSON object", EXAMPLE)
         return None
     return document
 
@@ -62,7 +63,8 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
             document.pop(key, None)
         for key in document:
             if not key.startswith("x-"):
-                findings.error("unknown-field", place, f"{key!r} stands beside {wrapped!r}: it would not be sent")
+                message = f"{key!r} stands beside {wrapped!r}: it would not be sent"
+                findings.error("unknown-field", place, message, f"put it inside {wrapped!r}, or call it x-{key}")
     else:
         fields = {key: value for key, value in document.items() if not key.startswith("x-")}
     identity = job_id if job_id is not None else custom_id

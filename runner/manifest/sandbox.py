@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import BuiltinMethodType
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
@@ -24,7 +24,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing, pass_context
 
-from runner.manifest.cells import Cell, Row, TemplateProblem, number_in
+from runner.manifest.cells import Cell, TemplateProblem, number_in
 
 ALLOWANCE: Final = 4_000_000
 """Characters that one rendering may handle, all steps together; a cell has at most a quarter of that."""
@@ -73,7 +73,7 @@ def shown(value: Any) -> str:
     match value:
         case list() | tuple():
             raise TemplateProblem("a list is no text", "join it:  {{ tags.split(';') | join(', ') }}")
-        case Row():
+        case Mapping():
             raise TemplateProblem("a whole row is no text", "name a column:  {{ row['Product Title'] }}")
         case None:
             raise TemplateProblem("none is no text", "leave it out, or quote it")
@@ -147,7 +147,7 @@ def _striptags(text: str) -> str:
 
 def _trim(text: str, chars: str | None = None) -> str:
     if chars is not None and len(chars) > MOST_STRIPPED:
-        raise TemplateProblem(f"more than {MOST_STRIPPED} characters to strip")
+        raise TemplateProblem(f"more than {MOST_STRIPPED} characters to strip", "name fewer")
     return text.strip(chars)
 
 
@@ -201,12 +201,12 @@ def _unique(values: Sequence[Any]) -> list[Any]:
 def _end(values: Any, index: int) -> Any:
     found = values if isinstance(values, str) else _listed(values)
     if not found:
-        raise TemplateProblem("an empty list has no first or last")
+        raise TemplateProblem("an empty list has no first or last", "ask first, as in {% if tags %}…{% endif %}")
     return found[index]
 
 
 def _length(value: Any) -> int:
-    return len(value) if isinstance(value, (str, Row, jinja2.Undefined)) else len(_listed(value))
+    return len(value) if isinstance(value, (str, Mapping, jinja2.Undefined)) else len(_listed(value))
 
 
 def _default(value: Any, default: Any = "", is_for_all: Any = False) -> Any:
@@ -384,8 +384,8 @@ class Environment(ImmutableSandboxedEnvironment):
     def flat(self, context: Counted, values: list[Any]) -> list[Any]:
         """A list in the template, of texts and numbers."""
         context.spend(_size(values))
-        if any(isinstance(value, (list, tuple, Row)) for value in values):
-            raise TemplateProblem("a list inside a list is not allowed in a template")
+        if any(isinstance(value, (list, tuple, Mapping)) for value in values):
+            raise TemplateProblem("a list inside a list is not allowed in a template", "write one list")
         return values
 
     def cut(self, context: Counted, parts: Sequence[Any]) -> Any:

@@ -17,7 +17,7 @@ from runner.manifest.columns import NAMING, Columns, Given, Source
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.items import Item, is_wanted, key_of, names_of
 from runner.manifest.presets import Group, Picture, groups
-from runner.manifest.tables import SPOILT, Sheet, cell_name, column_name, what_spoilt
+from runner.manifest.tables import MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
 from runner.manifest.templates import Cell, TemplateProblem, cell
 from runner.model import InputRules
 
@@ -91,7 +91,8 @@ class RowScope:
         if text and not text.isspace():
             if "#" in text and SPOILT.fullmatch(text.strip()):
                 place = cell_name(index, self._number)
-                raise TemplateProblem(f"cell {place} ({self._table.header[index]}): {what_spoilt(text.strip())}")
+                message = f"cell {place} ({self._table.header[index]}): {what_spoilt(text.strip())}"
+                raise TemplateProblem(message, MENDED)
             return Cell(text)
         return cell(self._table.header[index], text, cell_name(index, self._number))
 
@@ -178,7 +179,7 @@ def _refuse_spoilt(
         text = cells[index].strip()
         if SPOILT.fullmatch(text):
             place = Place(line=line, cell=cell_name(index, number), file=label)
-            findings.error("spoilt-cell", place, what_spoilt(text))
+            findings.error("spoilt-cell", place, what_spoilt(text), MENDED)
 
 
 def _look_at_prompt(item: Item, findings: Findings) -> None:

@@ -66,6 +66,9 @@ def column_name(index: int) -> str:
     return letters
 
 
+MENDED: Final = "mend the cell, or empty it"
+
+
 def what_spoilt(text: str) -> str:
     """What is wrong with a cell that `SPOILT` knows."""
     match text:
@@ -128,7 +131,9 @@ def _rows(reader: Any, width: int, number: int, skipped: int, findings: Findings
             if len(cells) == width:
                 yield start, number, cells
             elif any(map(str.strip, cells)):
-                hint = "an unquoted delimiter in a prompt? quote that cell" if len(cells) > width else ""
+                hint = "an unquoted delimiter in a prompt? quote that cell"
+                if len(cells) < width:
+                    hint = "a line break in a cell? quote that cell; else give the row all its cells"
                 message = f"the row has {len(cells)} cells, the header has {width} (spreadsheet row {number})"
                 findings.error("ragged-row", Place(line=start, file=label), message, hint)
             start = reader.line_num + skipped + 1

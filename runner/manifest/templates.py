@@ -74,12 +74,15 @@ class Template:
                 str(error), "ask first, as in {% if title %}…{% endif %}, or use default('…')"
             ) from None
         except jinja2.UndefinedError as error:
-            raise TemplateProblem(f"the template cannot be filled in: {error}") from None
+            raise TemplateProblem(
+                f"the template cannot be filled in: {error}", "ask first whether it is there"
+            ) from None
         except jinja2.TemplateError as error:  # the sandbox's refusals
             hint = "filters are, as in  {{ title | lower }}"
             raise TemplateProblem(f"not allowed in a template: {error}", hint) from None
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
-            raise TemplateProblem(f"the template cannot be worked out: {str(error)[:200]}") from None
+            message = f"the template cannot be worked out: {str(error)[:200]}"
+            raise TemplateProblem(message, "simplify it; texts, numbers and lists do not mix") from None
         if "\0" in text or (not text.isascii() and re.search("[\ud800-\udfff]", text)):
             raise TemplateProblem("the template makes half a character, or a NUL", "write characters as they are")
         return text

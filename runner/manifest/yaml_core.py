@@ -75,7 +75,7 @@ class Document:
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             self._depth += 1
             if self._depth > DEEPEST:
-                self._refuse("yaml-bomb", event, f"refused: more than {DEEPEST} levels deep")
+                self._refuse("yaml-bomb", event, f"refused: more than {DEEPEST} levels deep", "nobody needs so many")
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             self._depth -= 1
         tag = getattr(event, "tag", None)
@@ -250,6 +250,24 @@ def _scalar(node: yaml.ScalarNode) -> Any:
             return text
 
 
+SYNTAX: Final = (
+    ("mapping values", "", 'a value that contains ": " must be quoted, or written as a block:  prompt: |'),
+    ("tab character", "", "indent with spaces, not tabs"),
+    ("alias", "", "quote a value that starts with *"),
+    ("another document", "a second document begins here", "keep one manifest in a file"),
+    ("incompatible YAML", "the line %YAML asks for another YAML", "leave that line out"),
+    ("Unicode", "", "write the character itself"),
+    ("escape", "", "in double quotes \\ begins an escape: write \\\\, or use single quotes"),
+    ("unexpected end of stream", "", "close the quote or the bracket"),
+    ("expected node content", "", "close the bracket"),
+    ("',' or", "", "close the bracket, or put a comma between its parts"),
+    ("block end", "", "indent the lines of one mapping or list alike"),
+    ("expected key", "", "write  key: value  on each line, indented alike"),
+    ("could not find expected ':'", "", "write  key: value;  a text of several lines begins with  |"),
+)
+"""What the parser says, where that reads badly in other words, and what was probably meant."""
+
+
 def report_syntax(text: str, error: yaml.MarkedYAMLError, findings: Findings) -> None:
     """The first place at which a text is no YAML, with what was probably meant."""
     mark = error.problem_mark or error.context_mark
@@ -257,17 +275,16 @@ def report_syntax(text: str, error: yaml.MarkedYAMLError, findings: Findings) ->
     place = Place(line=mark.line + 1, column=mark.column + 1, text=line) if mark is not None else Place()
     first = line[mark.column : mark.column + 1] if mark is not None else ""
     problem = error.problem or "not YAML"
-    hint = brace_hint(line) if re.search(r"(^|[:-]\s+)\{\{", line) else ""
-    if hint:
-        pass
-    elif "mapping values" in problem:
-        hint = 'a value that contains ": " must be quoted, or written as a block:  prompt: |'
-    elif "tab character" in problem or first == "\t":
-        hint = "indent with spaces, not tabs"
-    elif "start any token" in problem:
+    if re.search(r"(^|[:-]\s+)\{\{", line):
+        hint = brace_hint(line)
+    elif "start any token" in problem and first != "\t":
         hint = f"quote a value that starts with {first}"
-    elif "alias" in problem:
-        hint = "quote a value that starts with *"
+    elif first == "\t":
+        hint = "indent with spaces, not tabs"
+    else:
+        known = (row for row in SYNTAX if row[0] in problem)
+        _, told, hint = next(known, ("", "", "see that brackets and quotes are closed, and lines indented alike"))
+        problem = told or problem
     findings.error("yaml-syntax", place, problem, hint)
 
 

@@ -68,11 +68,13 @@ class YamlManifest:
         except Refused:
             pass
         except TooLarge:
-            self._findings.error("yaml-bomb", Place(), "refused: it unfolds to more than anybody writes")
+            hint = "aliases (*name) and merges (<<) that hold one another multiply: write it out"
+            self._findings.error("yaml-bomb", Place(), "refused: it unfolds to more than anybody writes", hint)
         except yaml.MarkedYAMLError as error:
             report_syntax(self._text, error, self._findings)
         except (yaml.YAMLError, ValueError) as error:
-            self._findings.error("yaml-syntax", Place(), f"not YAML: {str(error).splitlines()[0][:200]}")
+            message = f"not YAML: {str(error).splitlines()[0][:200]}"
+            self._findings.error("yaml-syntax", Place(), message, "remove that character")
 
     # --------------------------------------------------------------------------------------------------------- head
 

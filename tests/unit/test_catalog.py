@@ -75,24 +75,51 @@ KNOWN = "google/nano-banana/edit knows: prompt, image_urls, aspect_ratio, output
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        ({"prompt": ""}, (("prompt",), "prompt-length", "prompt is empty", "")),
+        ({"prompt": ""}, (("prompt",), "prompt-length", "prompt is empty", "say what is to change")),
         (
             {"prompt": "x" * 1003},
             (("prompt",), "prompt-length", "prompt is 1003 characters long, the limit is 1000", "cut 3 characters"),
         ),
-        ({"prompt": None}, (("prompt",), "wrong-type", "prompt must be of type string, got nothing", "")),
-        ({"prompt": 5}, (("prompt",), "wrong-type", "prompt must be of type string, got 5", "")),
-        ({"image_urls": []}, (("image_urls",), "image-count", "0 image_urls; from 1 to 10 are taken", "")),
-        ({"image_urls": [URL] * 11}, (("image_urls",), "image-count", "11 image_urls; from 1 to 10 are taken", "")),
+        (
+            {"prompt": None},
+            (
+                ("prompt",),
+                "wrong-type",
+                "prompt must be of type string, got nothing",
+                "write some text, or leave it out",
+            ),
+        ),
+        (
+            {"prompt": 5},
+            (("prompt",), "wrong-type", "prompt must be of type string, got 5", "quote it, to have it as text"),
+        ),
+        ({"image_urls": []}, (("image_urls",), "image-count", "0 image_urls; from 1 to 10 are taken", "add 1")),
+        (
+            {"image_urls": [URL] * 11},
+            (("image_urls",), "image-count", "11 image_urls; from 1 to 10 are taken", "drop 1"),
+        ),
         (
             {"image_urls": URL},
-            (("image_urls",), "wrong-type", f"image_urls must be of type array, got {URL!r}", ""),
+            (
+                ("image_urls",),
+                "wrong-type",
+                f"image_urls must be of type array, got {URL!r}",
+                "write a list, as in  [one, two]",
+            ),
         ),
         (
             {"image_urls": [URL, None]},
-            (("image_urls", 1), "wrong-type", "image_urls.1 must be of type string, got nothing", ""),
+            (
+                ("image_urls", 1),
+                "wrong-type",
+                "image_urls.1 must be of type string, got nothing",
+                "write some text, or leave it out",
+            ),
         ),
-        ({"image_urls": [URL, ""]}, (("image_urls", 1), "url", "an empty URL", "")),
+        (
+            {"image_urls": [URL, ""]},
+            (("image_urls", 1), "url", "an empty URL", "give a public https:// URL, or drop it"),
+        ),
         (
             {"aspect_ratio": "7:1"},
             (("aspect_ratio",), "aspect-ratio", "aspect_ratio: '7:1' is not supported", "did you mean '1:1'?"),
@@ -110,15 +137,35 @@ KNOWN = "google/nano-banana/edit knows: prompt, image_urls, aspect_ratio, output
             {"output_format": "JPG"},
             (("output_format",), "output-format", "output_format: 'JPG' is not supported", "did you mean 'jpeg'?"),
         ),
-        ({"num_images": 0}, (("num_images",), "num-images", "num_images must be 1 to 4, got 0", "")),
-        ({"num_images": 5}, (("num_images",), "num-images", "num_images must be 1 to 4, got 5", "")),
+        (
+            {"num_images": 0},
+            (("num_images",), "num-images", "num_images must be 1 to 4, got 0", "write a number from 1 to 4"),
+        ),
+        (
+            {"num_images": 5},
+            (("num_images",), "num-images", "num_images must be 1 to 4, got 5", "write a number from 1 to 4"),
+        ),
         (
             {"num_images": 10**30},
-            (("num_images",), "num-images", f"num_images must be 1 to 4, got {10**30}", ""),
+            (("num_images",), "num-images", f"num_images must be 1 to 4, got {10**30}", "write a number from 1 to 4"),
         ),
-        ({"num_images": "2"}, (("num_images",), "num-images", "num_images must be of type integer, got '2'", "")),
-        ({"num_images": True}, (("num_images",), "num-images", "num_images must be of type integer, got True", "")),
-        ({"num_images": 1.5}, (("num_images",), "num-images", "num_images must be of type integer, got 1.5", "")),
+        (
+            {"num_images": "2"},
+            (
+                ("num_images",),
+                "num-images",
+                "num_images must be of type integer, got '2'",
+                "write a number, without quotes",
+            ),
+        ),
+        (
+            {"num_images": True},
+            (("num_images",), "num-images", "num_images must be of type integer, got True", "write one integer"),
+        ),
+        (
+            {"num_images": 1.5},
+            (("num_images",), "num-images", "num_images must be of type integer, got 1.5", "write one integer"),
+        ),
         ({"promt": "x"}, (("promt",), "unknown-field", "unknown field 'promt'", "did you mean 'prompt'?")),
         ({"seed": 5}, (("seed",), "unknown-field", "unknown field 'seed'", KNOWN)),
     ],
@@ -213,8 +260,8 @@ def test_a_public_https_url_can_be_fetched(url):
 @pytest.mark.parametrize(
     ("url", "code", "message", "hint"),
     [
-        ("", "url", "an empty URL", ""),
-        ("  ", "url", "an empty URL", ""),
+        ("", "url", "an empty URL", "give a public https:// URL, or drop it"),
+        ("  ", "url", "an empty URL", "give a public https:// URL, or drop it"),
         (
             "http://cdn.example.com/a.jpg?key=secret",
             "url-scheme",
@@ -413,18 +460,30 @@ def test_a_price_is_known_or_unknown(document, price):
 @pytest.mark.parametrize(
     ("field", "value", "code", "message", "hint"),
     [
-        ({"type": "string", "minLength": 3}, "ab", "length", "a is 2 characters long, at least 3 are needed", ""),
-        ({"type": "string", "minLength": 1}, "", "length", "a is empty", ""),
+        (
+            {"type": "string", "minLength": 3},
+            "ab",
+            "length",
+            "a is 2 characters long, at least 3 are needed",
+            "add 1 character",
+        ),
+        ({"type": "string", "minLength": 1}, "", "length", "a is empty", "write some text, or leave it out"),
         (
             {"type": "string", "maxLength": 3},
             "abcd",
             "length",
             "a is 4 characters long, the limit is 3",
-            "cut 1 characters",
+            "cut 1 character",
         ),
-        ({"type": "array", "maxItems": 1}, [1, 2], "count", "2 a; from 0 to 1 are taken", ""),
-        ({"type": "array", "minItems": 1}, [], "count", "0 a; from 1 to any number are taken", ""),
-        ({"type": "integer", "minimum": 2}, 1, "range", "a must be 2 to any, got 1", ""),
+        ({"type": "array", "maxItems": 1}, [1, 2], "count", "2 a; at most 1 are taken", "drop 1"),
+        ({"type": "array", "minItems": 1}, [], "count", "0 a; at least 1 are needed", "add 1"),
+        (
+            {"type": "integer", "minimum": 2},
+            1,
+            "range",
+            "a must be at least 2, got 1",
+            "write a number that is at least 2",
+        ),
         (
             {"enum": ["low", "high"]},
             "hihg",
@@ -432,8 +491,20 @@ def test_a_price_is_known_or_unknown(document, price):
             "a: 'hihg' is not supported",
             "did you mean 'high'? allowed: low, high",
         ),
-        ({"type": ["string", "null"]}, 5, "wrong-type", "a must be of type null or string, got 5", ""),
-        ({"pattern": "^x"}, "y", "invalid", 'a: "y" does not match "^x"', ""),
+        (
+            {"type": ["string", "null"]},
+            5,
+            "wrong-type",
+            "a must be of type null or string, got 5",
+            "quote it, to have it as text",
+        ),
+        (
+            {"pattern": "^x"},
+            "y",
+            "invalid",
+            'a: "y" does not match "^x"',
+            "what is taken:  runcomfy-batch models show owner/other",
+        ),
     ],
 )
 def test_another_models_limits_are_told_in_the_same_words(field, value, code, message, hint):
@@ -487,7 +558,7 @@ def test_a_list_of_media_without_items_is_a_list_of_urls(form):
     model = rules({"image": {"type": "array", "format": form, "maxItems": 2}})
     assert model.fields["image"]["items"] == {"type": "string", "format": form.removesuffix("s")}
     assert told(model.problems({"image": [URL, 5]})) == [
-        (("image", 1), "wrong-type", "image.1 must be of type string, got 5", "")
+        (("image", 1), "wrong-type", "image.1 must be of type string, got 5", "quote it, to have it as text")
     ]
     assert model.problems({"image": [URL, URL]}) == []
 
@@ -584,7 +655,7 @@ def test_required_inputs_stand_in_for_what_is_required(inside):
     named = {"required_inputs": ["prompt", "prompt", "nobody", 5]}
     document = {"input_schema": {**schema, **named}} if inside else {"input_schema": schema, **named}
     assert told(rules_for(parse_card("owner/other", document)).problems({})) == [
-        (("prompt",), "missing-field", "'prompt' is missing", "")
+        (("prompt",), "missing-field", "'prompt' is missing", "give the job its prompt, or all jobs one by defaults")
     ]
     document["input_schema"]["required"] = ["seed"]
     assert [p.path for p in rules_for(parse_card("owner/other", document)).problems({})] == [("seed",)]
@@ -600,7 +671,7 @@ def test_a_tower_of_brackets_for_a_schema_judges_nothing():
 def test_a_limit_of_an_item_is_told_by_the_items_own_schema():
     model = rules({"tags": {"type": "array", "maxItems": 9, "items": {"type": "string", "maxLength": 3}}})
     assert told(model.problems({"tags": ["abc", "abcd"]})) == [
-        (("tags", 1), "length", "tags.1 is 4 characters long, the limit is 3", "cut 1 characters")
+        (("tags", 1), "length", "tags.1 is 4 characters long, the limit is 3", "cut 1 character")
     ]
 
 

@@ -28,6 +28,8 @@ UPSCALER = rules_for(
 )
 URL = "https://cdn.example.com/mug.jpg"
 UNQUOTED = "not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"
+EXAMPLE = 'a job a line, as in  {"id": "mug", "prompt": "White background.", "image_urls": ["https://…"]}'
+FEWER = "a line break in a cell? quote that cell; else give the row all its cells"
 HEADER = "id,prompt,image_urls,aspect_ratio,num_images\n"
 
 
@@ -229,7 +231,7 @@ def test_every_line_end_will_do(read, end):
 def test_lines_are_counted_as_an_editor_does_and_rows_as_a_spreadsheet(read, found):
     """Line breaks in quotes make the two differ; empty rows count in both."""
     text = f'{HEADER}a,"one\ntwo\nthree",{URL},,\n\n,,,,\nb,white,{URL},,\nc,white,{URL},,9\n'
-    assert found(text) == [("num-images", 8, "E6", "num_images must be 1 to 4, got 9", "")]
+    assert found(text) == [("num-images", 8, "E6", "num_images must be 1 to 4, got 9", "write a number from 1 to 4")]
     sources = [spec.source.rsplit(":")[-1] for spec in read(text.replace("9\n", "1\n")).jobs]
     assert sources == ["2", "7", "8"]
 
@@ -312,8 +314,8 @@ def test_every_error_is_told_at_once_with_its_cell(found):
         ("aspect-ratio", 2, "D2", "aspect_ratio: '16:09' is not supported", as_time("16:9", "16:09")),
         ("aspect-ratio", 3, "D3", "aspect_ratio: '1:01:00' is not supported", as_time("1:1", "1:01:00")),
         ("aspect-ratio", 4, "D4", "aspect_ratio: '16x9' is not supported", f"did you mean '16:9'? {allowed}"),
-        ("num-images", 4, "E4", "num_images must be of type integer, got 'two'", ""),
-        ("missing-field", 5, "B5", "'prompt' is missing", ""),
+        ("num-images", 4, "E4", "num_images must be of type integer, got 'two'", "write a number, without quotes"),
+        ("missing-field", 5, "B5", "'prompt' is missing", "give the job its prompt, or all jobs one by defaults"),
         (
             "url-scheme",
             5,
@@ -321,10 +323,16 @@ def test_every_error_is_told_at_once_with_its_cell(found):
             "https:// is needed: http://a.example.com/1.jpg",
             "did you mean https://a.example.com/1.jpg",
         ),
-        ("num-images", 5, "E5", "num_images must be 1 to 4, got 5", ""),
-        ("missing-field", 6, "C6", "'image_urls' is missing", ""),
+        ("num-images", 5, "E5", "num_images must be 1 to 4, got 5", "write a number from 1 to 4"),
+        (
+            "missing-field",
+            6,
+            "C6",
+            "'image_urls' is missing",
+            "give the job its image_urls, or all jobs one by defaults",
+        ),
         ("id", 7, "A7", "not an id: ''", "1 to 120 printable characters"),
-        ("spoilt-cell", 8, "B8", "#REF! is a spreadsheet's error, not a value", ""),
+        ("spoilt-cell", 8, "B8", "#REF! is a spreadsheet's error, not a value", "mend the formula, or empty the cell"),
         ("url", 8, "C8", "not a URL: C:\\mug.jpg", "the service fetches public https:// URLs: upload the file first"),
         (
             "id",
@@ -333,7 +341,7 @@ def test_every_error_is_told_at_once_with_its_cell(found):
             "id '1.23E+12' was shortened by a spreadsheet",
             "format the column as Text before pasting the numbers",
         ),
-        ("prompt-length", 9, "B9", "prompt is 1001 characters long, the limit is 1000", "cut 1 characters"),
+        ("prompt-length", 9, "B9", "prompt is 1001 characters long, the limit is 1000", "cut 1 character"),
         ("duplicate-id", 10, "A10", "duplicate id 'a'", "first used at cell A2 on line 2"),
     ]
 
@@ -412,7 +420,7 @@ def test_equal_rows_without_ids_are_counted(read):
         ),
         (
             HEADER + f'a,"x\ny",{URL},,\nmug,white\n',
-            ("ragged-row", 4, None, "the row has 2 cells, the header has 5 (spreadsheet row 3)", ""),
+            ("ragged-row", 4, None, "the row has 2 cells, the header has 5 (spreadsheet row 3)", FEWER),
         ),
         (
             HEADER + f'mug,"white,{URL},,\n',
@@ -524,11 +532,11 @@ def test_text_is_sent_as_it_stands(read):
 @pytest.mark.parametrize(
     ("text", "code", "message", "hint"),
     [
-        ('{"id": "a"', "json-syntax", "not JSON: Expecting ',' delimiter: line 1 column 11 (char 10)", ""),
-        ("{'id': 1}", "json-syntax", UNQUOTED, ""),
+        ('{"id": "a"', "json-syntax", "not JSON: Expecting ',' delimiter: line 1 column 11 (char 10)", EXAMPLE),
+        ("{'id': 1}", "json-syntax", UNQUOTED, EXAMPLE),
         ("{“id”: 1}", "json-syntax", UNQUOTED, "use straight quotes"),
-        ("[1]", "json-syntax", "a line must be a JSON object", ""),
-        ("null", "json-syntax", "a line must be a JSON object", ""),
+        ("[1]", "json-syntax", "a line must be a JSON object", EXAMPLE),
+        ("null", "json-syntax", "a line must be a JSON object", EXAMPLE),
         ('{"id": "a", "id": "b"}', "duplicate-key", "duplicate key 'id'", "keep one of them"),
         (
             '{"id": "a", "input": {"prompt": "p", "prompt": "q"}}',
@@ -536,9 +544,9 @@ def test_text_is_sent_as_it_stands(read):
             "duplicate key 'prompt'",
             "keep one of them",
         ),
-        ('{"num_images": NaN}', "json-syntax", "not JSON: NaN is not JSON", ""),
-        ('{"num_images": -Infinity}', "json-syntax", "not JSON: -Infinity is not JSON", ""),
-        ('{"num_images": 1e999}', "json-syntax", "not JSON: Out of range float values are not JSON compliant", ""),
+        ('{"num_images": NaN}', "json-syntax", "not JSON: NaN is not JSON", EXAMPLE),
+        ('{"num_images": -Infinity}', "json-syntax", "not JSON: -Infinity is not JSON", EXAMPLE),
+        ('{"num_images": 1e999}', "json-syntax", "not JSON: Out of range float values are not JSON compliant", EXAMPLE),
         (
             line(seed=[[]] * 60).strip(),
             "unknown-field",
@@ -551,19 +559,24 @@ def test_text_is_sent_as_it_stands(read):
             "a NUL byte: this is no text file",
             "save it as CSV UTF-8",
         ),
-        (line(id=1.5).strip(), "id", "an id must be text, got 1.5", ""),
-        (line(id=True).strip(), "id", "an id must be text, got True", ""),
-        (line(id=["a"]).strip(), "id", "an id must be text, got ['a']", ""),
+        (line(id=1.5).strip(), "id", "an id must be text, got 1.5", "write one word, or leave it out"),
+        (line(id=True).strip(), "id", "an id must be text, got True", "write one word, or leave it out"),
+        (line(id=["a"]).strip(), "id", "an id must be text, got ['a']", "write one word, or leave it out"),
         (line(id="").strip(), "id", "not an id: ''", "1 to 120 printable characters"),
         (line(model=5).strip(), "model", "not a model's id: '5'", f"as in {DEFAULT_MODEL}"),
         (line(model=["a"]).strip(), "model", "not a model's id: \"['a']\"", f"as in {DEFAULT_MODEL}"),
         (line(promt="x").strip(), "unknown-field", "unknown field 'promt'", "did you mean 'prompt'?"),
-        (line(num_images="2").strip(), "num-images", "num_images must be of type integer, got '2'", ""),
+        (
+            line(num_images="2").strip(),
+            "num-images",
+            "num_images must be of type integer, got '2'",
+            "write a number, without quotes",
+        ),
         (
             line(image_urls={"url": URL}).strip(),
             "wrong-type",
             "image_urls must be of type array, got " + repr({"url": URL})[:60],
-            "",
+            "write a list, as in  [one, two]",
         ),
         (
             line(prompt="{{ title }}").strip(),
@@ -575,7 +588,7 @@ def test_text_is_sent_as_it_stands(read):
             '{"id": "a", "prompt": "p", "input": {"prompt": "q", "image_urls": ["https://x.example.com/1"]}}',
             "unknown-field",
             "'prompt' stands beside 'input': it would not be sent",
-            "",
+            "put it inside 'input', or call it x-prompt",
         ),
     ],
 )
