@@ -21,11 +21,13 @@ NO: Final = frozenset(("false", "no", "n", "off", "0", "falsch", "nein", "faux",
 
 
 class TemplateProblem(Exception):
-    """A template cannot be read, or comes to nothing that can be sent: the message, and the remedy or nothing."""
+    """A template cannot be read, or comes to nothing that can be sent: the message, and the remedy."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, is_everywhere: bool = False) -> None:
         super().__init__(message)
         self.hint = hint
+        self.is_everywhere = is_everywhere
+        """Whether it is wrong whatever the row."""
 
 
 class Empty(jinja2.UndefinedError):
@@ -40,8 +42,8 @@ class Cell(str):
     def __bool__(self) -> bool:
         """Whether it is filled; raises `TemplateProblem` where its text says no."""
         if self.strip().casefold() in NO or number_in(self) == 0:
-            hint = "write  published == true  or  stock > 0;  colour != ''  asks whether it is filled"
-            raise TemplateProblem(f"{self[:40]!r} as a condition could mean no, or that the cell is filled", hint)
+            hint = "write  published == true  or  stock > 0;  colour != ''  asks whether the cell is filled"
+            raise TemplateProblem(f"{self[:40]!r} as a condition: does it say no, or that the cell is filled?", hint)
         return len(self) > 0
 
     def __eq__(self, other: object) -> bool:

@@ -201,7 +201,7 @@ def _source(document: Document, node: yaml.Node, value: Mapping[str, Any], findi
         findings.error("source", places["file"], f"{value['file']}: not a table's name", hint)
     preset = PRESETS.get(value.get("preset", ""))
     if "per" in value and preset is None:
-        findings.error("source", places["per"], "per goes with a preset", "preset: shopify")
+        findings.error("source", places["per"], "per goes with a preset", "as in  preset: shopify")
     return Source(
         file=value["file"],
         format=form or "csv",
@@ -221,7 +221,7 @@ def _source(document: Document, node: yaml.Node, value: Mapping[str, Any], findi
 def _override(document: Document, node: yaml.Node, value: Mapping[str, Any], findings: Findings) -> Override:
     places = dict(_places(document, node, depth=3)) | {"": document.place(node)}
     if "id" in value.get("set", {}):
-        findings.error("override", places["set.id"], "an id cannot be overridden", "overrides are chosen by it")
+        findings.error("override", places["set.id"], "an id cannot be overridden", "drop it: jobs are chosen by it")
     if "set" not in value and "skip" not in value:
         findings.error("override", places[""], "the override changes nothing", "give it `set` or `skip: true`")
     plain = {key.removeprefix("set."): place for key, place in places.items() if key.startswith("set.")}

@@ -250,7 +250,8 @@ class Job:
                 raise problem
             return template.render(self._scope)
         except TemplateProblem as problem:
-            self._error("template", (key, *path), str(problem), problem.hint)
+            is_of_row = not problem.is_everywhere
+            self._error("template", (key, *path), str(problem), problem.hint, is_of_row=is_of_row)
             return text
 
     # ------------------------------------------------------------------------------------------------------ checks
@@ -316,10 +317,12 @@ class Job:
 
     # ------------------------------------------------------------------------------------------------------ places
 
-    def _error(self, code: str, path: tuple[str | int, ...], message: str, hint: str = "") -> None:
+    def _error(
+        self, code: str, path: tuple[str | int, ...], message: str, hint: str = "", *, is_of_row: bool = True
+    ) -> None:
         """An error at the place where the field was written; of an inherited one, also for which row."""
         place, is_own = self._place(path)
-        if not is_own and not self._item.is_job and " is undefined" not in message:
+        if is_of_row and not is_own and not self._item.is_job and " is undefined" not in message:
             message = f"{message} (for {self._item.source})"
         self._all.findings.error(code, place, message, hint)
 

@@ -116,7 +116,7 @@ class Matrix:
     def idle(self, names: frozenset[str]) -> Iterator[tuple[str, Place]]:
         """The axes that set no field, and that no template asks for: their jobs are alike."""
         for axis, values in self._axes.items():
-            if axis not in names and not any(value.fields for value in values):
+            if values and axis not in names and not any(value.fields for value in values):
                 yield axis, self._place(axis)
 
     @property
@@ -163,7 +163,12 @@ class Matrix:
         """Whether it is clear what the axis is: a field of the model, or a name for templates."""
         place = self._place(axis)
         if axis in TAKEN:
-            findings.error("matrix", place, f"matrix: {axis!r} cannot be an axis", "templates have that name already")
+            findings.error(
+                "matrix",
+                place,
+                f"matrix: {axis!r} cannot be an axis",
+                "call it otherwise: templates have that name already",
+            )
             return False
         if axis == "model" or axis in names or all(isinstance(item, Mapping) for item in items):
             return True
@@ -186,10 +191,12 @@ class Matrix:
             value = self._value(axis, item, key)
             part = folded(_part(value.name))
             if not part.strip("-"):
-                findings.error("matrix", self._place(key, axis), f"matrix: a value of {axis} has no name", "name it")
+                findings.error(
+                    "matrix", self._place(key, axis), f"matrix: a value of {axis} has no name", "write a word"
+                )
             elif len(part) > LONGEST_SUFFIX:
                 message = f"matrix: a value of {axis} is too long for a name: {value.name[:60]!r}"
-                hint = f"- {{name: short, {axis}: …}}"
+                hint = f"name it:  - {{name: short, {axis}: …}}"
                 findings.error("matrix", self._place(key, axis), message, hint)
             elif part in seen:
                 both = f"{seen[part]!r}" if seen[part] == value.name else f"{seen[part]!r} and {value.name!r}"

@@ -51,7 +51,9 @@ class Counted(Context):
         """So many characters more; raises `TemplateProblem` where there were too many."""
         self.left -= amount
         if self.left < 0:
-            raise TemplateProblem("the template takes too much work", "nobody needs millions of characters for a text")
+            raise TemplateProblem(
+                "the template takes too much work", "a text of thousands of characters is made in few steps"
+            )
 
 
 # ------------------------------------------------------------------------------------------------------------ values

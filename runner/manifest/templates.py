@@ -78,8 +78,7 @@ class Template:
                 f"the template cannot be filled in: {error}", "ask first whether it is there"
             ) from None
         except jinja2.TemplateError as error:  # the sandbox's refusals
-            hint = "filters are, as in  {{ title | lower }}"
-            raise TemplateProblem(f"not allowed in a template: {error}", hint) from None
+            raise TemplateProblem(str(error), "filters are allowed, as in  {{ title | lower }}") from None
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
             message = f"the template cannot be worked out: {str(error)[:200]}"
             raise TemplateProblem(message, "simplify it; texts, numbers and lists do not mix") from None
@@ -109,9 +108,24 @@ def is_template(text: str) -> bool:
     return "{{" in text or "{%" in text
 
 
-@lru_cache(maxsize=512)
 def compiled(text: str) -> Template:
     """The template in a text; raises `TemplateProblem` for what is none, or holds what is not allowed."""
+    found = _looked_at(text)
+    if isinstance(found, TemplateProblem):
+        raise TemplateProblem(str(found), found.hint, is_everywhere=True)
+    return found
+
+
+@lru_cache(maxsize=512)
+def _looked_at(text: str) -> Template | TemplateProblem:
+    """The template, or what is wrong with it: that too is found once, and not for each row of a million."""
+    try:
+        return _compiled(text)
+    except TemplateProblem as problem:
+        return problem
+
+
+def _compiled(text: str) -> Template:
     if len(text) > LONGEST_TEMPLATE:
         raise TemplateProblem(f"a template of more than {LONGEST_TEMPLATE:,} characters", "a model takes far less")
     if "\0" in text:
@@ -124,8 +138,7 @@ def compiled(text: str) -> Template:
         code = _ENVIRONMENT.compile(tree)
         return Template(text, names, jinja2.Template.from_code(_ENVIRONMENT, code, {}))
     except jinja2.TemplateSyntaxError as error:
-        message = (error.message or "").removesuffix(".")
-        raise TemplateProblem(f"the template cannot be read: {message}", _syntax_hint(text)) from None
+        raise TemplateProblem(f"the template cannot be read: {_said(error)}", _syntax_hint(text, error)) from None
     except (RecursionError, MemoryError, SyntaxError):
         raise TemplateProblem("the template's parts stand too deep inside one another", "write it shorter") from None
     except (ValueError, OverflowError):
@@ -162,8 +175,10 @@ def unknown_name(names: Iterable[str], scope: Scope) -> TemplateProblem | None:
 
 
 def _of_condition(problem: TemplateProblem) -> TemplateProblem:
-    hint = "ask first, as in  stock and stock > 0" if str(problem).endswith("needs it") else problem.hint
-    return TemplateProblem(str(problem).replace("the template", "the condition"), hint)
+    hint = "ask first, as in  stock != '' and stock > 0" if str(problem).endswith("needs it") else problem.hint
+    message = str(problem).replace("the template", "the condition")
+    message = message.replace("expected token '%}', got", "unexpected").replace("unexpected '%}'", "it ends too early")
+    return TemplateProblem(message, hint, is_everywhere=problem.is_everywhere)
 
 
 def _bounded(pieces: Iterable[str]) -> Iterator[str]:
@@ -234,7 +249,17 @@ def _check_loop(node: nodes.For) -> None:
     node.iter.set_environment(_ENVIRONMENT)
 
 
-def _syntax_hint(text: str) -> str:
+def _said(error: jinja2.TemplateSyntaxError) -> str:
+    """Jinja's words, with its names for signs replaced by the signs."""
+    message = (error.message or "").removesuffix(".")
+    if "Unexpected end of template" in message:
+        return "a block is not closed"
+    return message.replace("'end of print statement'", "'}}'").replace("'end of statement block'", "'%}'")
+
+
+def _syntax_hint(text: str, error: jinja2.TemplateSyntaxError) -> str:
+    if "Unexpected end of template" in (error.message or ""):
+        return "each {% if … %} needs its {% endif %}, each {% for … %} its {% endfor %}"
     if text.count("{{") != text.count("}}"):
         return "each {{ needs its }}; for the braces themselves write {{ '{{' }}"
     if "{{" in text:

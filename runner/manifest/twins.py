@@ -31,7 +31,7 @@ def refuse_twins(
         if on_conflict == "suffix":
             _number_paths(assembly.specs)
         elif not ids or assembly.head.path is not None:
-            _tell_paths(assembly.specs, stems, findings)
+            _tell_paths(assembly.specs, stems, findings, line_of)
     return assembly.fingerprints.repeated()
 
 
@@ -63,9 +63,9 @@ def _settle_ids(specs: Specs, hashes: frozenset[int], findings: Findings, line_o
         findings.error("duplicate-id", _place(spec, id_at, line_of), f"{same} {spec.job_id!r}", hint)
 
 
-def _tell_paths(specs: Specs, hashes: frozenset[int], findings: Findings) -> None:
+def _tell_paths(specs: Specs, hashes: frozenset[int], findings: Findings, line_of: Callable[[int], str]) -> None:
     first: dict[str, JobSpec] = {}
-    for spec in specs:
+    for spec, id_at in specs.with_ids():
         for stem in sorted(stems_of(spec)):
             key = folded(stem)
             if hash(key) not in hashes:
@@ -74,7 +74,7 @@ def _tell_paths(specs: Specs, hashes: frozenset[int], findings: Findings) -> Non
             if other.job_id != spec.job_id:
                 message = f"the files of jobs {other.job_id!r} and {spec.job_id!r} would have one name: {stem}"
                 hint = f"the first is {other.source}; change an id or output.path, or say  on_conflict: suffix"
-                findings.error("output-path", _place(spec, "", lambda _: ""), message, hint)
+                findings.error("output-path", _place(spec, id_at, line_of), message, hint)
                 break
 
 

@@ -177,7 +177,7 @@ class Document:
             if (key := self.key(key_node, where, findings)) is None:
                 continue
             if key in seen:
-                hint = f"first on line {seen[key]}"
+                hint = f"first on line {seen[key]}: keep one of them"
                 findings.error("duplicate-key", self.place(key_node), f"duplicate key {key!r} in {where}", hint)
                 continue
             seen[key] = key_node.start_mark.line + 1

@@ -73,8 +73,16 @@ class YamlManifest:
         except yaml.MarkedYAMLError as error:
             report_syntax(self._text, error, self._findings)
         except (yaml.YAMLError, ValueError) as error:
-            message = f"not YAML: {str(error).splitlines()[0][:200]}"
-            self._findings.error("yaml-syntax", Place(), message, "remove that character")
+            self._tell(error)
+
+    def _tell(self, error: yaml.YAMLError | ValueError) -> None:
+        """A character that YAML does not take; the parser gives its number, and not its place in the text."""
+        character = getattr(error, "character", None)
+        at = self._text.find(chr(character)) if isinstance(character, int) else -1
+        start = self._text.rfind("\n", 0, at) + 1
+        place = Place(line=self._text.count("\n", 0, at) + 1, column=at - start + 1) if at >= 0 else Place()
+        message = f"not YAML: {str(error).splitlines()[0][:200]}"
+        self._findings.error("yaml-syntax", place, message, "remove that character")
 
     # --------------------------------------------------------------------------------------------------------- head
 
@@ -105,12 +113,11 @@ class YamlManifest:
             self._end(document)
         top = yaml.MappingNode("", pairs)
         for key, key_node, value in document.items(top, "the manifest", self._findings):
-            if key == JOBS and not self._has_jobs:
-                self._has_jobs = True
-                self._findings.error(
-                    JOBS, document.place(key_node), "jobs cannot be merged in", "write them out as jobs:"
-                )
-            elif not key.startswith("x-"):
+            if key == JOBS:
+                place = document.place(key_node)
+                self._findings.error(JOBS, place, "jobs cannot be merged in", "write them out, as  jobs:  with a list")
+                raise Refused
+            if not key.startswith("x-"):
                 found[key] = (key_node, value)
         return found
 

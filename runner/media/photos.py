@@ -32,6 +32,7 @@ LARGEST: Final = 6 << 20
 LARGEST_TO_SHRINK: Final = 200 << 20
 MIMES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 GLOB: Final = re.compile(r"[*?\[]")
+READABLE: Final = "see that it may be read, and try again"
 AHEAD: Final = 64
 """Photos that are looked at before they are asked for."""
 
@@ -138,9 +139,11 @@ class Photos:
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
                 return _problem("input-missing", f"{text[:200]}: no such file", f"{PATHS}; a URL begins with https://")
-            return _problem("input-missing", f"{text[:200]}: {error.strerror}")
+            return _problem("input-missing", f"{text[:200]}: {error.strerror}", READABLE)
         if not stat.S_ISREG(found.st_mode):
-            return _problem("input-missing", f"{text}: not a regular file")
+            return _problem(
+                "input-missing", f"{text}: not a regular file", "for the photos of a folder write  photos/*.jpg"
+            )
         seen = (str(real), found.st_size, found.st_mtime_ns)
         if seen not in self._looks:
             self._looks[seen] = self._pool.submit(self._look, real, text, found.st_size)
@@ -166,7 +169,7 @@ class Photos:
                 )
             found = inspect(path)
         except OSError as error:
-            return _problem("input-missing", f"{text}: {error.strerror}")
+            return _problem("input-missing", f"{text}: {error.strerror}", READABLE)
         if isinstance(found, Broken):
             return _problem("input-not-image", f"{text}: {found.message}", "open it in a viewer, and export it anew")
         return LocalFile(

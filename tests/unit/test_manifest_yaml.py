@@ -406,8 +406,8 @@ def test_a_syntax_error_has_its_place_and_a_remedy(found, text, line, column, me
 
 
 def test_a_character_that_is_none_is_refused(found):
-    ((code, line, _, message, _),) = found(job('"a\uffffb"', "prompt"))
-    assert (code, line) == ("yaml-syntax", 1)
+    ((code, line, column, message, _),) = found(job('"a\uffffb"', "prompt"))
+    assert (code, line, column) == ("yaml-syntax", 4, 15)
     assert message.startswith("not YAML: unacceptable character #xffff")
 
 
@@ -586,7 +586,7 @@ def test_what_is_not_in_the_format_is_named(found, text, expected):
 )
 def test_a_second_key_is_an_error_that_names_both_places(found, text, line, column, message, hint):
     """The last of two would win silently, or the first."""
-    assert ("duplicate-key", line, column, message, f"first on {hint}") in found(text)
+    assert ("duplicate-key", line, column, message, f"first on {hint}: keep one of them") in found(text)
 
 
 @pytest.mark.parametrize(

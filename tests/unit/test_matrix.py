@@ -262,13 +262,13 @@ def test_combinations_are_left_out_and_added(read, matrix, made):
             "matrix: two values of scene make one id: 'a b' and 'a-B'",
             "name each otherwise",
         ),
-        ("{scene: [' ', x]}", 18, "matrix: a value of scene has no name", "name it"),
-        ("{scene: ['???', x]}", 18, "matrix: a value of scene has no name", "name it"),
+        ("{scene: [' ', x]}", 18, "matrix: a value of scene has no name", "write a word"),
+        ("{scene: ['???', x]}", 18, "matrix: a value of scene has no name", "write a word"),
         (
             f"{{prompt: [{'white ' * 9}]}}",
             19,
             f"matrix: a value of prompt is too long for a name: {('white ' * 9).strip()!r}",
-            "- {name: short, prompt: …}",
+            "name it:  - {name: short, prompt: …}",
         ),
         (
             "{scene: [{name: a, id: b}]}",
@@ -276,8 +276,8 @@ def test_combinations_are_left_out_and_added(read, matrix, made):
             "matrix: a value cannot set the id",
             "the names of the values are added to ids by themselves",
         ),
-        ("{id: [a, b]}", 10, "matrix: 'id' cannot be an axis", "templates have that name already"),
-        ("{row: [a, b]}", 10, "matrix: 'row' cannot be an axis", "templates have that name already"),
+        ("{id: [a, b]}", 10, "matrix: 'id' cannot be an axis", "call it otherwise: templates have that name already"),
+        ("{row: [a, b]}", 10, "matrix: 'row' cannot be an axis", "call it otherwise: templates have that name already"),
         (
             "{aspect_ratoi: [1:1, 4:5]}",
             10,
@@ -325,7 +325,7 @@ def test_combinations_are_left_out_and_added(read, matrix, made):
         (
             "{scene: [a, b], exclude: [{scene: b}], include: [{scene: b, when: stock >}]}",
             58,
-            "matrix: when: the condition cannot be read: unexpected 'end of statement block'",
+            "matrix: when: the condition cannot be read: it ends too early",
             "as in  stock > 0 and status != 'sold'",
         ),
         (
@@ -456,7 +456,7 @@ def test_overrides_are_for_the_jobs_whose_ids_match(read, overrides, sent):
     [
         ("{match: a, set: {prmpt: p}}", 37, "unknown-field", "unknown field 'prmpt'", "did you mean 'prompt'?"),
         ("{match: a, set: {prompt: 5}}", 38, "wrong-type", "prompt must be of type string, got 5", ""),
-        ("{match: a, set: {id: b}}", 34, "override", "an id cannot be overridden", "overrides are chosen by it"),
+        ("{match: a, set: {id: b}}", 34, "override", "an id cannot be overridden", "drop it: jobs are chosen by it"),
         (
             "{match: a, set: {}}",
             29,

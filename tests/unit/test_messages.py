@@ -1,0 +1,469 @@
+"""Every diagnostic as a person sees it, in `tests/golden/messages.txt`: the thing, the place, the remedy.
+
+After a change that is meant:  UPDATE_GOLDEN=1 pytest tests/unit/test_messages.py  and read what has changed.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from runner.batch.loading import load
+from runner.batch.options import Options
+from runner.manifest import InvalidManifest, render
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "golden" / "messages.txt"
+URL = "https://cdn.example.com/mug.jpg"
+ROW = f"mug,white,{URL}"
+TABLE = "id,prompt,image_urls\n"
+SOURCE = "sources: [{file: c.csv}]"
+CARD = {
+    "schema": "runcomfy-batch.card/1",
+    "model_id": "owner/other",
+    "pulled_at": "2026-01-01T00:00:00Z",
+}
+FIELDS = {
+    "image": {
+        "type": "string",
+        "format": "image_uri",
+        "validations": [
+            {"validation_rule": "file_size_mb<", "validation_value": 1},
+            {"validation_rule": "width_pixels>", "validation_value": 64},
+            {"validation_rule": "height_pixels<", "validation_value": 32},
+            {"validation_rule": "width/height>", "validation_value": 2, "validation_error": "It must be a banner."},
+        ],
+    },
+    "style": {"enum": ["oil", "ink"]},
+    "title": {"type": "string", "minLength": 3, "maxLength": 5},
+    "tags": {"type": "array", "items": {"type": "string"}, "maxItems": 2},
+    "scale": {"type": "number", "exclusiveMinimum": 1, "maximum": 4},
+    "steps": {"type": "integer", "multipleOf": 8},
+    "code": {"type": "string", "pattern": "^x"},
+    "fast": {"type": "boolean"},
+}
+
+
+def photo(size=(40, 40), form="PNG"):
+    out = io.BytesIO()
+    Image.new("RGB", size, "teal").save(out, form)
+    return out.getvalue()
+
+
+def jobs(*entries, head=""):
+    """A manifest of these entries."""
+    return f"version: 1\n{head}jobs:\n" + "".join(f"- {entry}\n" for entry in entries)
+
+
+def job(**more):
+    """An entry that can be sent, but for what is given; `None` leaves a field out."""
+    fields = {"id": "mug", "prompt": "white", "image_urls": f"[{URL}]"} | more
+    return "{" + ", ".join(f"{key}: {value}" for key, value in fields.items() if value is not None) + "}"
+
+
+def sheet(*rows, header=TABLE, text="version: 1\nsources: [{file: c.csv}]\n"):
+    """A manifest with a sheet beside it."""
+    return {"m.yaml": text, "c.csv": header + "".join(f"{row}\n" for row in rows)}
+
+
+def line(**more):
+    return json.dumps({"id": "mug", "prompt": "white", "image_urls": [URL], **more}) + "\n"
+
+
+def other(**fields):
+    """A job for another model, whose card lies beside the manifest."""
+    card = {"input_schema": {"type": "object", "additionalProperties": False, "properties": FIELDS}}
+    text = jobs(
+        "{id: mug, " + ", ".join(f"{key}: {value}" for key, value in fields.items()) + "}", head="model: owner/other\n"
+    )
+    return {
+        "m.yaml": text,
+        "owner--other.model.json": json.dumps(CARD | card),
+        "small.png": photo() + bytes(2 << 20),
+    }
+
+
+def filled(prompt):
+    """A job from a sheet whose prompt is this template."""
+    text = f"version: 1\n{SOURCE}\ndefaults:\n  prompt: {prompt}\n"
+    return {"m.yaml": text, "c.csv": f"SKU,Title,Colour,image_urls\n00123,Oak Mug,,{URL}\n"}
+
+
+def chosen(where):
+    """A sheet of whose rows some are wanted."""
+    text = f"version: 1\nsources:\n  - file: c.csv\n    where: {where}\ndefaults: {{prompt: white}}\n"
+    return {"m.yaml": text, "c.csv": f"SKU,Stock,Status,image_urls\n00123,5,n/a,{URL}\n00124,,no,{URL}\n"}
+
+
+def path(template):
+    return jobs(job(), job(id="lamp"), head=f"output: {{path: '{template}'}}\n")
+
+
+def matrix(value, prompt='"{{ scene }}"'):
+    return sheet(
+        f"mug,{URL},5",
+        header="id,image_urls,stock\n",
+        text=f"version: 1\n{SOURCE}\ndefaults: {{prompt: {prompt}}}\nmatrix: {value}\n",
+    )
+
+
+CASES = {
+    # what a YAML file is
+    "no mapping": "just words\n",
+    "no jobs": "version: 1\n",
+    "an empty list of jobs": "version: 1\njobs: []\n",
+    "jobs that are no list": "version: 1\njobs: {a: 1}\n",
+    "a job that is no mapping": jobs(job(), "lamp"),
+    "two lists of jobs": jobs(job()) + f"jobs:\n- {job(id='lamp')}\n",
+    "jobs that are merged in": f"version: 1\n<<: {{jobs: [{job()}]}}\n",
+    "an unknown key": "defualts: {}\n" + jobs(job()),
+    "no version": f"jobs:\n- {job()}\n",
+    "another version": f"version: 2\njobs:\n- {job()}\n",
+    "a name that is none": jobs(job(), head="name: My Mugs\n"),
+    "a model that is none": jobs(job(), head="model: ../x\n"),
+    "a job's model that is none": jobs(job(model="a b")),
+    "an id as a default": jobs(job(), head="defaults: {id: mug}\n"),
+    "defaults that are no mapping": jobs(job(), head="defaults: [1]\n"),
+    "output of another kind": jobs(job(), head="output: {on_conflict: owerwrite}\n"),
+    "a setting that is none": jobs(job(), head="run: {concurency: 8}\n"),
+    "a setting's value": jobs(job(), head="run: {concurrency: 0, until: noon}\n"),
+    "a duplicate key": jobs(job() + "", head="name: a\nname: b\n"),
+    "a duplicate key in a job": jobs("id: mug\n  id: pot\n  prompt: white\n  image_urls: " + URL),
+    "a key that is no word": jobs("{id: mug, [a]: 1}"),
+    "a template that YAML takes for a mapping": jobs("id: mug\n  prompt: {{ title }} on oak\n  image_urls: " + URL),
+    "a merge of what is no mapping": jobs("{<<: 5, id: mug}"),
+    "a tag": jobs(job(prompt="!!python/object:os.system x")),
+    "a tower of brackets": jobs(job(prompt="[" * 60 + "]" * 60)),
+    "a bomb": "version: 1\nx-0: &a0 [a, a]\n"
+    + "".join(f"x-{n}: &a{n} [{', '.join([f'*a{n - 1} '] * 9)}]\n" for n in range(1, 9))
+    + jobs(job(prompt="*a8 "))[11:],
+    "a comment in a prompt": jobs("id: mug\n  prompt: Use #f5f5f5 behind it\n  image_urls: " + URL),
+    "another encoding": jobs(job(prompt="é")).encode("cp1252"),
+    "a character that nobody sees": jobs(job(prompt='"a\u2028b"')),
+    "a character that is none": jobs(job(prompt='"a\uffffb"')),
+    "a giant": None,
+    # what is no YAML
+    "a colon in a prompt": jobs("id: mug\n  prompt: Keep: the mug"),
+    "an at sign": jobs("id: mug\n  prompt: @home"),
+    "a tab": "version: 1\n\tname: a\n",
+    "an alias of nothing": "version: 1\nx-a: *nobody\n",
+    "a bracket that is open": "version: 1\njobs: [\n",
+    "a quote that is open": 'version: 1\nname: "a\n',
+    "an escape that is none": 'version: 1\nname: "C:\\mugs"\n',
+    "an indent that is none": "version: 1\njobs:\n  - id: a\n prompt: b\n",
+    "a line without a key": "version: 1\njobs\nname: a\n",
+    "two documents": "version: 1\n---\nversion: 1\n",
+    "another YAML": "%YAML 9.9\n---\nversion: 1\n",
+    "half a character": 'version: 1\nname: "\\ud800"\n',
+    # what a model takes
+    "a field that is missing": jobs(job(prompt=None)),
+    "a field that is unknown": jobs(job(promt="x")),
+    "another field that is unknown": jobs(job(seed=5)),
+    "an aspect ratio": jobs(job(aspect_ratio="16x9")),
+    "an output format": jobs(job(output_format="gif")),
+    "a number of images": jobs(job(num_images=9)),
+    "a number of images in quotes": jobs(job(num_images="'2'")),
+    "a prompt that is empty": jobs(job(prompt="''")),
+    "a prompt that is blank": jobs(job(prompt="'  '")),
+    "a prompt that is too long": jobs(job(prompt="x" * 1001)),
+    "a prompt that is a number": jobs(job(prompt=5)),
+    "a prompt that is nothing": jobs(job(prompt="~")),
+    "too many pictures": jobs(job(image_urls=f"[{', '.join([URL] * 11)}]")),
+    "no pictures": jobs(job(image_urls="[]")),
+    "another model's choices": other(style="olj"),
+    "another model's text": other(title="ab"),
+    "another model's longer text": other(title="abcdef"),
+    "another model's empty text": other(title="''"),
+    "another model's list": other(tags="[a, b, c]"),
+    "another model's type": other(tags="[a, 5]", fast="'yes'"),
+    "another model's range": other(scale=1, steps=7),
+    "another model's pattern": other(code="y"),
+    "another model's file": other(image="small.png"),
+    # URLs
+    "an http URL": jobs(job(image_urls="[http://cdn.example.com/a.jpg]")),
+    "an ftp URL": jobs(job(image_urls="[ftp://cdn.example.com/a.jpg]")),
+    "white space in a URL": jobs(job(image_urls="['https://cdn.example.com/a b.jpg']")),
+    "a private host": jobs(job(image_urls="[https://nas.local/a.jpg]")),
+    "an empty URL": jobs(job(image_urls="['']")),
+    "a URL with what cannot be seen": jobs(job(image_urls='["https://cdn.example.com/\\u200b.jpg"]')),
+    "a URL without a host": jobs(job(image_urls="[https:///a.jpg]")),
+    "a URL that is none": jobs(job(image_urls="[https://a.example:99999/x]")),
+    "a data: URI of text": jobs(job(image_urls="['data:text/html,hi']")),
+    # photos of this machine
+    "a photo that is not there": jobs(job(image_urls="[photos/mug.jpg]")),
+    "photos that are not there": jobs(job(image_urls="['photos/*.jpg']")),
+    "a photo elsewhere": jobs(job(image_urls="[../mug.jpg]")),
+    "a photo that is a folder": {"m.yaml": jobs(job(image_urls="[photos]")), "photos/mug.png": photo()},
+    "a photo that is none": {"m.yaml": jobs(job(image_urls="[mug.png]")), "mug.png": b"\x89PNG\r\n\x1a\nand no more"},
+    "a photo of another kind": {"m.yaml": jobs(job(image_urls="[mug.gif]")), "mug.gif": photo(form="GIF")},
+    "a photo that is too large": {"m.yaml": jobs(job(image_urls="[mug.png]")), "mug.png": photo() + bytes(7 << 20)},
+    "a request that is too large": {
+        "m.yaml": jobs(job(image_urls=f"[{', '.join(f'{n}.png' for n in range(9))}]")),
+        **{f"{n}.png": photo() + bytes([n]) * (6_200_000) for n in range(9)},
+    },
+    # ids, and what only the whole shows
+    "an id that is a list": jobs(job(id="[a]")),
+    "an id that is too long": jobs(job(id="m" * 121)),
+    "an id that a spreadsheet has shortened": sheet(f"1.23E+12,white,{URL}"),
+    "a duplicate id": jobs(job(), job(prompt="other")),
+    "a duplicate id in a sheet": sheet(ROW, "lamp,white," + URL + "?2", "MUG,black," + URL),
+    "two jobs with one path": path("all.{{ ext }}"),
+    "two files with one path": jobs(job(num_images=2), head="output: {path: '{{ id }}.{{ ext }}'}\n"),
+    "a path without its ending": path("{{ id }}.png"),
+    "a path that leads elsewhere": path("../{{ id }}.{{ ext }}"),
+    "a path with a name that is none": path("{{ idd }}.{{ ext }}"),
+    "a path that is no template": path("{{ id }.{{ ext }}"),
+    # templates
+    "a name in a template that is none": filled('"White, for {{ titel }}."'),
+    "a column that is none": filled("\"White, for {{ row['Titel'] }}.\""),
+    "a cell that is empty": filled('"White, for a {{ colour }} mug."'),
+    "a spreadsheet's error in a template": {
+        "m.yaml": f"version: 1\n{SOURCE}\ndefaults: {{prompt: 'White, for {{{{ title }}}}.'}}\n",
+        "c.csv": f"SKU,Title,image_urls\n00123,#REF!,{URL}\n",
+    },
+    "a name of two columns": {
+        "m.yaml": f"version: 1\n{SOURCE}\ndefaults: {{prompt: 'White, for {{{{ product_title }}}}.'}}\n",
+        "c.csv": f"SKU,Product title,product_title,image_urls\n00123,Mug,Oak mug,{URL}\n",
+    },
+    "a filter that is none": filled('"{{ title | lowre }}"'),
+    "a test that is none": filled('"{{ 1 if title is big }}"'),
+    "braces that do not match": filled('"White, for {{ title }."'),
+    "an if without its end": filled('"White{% if colour %}, {{ colour }}."'),
+    "a loop in a loop": filled("\"{% for a in 'x'.split() %}{% for b in 'y'.split() %}{% endfor %}{% endfor %}\""),
+    "a block that is not allowed": filled('"{% include title %}"'),
+    "a function that is not allowed": filled('"{{ title.format(sku) }}"'),
+    "an attribute that is not allowed": filled('"{{ title.__class__ }}"'),
+    "a list as text": filled('"{{ title.split() }}"'),
+    "a truth as text": filled("\"{{ title == 'x' }}\""),
+    "a sum with a text": filled('"{{ sku + 1 }}"'),
+    "a number that is none": filled('"{{ title | int }}"'),
+    "a part that is not there": filled('"{{ title.split()[9] }}"'),
+    "what cannot be worked out": filled('"{{ 1 / 0 }}"'),
+    "a text that is too long": filled(
+        "\"{{ title | replace('', 'a text of some letters. ' ~ 'and more. ' ~ title) }} " + "x" * 3900 + '"'
+    ),
+    "work without end": filled('"{% set a = title %}' + "{% set a = a ~ a %}" * 30 + '{{ a | length }}"'),
+    "a template where none is filled in": jobs(job(aspect_ratio="'{{ ratio }}'")),
+    # conditions
+    "a condition on a name that is none": chosen("stok > 0"),
+    "a condition on no number": chosen("status > 0"),
+    "a condition on an empty cell": chosen("stock > 0"),
+    "a condition that says no or filled": chosen("\"sku == '00124' and status\""),
+    "a condition with one sign": chosen("stock = 5"),
+    "a condition in braces": chosen('"{{ stock > 0 }}"'),
+    "a condition on nothing": chosen('"true"'),
+    "a condition that is empty": chosen('" "'),
+    # sources
+    "a source of neither kind": sheet(ROW, text="version: 1\nsources: [{format: csv}]\n"),
+    "a source that is missing": sheet(ROW, text="version: 1\nsources: [{file: d.csv}]\n"),
+    "a source of an unknown kind": sheet(ROW, text="version: 1\nsources: [{file: c.doc}]\n"),
+    "a glob for a file": sheet(ROW, text="version: 1\nsources: [{file: c.csv, glob: '*.jpg'}]\n"),
+    "a sheet for a folder": sheet(ROW, text="version: 1\nsources: [{folder: ., sheet: a}]\n"),
+    "per without a preset": sheet(ROW, text="version: 1\nsources: [{file: c.csv, per: image}]\n"),
+    "a preset that is unknown": sheet(ROW, text="version: 1\nsources: [{file: c.csv, preset: shopfy}]\n"),
+    "a folder that is missing": "version: 1\nsources: [{folder: photos}]\n",
+    "a folder without photos": {"m.yaml": "version: 1\nsources: [{folder: photos}]\n", "photos/notes.txt": "none"},
+    "a field that no model has": sheet(ROW, text="version: 1\nsources: [{file: c.csv, columns: {pormpt: prompt}}]\n"),
+    "a column that is not there": sheet(ROW, text="version: 1\nsources: [{file: c.csv, columns: {id: SKU}}]\n"),
+    "several columns for one field": sheet(
+        ROW, text="version: 1\nsources: [{file: c.csv, columns: {id: [id, prompt]}}]\n"
+    ),
+    "a sheet without prompts": sheet(f"mug,white,{URL}", header="id,Prompt text 2,image_urls\n"),
+    "a preset's column that is missing": sheet(ROW, text="version: 1\nsources: [{file: c.csv, preset: shopify}]\n"),
+    "an encoding that is unknown": sheet(ROW, text="version: 1\nsources: [{file: c.csv, encoding: klingon}]\n"),
+    # tables
+    "an empty table": {"m.csv": "\n"},
+    "a row with too many cells": {"m.csv": TABLE + f"mug,white, and plain,{URL}\n"},
+    "a row with too few cells": {"m.csv": TABLE + "mug,white\n"},
+    "a quote that is not closed": {"m.csv": TABLE + f'mug,"white,{URL}\n'},
+    "two columns of one name": {"m.csv": f"id,prompt,image_urls,Prompt\nmug,white,{URL},black\n"},
+    "a column that is not sent": {"m.csv": f"id,prompt,image_urls,aspect ratoi\nmug,white,{URL},1:1\n"},
+    "a spreadsheet's error": {"m.csv": TABLE + f"mug,#REF!,{URL}\n"},
+    "a spreadsheet's time": {"m.csv": f"id,prompt,image_urls,aspect_ratio\nmug,white,{URL},16:09\n"},
+    "a table of which the encoding is open": {"m.csv": f"id,prompt,image_urls\nmug,背景を白に,{URL}\n".encode("cp932")},
+    "a table of which the encoding is harmless": {
+        "m.csv": f"id,note,prompt,image_urls\nmug,Größe,white,{URL}\n".encode("cp1252")
+    },
+    "a NUL in a table": {"m.csv": TABLE + f"mug,wh\0ite,{URL}\n"},
+    "what is no workbook": {"m.xlsx": b"not a zip"},
+    "a sheet that is not there": None,
+    "a cell beside a workbook's table": None,
+    # JSON lines
+    "what is no JSON": {"m.jsonl": "{'id': 1}\n"},
+    "curly quotes": {"m.jsonl": "{\u201cid\u201d: 1}\n"},
+    "a line that is no object": {"m.jsonl": "[1]\n"},
+    "a duplicate key in a line": {"m.jsonl": '{"id": "a", "id": "b"}\n'},
+    "a field beside the wrapper": {
+        "m.jsonl": '{"id": "a", "prompt": "p", "input": {"image_urls": ["' + URL + '"], "prompt": "q"}}\n'
+    },
+    # matrix and overrides
+    "a matrix without an axis": matrix("{include: [{scene: a}]}"),
+    "an axis without values": matrix("{scene: []}"),
+    "a value without a name": matrix("{scene: [{prompt: p}]}"),
+    "an axis with a name that is taken": matrix("{id: [a, b]}", "p"),
+    "an axis that is almost a field": matrix("{aspect_ratoi: [1:1, 4:5]}", "p"),
+    "an axis that changes nothing": matrix("{take: [a, b]}", "p"),
+    "an axis of an unknown model": jobs(job(), head="model: owner/unknown\nmatrix: {seed: [1, 2]}\n"),
+    "two values of one name": matrix("{scene: [a b, A-B]}"),
+    "a value that is blank": matrix("{scene: ['?']}"),
+    "a value that is no name": matrix(f"{{prompt: [{'white ' * 9}]}}", "p"),
+    "a value with an id": matrix("{scene: [{name: a, id: b}]}"),
+    "a matrix that is too large": matrix(
+        "{" + ", ".join(f"x{n}: [a, b, c, d, e, f]" for n in range(6)) + "}", '"{{ x0 ~ x1 ~ x2 ~ x3 ~ x4 ~ x5 }}"'
+    ),
+    "an exclude that excludes nothing": matrix("{scene: [white, oak], exclude: [{scene: wite}]}"),
+    "an exclude that excludes it twice": matrix("{scene: [white, oak], exclude: [{scene: white}, {scene: white}]}"),
+    "an exclude that leaves nothing": matrix("{scene: [white], exclude: [{scene: white}]}"),
+    "an exclude of no axis": matrix("{scene: [white, oak], exclude: [{scen: white}]}"),
+    "an include of no value": matrix("{scene: [white], include: [{when: stock > 0}]}"),
+    "an include of an unknown value": matrix("{scene: [white], include: [{scene: oak}]}"),
+    "a when on a name that is none": matrix("{scene: [a], num_images: [1], include: [{scene: a, when: stok > 0}]}"),
+    "a when that cannot be read": matrix("{scene: [a], num_images: [1], include: [{scene: a, when: stock >}]}"),
+    "a job that outdoes the matrix": jobs(job(aspect_ratio="1:1"), head="matrix: {aspect_ratio: [1:1, 4:5]}\n"),
+    "an override without a match": jobs(job(), head="overrides: [{skip: true}]\n"),
+    "an override of an id": jobs(job(), head="overrides: [{match: mug, set: {id: a}}]\n"),
+    "an override that changes nothing": jobs(job(), head="overrides: [{match: mug}]\n"),
+    "an override for nobody": jobs(job(), head="overrides: [{match: lamp, skip: true}]\n"),
+    "an override's field": jobs(job(), head="overrides: [{match: mug, set: {aspect_ratio: 16x9}}]\n"),
+}
+
+
+def workbook(folder, name):
+    """The cases that need a workbook."""
+    import xlsxwriter
+
+    with xlsxwriter.Workbook(str(folder / "c.xlsx")) as book:
+        page = book.add_worksheet("Products")
+        for number, row in enumerate((("id", "prompt", "image_urls"), ("mug", "white", URL, "loose"))):
+            page.write_row(number, 0, row)
+    wanted = ", sheet: Product" if name == "a sheet that is not there" else ""
+    (folder / "m.yaml").write_text(f"version: 1\nsources: [{{file: c.xlsx{wanted}}}]\n")
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What each case comes to: its diagnostics, and how they are shown."""
+    found = {}
+    for number, (name, files) in enumerate(CASES.items()):
+        folder = tmp_path_factory.mktemp(f"case-{number}")
+        if name == "a giant":
+            with (folder / "m.yaml").open("wb") as file:
+                file.truncate((64 << 20) + 1)
+        elif files is None:
+            workbook(folder, name)
+        for path, content in ({"m.yaml": files} if isinstance(files, str | bytes) else files or {}).items():
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_bytes(content if isinstance(content, bytes) else content.encode())
+        first = next(
+            folder / f"m.{ending}" for ending in ("yaml", "csv", "jsonl", "xlsx") if (folder / f"m.{ending}").exists()
+        )
+        try:
+            diagnostics = load(first, Options()).warnings
+        except InvalidManifest as error:
+            diagnostics = error.diagnostics
+        text = render(diagnostics).replace(f"{folder}/", "")
+        found[name] = (diagnostics, "\n".join(line.rstrip() for line in text.splitlines()))
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------- claims
+
+
+def test_every_message_reads_as_it_did(told):
+    """All of them, side by side, in a file for people."""
+    text = "".join(f"== {name}\n{shown}\n\n" for name, (_, shown) in told.items())
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(text, encoding="utf-8")
+    assert text == GOLDEN.read_text("utf-8")
+
+
+def test_every_case_comes_to_what_it_is_called_after(told):
+    """None is silently fine, and none is refused for much else."""
+    assert {name: len(diagnostics) for name, (diagnostics, _) in told.items() if not 1 <= len(diagnostics) <= 4} == {}
+
+
+def test_every_message_has_its_place_and_a_remedy(told):
+    """The line, and the column or the cell where there is one; what to do about it."""
+    for name, (diagnostics, _) in told.items():
+        for diagnostic in diagnostics:
+            assert diagnostic.place.line >= 1, name
+            assert diagnostic.hint, (name, diagnostic.message)
+            assert not re.search(r"<[a-z]+ object|Traceback|<class", diagnostic.message), name
+
+
+READERS = [
+    *sorted((ROOT / "runner" / "manifest").glob("*.py")),
+    *(ROOT / "runner" / "catalog" / f"{name}.py" for name in ("inputs", "urls", "validations")),
+    ROOT / "runner" / "media" / "photos.py",
+]
+CALLS = {"error", "warn", "_error", "_problem", "_refuse", "InputProblem", "Quantity"}
+HANDED_ON = {
+    "code": set(),  # a parameter, or a name whose values stand beside it
+    "files.code": set(),
+    "problem.code": set(),
+    "limit.quantity.code": set(),
+    "_code(path)": {"source", "override", "defaults", "matrix", "output", "run"},
+}
+"""Codes that are no literals, and what they may be beyond the literals that are found elsewhere."""
+NAMED = {"aspect-ratio", "output-format"}
+"""Made of the field's name."""
+
+
+def codes():
+    """The codes that stand in the source, each with a place where it does."""
+    found = {}
+    for path in READERS:
+        tree = ast.parse(path.read_text("utf-8"))
+        for node in ast.walk(tree):
+            for code in _codes_at(node, path.name):
+                found.setdefault(code, f"{path.name}:{node.lineno}")
+    return found
+
+
+def _codes_at(node, file):
+    match node:
+        case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in CALLS:
+            given = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
+            argument = given[0] if given else node.args[1 if name == "Quantity" else 0] if node.args else None
+            match argument:
+                case ast.Constant(value=str(code)):
+                    yield code
+                case ast.Name(id="JOBS"):
+                    yield "jobs"
+                case None:
+                    pass
+                case _:
+                    assert ast.unparse(argument) in HANDED_ON, f"{file}:{node.lineno}: {ast.unparse(argument)}"
+                    yield from HANDED_ON[ast.unparse(argument)]
+        case ast.Assign(targets=[ast.Name(id="code")], value=value):
+            yield from (part.value for part in _ends(value) if isinstance(part, ast.Constant))
+        case ast.Return(value=ast.expr() as value) if file == "urls.py":
+            for part in _ends(value):
+                match part:
+                    case ast.Tuple(elts=[ast.Constant(value=str(code)), _, _]):
+                        yield code
+
+
+def _ends(value):
+    """What an expression may come to, through its conditions."""
+    if isinstance(value, ast.IfExp):
+        yield from _ends(value.body)
+        yield from _ends(value.orelse)
+    else:
+        yield value
+
+
+def test_every_code_has_a_message_here(told):
+    """Whoever adds one adds a case, and reads how it looks."""
+    shown = {diagnostic.code for diagnostics, _ in told.values() for diagnostic in diagnostics}
+    missing = {code: where for code, where in codes().items() if code not in shown}
+    assert missing == {}
+    assert shown >= NAMED
+    assert shown <= codes().keys() | NAMED
