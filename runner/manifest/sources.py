@@ -266,7 +266,8 @@ def _products(
             if source.where is not None and not is_wanted(source.where, source.place("where"), item, findings):
                 continue
             if is_one_each and not part.pictures:
-                findings.warn("no-pictures", item.at(), f"{group.name!r} has no picture: there is no job for it")
+                message = f"{group.name!r} has no picture: there is no job for it"
+                findings.warn("no-pictures", item.at(), message, "give it one, or leave it out with  where:")
                 continue
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             base = item.fields.get("id") or group.name

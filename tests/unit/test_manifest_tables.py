@@ -332,7 +332,7 @@ def test_every_error_is_told_at_once_with_its_cell(found):
             "give the job its image_urls, or all jobs one by defaults",
         ),
         ("id", 7, "A7", "not an id: ''", "1 to 120 printable characters"),
-        ("spoilt-cell", 8, "B8", "#REF! is a spreadsheet's error, not a value", "mend the formula, or empty the cell"),
+        ("spoilt-cell", 8, "B8", "#REF! is a spreadsheet's error, not a value", "mend the cell, or empty it"),
         ("url", 8, "C8", "not a URL: C:\\mug.jpg", "the service fetches public https:// URLs: upload the file first"),
         (
             "id",

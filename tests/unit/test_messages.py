@@ -102,6 +102,13 @@ def chosen(where):
     return {"m.yaml": text, "c.csv": f"SKU,Stock,Status,image_urls\n00123,5,n/a,{URL}\n00124,,no,{URL}\n"}
 
 
+def shop(*rows, per="product", model=""):
+    """A Shopify export."""
+    text = f"version: 1\n{model}sources: [{{file: c.csv, preset: shopify, per: {per}}}]\n"
+    files = sheet(*rows, header="Handle,Title,prompt,Image Src,Image Position\n", text=text)
+    return files | {name: other(style="ink")[name] for name in ("owner--other.model.json",) if model}
+
+
 def path(template):
     return jobs(job(), job(id="lamp"), head=f"output: {{path: '{template}'}}\n")
 
@@ -269,6 +276,11 @@ CASES = {
     "per without a preset": sheet(ROW, text="version: 1\nsources: [{file: c.csv, per: image}]\n"),
     "a preset that is unknown": sheet(ROW, text="version: 1\nsources: [{file: c.csv, preset: shopfy}]\n"),
     "a folder that is missing": "version: 1\nsources: [{folder: photos}]\n",
+    "photos that are left": {
+        "m.yaml": "version: 1\nsources: [{folder: photos}]\ndefaults: {prompt: white}\n",
+        "photos/mug.png": photo(),
+        "photos/lamp.gif": photo(form="GIF"),
+    },
     "a folder without photos": {"m.yaml": "version: 1\nsources: [{folder: photos}]\n", "photos/notes.txt": "none"},
     "a field that no model has": sheet(ROW, text="version: 1\nsources: [{file: c.csv, columns: {pormpt: prompt}}]\n"),
     "a column that is not there": sheet(ROW, text="version: 1\nsources: [{file: c.csv, columns: {id: SKU}}]\n"),
@@ -295,6 +307,18 @@ CASES = {
     "what is no workbook": {"m.xlsx": b"not a zip"},
     "a sheet that is not there": None,
     "a cell beside a workbook's table": None,
+    "a header that is merged": None,
+    "rows that are hidden": None,
+    "a prompt that says nothing": {"m.csv": TABLE + f"mug,n/a,{URL}\n"},
+    "a space before a quote": {"m.csv": TABLE + f'mug, "white",{URL}\n'},
+    # shops
+    "a position that is none": shop(f"mug,Mug,white,{URL},first"),
+    "rows that differ": shop(f"mug,Mug,white,{URL},1", f"mug,,black,{URL}?2,2"),
+    "a product without a picture": shop(f"mug,Mug,white,{URL},1", "lamp,Lamp,white,,", per="image"),
+    "pictures that are left": shop(f"mug,Mug,,{URL},1", f"mug,,,{URL}?2,2", model="model: owner/other\n"),
+    "a prompt that an export lacks": sheet(
+        f"mug,{URL}", header="Handle,Image Src\n", text="version: 1\nsources: [{file: c.csv, preset: shopify}]\n"
+    ),
     # JSON lines
     "what is no JSON": {"m.jsonl": "{'id': 1}\n"},
     "curly quotes": {"m.jsonl": "{\u201cid\u201d: 1}\n"},
@@ -341,8 +365,13 @@ def workbook(folder, name):
 
     with xlsxwriter.Workbook(str(folder / "c.xlsx")) as book:
         page = book.add_worksheet("Products")
-        for number, row in enumerate((("id", "prompt", "image_urls"), ("mug", "white", URL, "loose"))):
+        loose = ["loose"] if name == "a cell beside a workbook's table" else []
+        for number, row in enumerate((["id", "prompt", "image_urls"], ["mug", "white", URL, *loose])):
             page.write_row(number, 0, row)
+        if name == "a header that is merged":
+            page.merge_range(0, 0, 0, 1, "id")
+        if name == "rows that are hidden":
+            page.set_row(1, options={"hidden": True})
     wanted = ", sheet: Product" if name == "a sheet that is not there" else ""
     (folder / "m.yaml").write_text(f"version: 1\nsources: [{{file: c.xlsx{wanted}}}]\n")
 
@@ -407,6 +436,7 @@ CALLS = {"error", "warn", "_error", "_problem", "_refuse", "InputProblem", "Quan
 HANDED_ON = {
     "code": set(),  # a parameter, or a name whose values stand beside it
     "files.code": set(),
+    "found.code": set(),
     "problem.code": set(),
     "limit.quantity.code": set(),
     "_code(path)": {"source", "override", "defaults", "matrix", "output", "run"},

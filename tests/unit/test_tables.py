@@ -509,13 +509,15 @@ def test_a_failed_formula_is_never_sent(found, word, column):
     errors = found(f"{','.join(row)}\n{','.join(row.values())}\n")
     name = f"{'ABCDE'[list(row).index({'url_2': 'image_url_2'}.get(column, column))]}2"
     message = f"{word.strip()} is a spreadsheet's error, not a value"
-    assert ("spoilt-cell", 2, name, message, "") in errors
+    assert ("spoilt-cell", 2, name, message, "mend the cell, or empty it") in errors
 
 
 @pytest.mark.parametrize("name", ["sku", "handle", "custom_id"])
 def test_a_failed_formula_names_no_job(found, name):
     errors = found(f"{name},prompt,image_urls\nmug,a,{URL}\n#N/A,b,{URL}\n")
-    assert errors == [("spoilt-cell", 3, "A3", "#N/A is a spreadsheet's error, not a value", "")]
+    assert errors == [
+        ("spoilt-cell", 3, "A3", "#N/A is a spreadsheet's error, not a value", "mend the cell, or empty it")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -603,7 +605,7 @@ STOCK = "id,prompt,image_urls,stock,colour\n" + "".join(
         ("stock >= 2.5 and stock < 10", ["b", "d"]),
         ("stock == 10", ["c"]),
         ("stock == '10'", ["c"]),
-        ("stock > '5'", ["b"]),
+        ("stock > '5'", ["b", "c"]),
         ("colour", ["a", "c", "d"]),
         ("not colour", ["b"]),
         ("colour == ''", ["b"]),
