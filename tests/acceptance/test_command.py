@@ -308,22 +308,6 @@ def test_verify_finds_a_spoilt_file_and_repairs_it_for_free(tmp_path, jobs):
         assert service.ledger()["accepted"] == 3
 
 
-def test_cancel_cancels_what_is_queued(tmp_path):
-    """What runs already may still bill, and the next run collects it."""
-    write_jobs(tmp_path / "jobs.jsonl", 4)
-    with simulator(tmp_path, "--slots", "1", "--latency", "3") as service:
-        stopped = command(
-            *("run", "jobs.jsonl", "--yes", "--concurrency", "4", "--out", "out", "--max-duration", "1s"),
-            cwd=tmp_path,
-            **service.env,
-        )
-        assert stopped.returncode == 3
-        done = command("cancel", "out", cwd=tmp_path, **service.env)
-        assert done.returncode == 0, done.stderr
-        assert "3 cancelled, 1 may still bill" in done.stdout
-        assert command("cancel", "out", "nobody", cwd=tmp_path, **service.env).returncode == 64
-
-
 @pytest.mark.parametrize(("choice", "left"), [("cancel", {"cancelled", "done"}), ("detach", {"done"})])
 def test_an_interrupt_may_cancel_what_is_queued(choice, left, tmp_path):
     """What is queued is cancelled and costs nothing; detached, it is collected by the next run."""

@@ -158,7 +158,7 @@ def test_a_limit_in_the_manifest_is_no_consent(tmp_path):
 def test_cancel_records_what_it_cancelled_and_follows_the_rest(tmp_path):
     """A second `cancel` finds nothing open; the status and the money are the truth."""
     write_jobs(tmp_path / "jobs.jsonl", 4)
-    with simulator(tmp_path, "--slots", "1", "--latency", "3") as service:
+    with simulator(tmp_path, "--slots", "1", "--latency", "8") as service:
         arguments = ("run", "jobs.jsonl", "--yes", "--concurrency", "4", "--out", "out", "--max-duration", "1s")
         assert command(*arguments, cwd=tmp_path, **service.env).returncode == 3
         cancelled = command("cancel", "out", cwd=tmp_path, **service.env)
@@ -169,6 +169,7 @@ def test_cancel_records_what_it_cancelled_and_follows_the_rest(tmp_path):
         assert status["counts"] == {"done": 1, "cancelled": 3}
         assert status["cost_usd"]["spent"] == pytest.approx(0.039)
         assert "0 cancelled, 0 may still bill" in command("cancel", "out", cwd=tmp_path, **service.env).stdout
+        assert command("cancel", "out", "nobody", cwd=tmp_path, **service.env).returncode == 64
 
 
 def test_a_killed_run_that_is_cancelled_is_over(tmp_path):

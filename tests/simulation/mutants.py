@@ -19,19 +19,23 @@ from runner.scheduler import Scheduler, gate, outcomes
 from runner.store import store
 
 MUTANTS = {}
+"""By name: what puts the bug in, and the seed at which the hunt for it begins, since that one found it once."""
 acted = Counter()
 
 
-def mutant(put_in):
-    MUTANTS[put_in.__name__] = put_in
-    return put_in
+def mutant(seed):
+    def register(put_in):
+        MUTANTS[put_in.__name__] = put_in, seed
+        return put_in
+
+    return register
 
 
 def act(name):
     acted[name] += 1
 
 
-@mutant
+@mutant(0)
 def intent_is_written_after_the_answer():
     record = store.Store.record
 
@@ -44,7 +48,7 @@ def intent_is_written_after_the_answer():
     store.Store.record = late
 
 
-@mutant
+@mutant(3)
 def an_open_intent_is_sent_again():
     def resent(*, at, failure):
         act("an_open_intent_is_sent_again")
@@ -53,7 +57,7 @@ def an_open_intent_is_sent_again():
     driving.SubmitLost = resent
 
 
-@mutant
+@mutant(2)
 def a_lost_answer_is_sent_again():
     of_submit = outcomes.of_submit
 
@@ -66,7 +70,7 @@ def a_lost_answer_is_sent_again():
     outcomes.of_submit = again
 
 
-@mutant
+@mutant(25)
 def a_status_of_an_exception_is_a_refusal():
     submit = client.RunComfy.submit
 
@@ -80,7 +84,7 @@ def a_status_of_an_exception_is_a_refusal():
     client.RunComfy.submit = trusting
 
 
-@mutant
+@mutant(154)
 def a_gateway_error_is_a_refusal():
     classify = client.classify_submit
 
@@ -93,7 +97,7 @@ def a_gateway_error_is_a_refusal():
     client.classify_submit = trusting
 
 
-@mutant
+@mutant(3)
 def an_answer_without_an_id_is_a_refusal():
     classify = client.classify_submit
 
@@ -107,7 +111,7 @@ def an_answer_without_an_id_is_a_refusal():
     client.classify_submit = trusting
 
 
-@mutant
+@mutant(2)
 def redirects_are_followed():
     post = aiohttp.ClientSession.post
 
@@ -125,7 +129,7 @@ def redirects_are_followed():
     client.Fuse.blow = unfused
 
 
-@mutant
+@mutant(2)
 def a_doubt_is_released_by_itself():
     begin = store.Store.begin_run
 
@@ -138,7 +142,7 @@ def a_doubt_is_released_by_itself():
     store.Store.begin_run = releasing
 
 
-@mutant
+@mutant(12)
 def commits_are_not_synced():
     open_for_writing = store.open_for_writing
 
@@ -151,7 +155,7 @@ def commits_are_not_synced():
     store.open_for_writing = careless
 
 
-@mutant
+@mutant(2)
 def files_are_not_synced():
     def careless(path):
         act("files_are_not_synced")
@@ -160,7 +164,7 @@ def files_are_not_synced():
     download.digest_and_sync = careless
 
 
-@mutant
+@mutant(12)
 def a_name_is_not_synced():
     def careless(part, final):
         act("a_name_is_not_synced")
@@ -169,7 +173,7 @@ def a_name_is_not_synced():
     download.settle = careless
 
 
-@mutant
+@mutant(2)
 def done_is_written_before_the_rename():
     settle = files.settle
 
@@ -182,7 +186,7 @@ def done_is_written_before_the_rename():
     download.settle = late
 
 
-@mutant
+@mutant(12)
 def a_file_is_written_under_a_final_name():
     def in_place(folder, run_id):
         act("a_file_is_written_under_a_final_name")
@@ -193,7 +197,7 @@ def a_file_is_written_under_a_final_name():
     download.new_part = in_place
 
 
-@mutant
+@mutant(1)
 def the_budget_forgets_what_is_in_flight():
     def blind(self, job_id, price):
         act("the_budget_forgets_what_is_in_flight")
@@ -206,20 +210,22 @@ def the_budget_forgets_what_is_in_flight():
     gate.SubmitGate._claim = blind
 
 
-@mutant
+@mutant(58)
 def the_cap_forgets_earlier_requests():
-    moved = gate.SubmitGate.moved
+    moved, earlier = gate.SubmitGate.moved, set()
 
     def blind(self, before, after):
         moved(self, before, after)
         if before is None and after.state is JobState.SUBMITTED:
             act("the_cap_forgets_earlier_requests")
+            earlier.add(after.request_id)
+        if after.request_id in earlier:
             self._occupied.discard(after.job_id)
 
     gate.SubmitGate.moved = blind
 
 
-@mutant
+@mutant(0)
 def an_id_is_cut_short():
     classify = client.classify_submit
 
@@ -233,7 +239,7 @@ def an_id_is_cut_short():
     client.classify_submit = short
 
 
-@mutant
+@mutant(11)
 def the_gate_sleeps_after_closing_itself():
     async def enter(self, job_id, price):
         while self.hold is None:
@@ -248,7 +254,7 @@ def the_gate_sleeps_after_closing_itself():
     gate.SubmitGate.enter = enter
 
 
-@mutant
+@mutant(3)
 def a_decision_is_written_before_its_post():
     run = Scheduler.run
 
@@ -261,7 +267,7 @@ def a_decision_is_written_before_its_post():
     Scheduler.run = hasty
 
 
-@mutant
+@mutant(48)
 def an_edited_entry_is_sent_without_a_word():
     choices = planner.Choices
 
@@ -272,7 +278,7 @@ def an_edited_entry_is_sent_without_a_word():
     planner.Choices = generous
 
 
-@mutant
+@mutant(3)
 def a_doubt_is_a_night_that_went_well():
     ending = execution.Execution._ending
 
@@ -286,7 +292,7 @@ def a_doubt_is_a_night_that_went_well():
     execution.Execution._ending = careless
 
 
-@mutant
+@mutant(1)
 def a_state_cut_off_in_the_making_is_read():
     def trusting(directory):
         act("a_state_cut_off_in_the_making_is_read")

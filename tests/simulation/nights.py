@@ -250,7 +250,8 @@ def prepare(mutant=None):
     simulator_files.edit = lambda inputs, variant, seed: _painted(canonical(inputs) + bytes([variant]))
     instrument(lambda: stage.nights.world)
     if mutant is not None:
-        mutants.MUTANTS[mutant]()
+        put_in, _ = mutants.MUTANTS[mutant]
+        put_in()
 
 
 def play(seed):

@@ -55,7 +55,8 @@ def test_a_seed_is_the_same_night_again(seed):
 @pytest.mark.parametrize("mutant", sorted(MUTANTS))
 def test_a_bug_put_in_on_purpose_is_caught(mutant):
     """And it acted: one that sleeps proves nothing."""
-    found = nights(0, "--mutant", mutant)
+    _, seed = MUTANTS[mutant]
+    found = nights(seed, "--mutant", mutant)
     assert found["acted"] > 0
     assert "violation" in found, f"survived {found.get('survived')} seeds"
 
