@@ -84,12 +84,13 @@ async def _cut(request: web.Request, *, reset: bool) -> web.Response:
 
 
 async def _hang(request: web.Request, seconds: float) -> None:
-    """Say nothing until the client has gone."""
-    end = time.monotonic() + min(seconds, LONGEST_HANG_S)
+    """Say nothing until the client has gone, which is looked for ever less often."""
+    began = time.monotonic()
+    end = began + min(seconds, LONGEST_HANG_S)
     while (  # noqa: ASYNC110 a transport has no event for its end
-        time.monotonic() < end and request.transport is not None and not request.transport.is_closing()
+        (now := time.monotonic()) < end and request.transport is not None and not request.transport.is_closing()
     ):
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(min(max(0.05, (now - began) / 4), 1.0, end - now))
 
 
 def _head(length: int) -> bytes:
