@@ -90,7 +90,7 @@ def open_text(path: Path, codec: str, delimiter: str | None, findings: Findings,
         file = path.open(encoding=codec, newline="")
     except OSError as error:
         raise InputMissing(f"{path}: {error.strerror}") from error
-    with file:
+    with file, _cells_of_a_megabyte():
         sample = file.read(SAMPLE)
         declared = SEPARATOR.match(sample)
         mark = len(sample) - len(sample.removeprefix("\ufeff"))
@@ -100,8 +100,17 @@ def open_text(path: Path, codec: str, delimiter: str | None, findings: Findings,
         yield _sheet(file, delimiter, 1 if declared else 0, findings, label)
 
 
+@contextmanager
+def _cells_of_a_megabyte() -> Iterator[None]:
+    """While a table is open: the `csv` module has one limit for a whole process, and others have their own needs."""
+    before = csv.field_size_limit(LARGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 def _sheet(file: io.TextIOWrapper, delimiter: str, skipped: int, findings: Findings, label: str) -> Sheet | None:
-    csv.field_size_limit(LARGEST_CELL)
     reader = csv.reader(file, delimiter=delimiter, strict=True)
     number, line, header = 0, 1 + skipped, []
     try:
@@ -167,8 +176,5 @@ def _delimiter(sample: str) -> str:
 def _widths(sample: str, delimiter: str) -> list[int]:
     """How many cells each of the first rows has that is not blank; the last one may be cut off."""
     rows = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
-    try:
-        widths = [len(row) for row in islice((row for row in rows if any(row)), ROWS_SAMPLED + 1)]
-    except csv.Error:  # a cell beyond all measure: told where the table is read
-        return []
+    widths = [len(row) for row in islice((row for row in rows if any(row)), ROWS_SAMPLED + 1)]
     return widths[:-1] if len(sample) >= SAMPLE - 1 and len(widths) <= ROWS_SAMPLED and len(widths) > 1 else widths

@@ -1,5 +1,6 @@
 """Sheets under `sources:` as spreadsheets, shops and colleagues save them: delimiters, columns, conditions, names."""
 
+import csv
 import random
 import subprocess
 import sys
@@ -254,6 +255,22 @@ def test_a_cell_of_a_mebibyte_is_the_largest(read, found):
     assert ids(read(f'id,prompt,image_urls,note\nmug,a,{URL},"{own}"\n')) == ["mug"]
     ((code, line, _, message, _),) = found(f'id,prompt,image_urls,note\nmug,a,{URL},"\n{own}"\n')
     assert (code, line, message) == ("csv-syntax", 2, "field larger than field limit (1048576)")
+
+
+@pytest.mark.parametrize("limit", [10, 131_072, 1 << 30])
+def test_other_readers_of_the_process_keep_their_limit(read, found, limit):
+    """Python has one limit of cells for all: whatever it is, a sheet is read alike, and it is left as it was."""
+    own = "x" * 200_000
+    before = csv.field_size_limit(limit)
+    try:
+        manifest = read(f"id;prompt;image_urls;note\nmug;a;{URL};{own}\n")
+        assert (ids(manifest), manifest.jobs[0].row["note"]) == (["mug"], own)
+        assert [(code, cell) for code, _, cell, *_ in found(f"id;prompt;image_urls\nmug;{own};{URL}\n")] == [
+            ("prompt-length", "B2")
+        ]
+        assert csv.field_size_limit() == limit
+    finally:
+        csv.field_size_limit(before)
 
 
 def test_a_quote_that_is_never_closed_is_named_where_it_begins(found):
