@@ -31,12 +31,26 @@ async def live_cards(api: RunComfy, models: Iterable[str]) -> dict[str, ModelCar
     return cards
 
 
+def play_cards_of(models: Iterable[str]) -> dict[str, ModelCard]:
+    """Each model's card as the simulator has it, without one that runs; raises `ManifestInvalid` for none of its."""
+    from runner.simulator import play_cards
+
+    known = play_cards()
+    if missing := next((model for model in models if model not in known), None):
+        raise _unknown(missing)
+    return {model: known[model] for model in models}
+
+
+def _unknown(model: str) -> ManifestInvalid:
+    return ManifestInvalid(f"the service does not know the model {model!r}. Nothing was submitted.")
+
+
 def _unusable(model: str, error: ApiError, base: str) -> Exception:
     failure = error.failure
     if failure.kind is FailureKind.ACCOUNT:
         return AccountRefused(f"RunComfy refused the account: {failure.message}. Nothing was submitted.")
     if error.is_missing or failure.code in ("wrong_model", "http_400"):
-        return ManifestInvalid(f"the service does not know the model {model!r}. Nothing was submitted.")
+        return _unknown(model)
     if failure.kind is FailureKind.POLICY:
         return ConfigurationInvalid(f"{failure.message}. Nothing was submitted.")
     return ServiceUnavailable(f"{base} cannot be used: {failure.message}. Nothing was submitted; run again later.")
@@ -53,7 +67,8 @@ def with_live_rules(manifest: Manifest, cards: Mapping[str, ModelCard], options:
         if (kept := beside(model)) is not None and (changes := differs(kept, live)):
             news.append(_card_changed(manifest.path.parent / card_file_name(model), model, changes))
     if not all(bundled(model) or beside(model) for model in cards):
-        manifest = load(manifest.path, options, cards=cards, allow_loopback=is_loopback(api_base(options)))
+        allow_loopback = options.simulate or is_loopback(api_base(options))
+        manifest = load(manifest.path, options, cards=cards, allow_loopback=allow_loopback)
     return replace(manifest, warnings=(*manifest.warnings, *news)) if news else manifest
 
 

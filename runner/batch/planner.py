@@ -20,17 +20,18 @@ from runner.api.client import RunComfy, is_loopback
 from runner.batch.approval import Approved, with_approved
 from runner.batch.forecast import Forecast, balance_of, forecast
 from runner.batch.inputs import Unfit
-from runner.batch.live import UNKNOWN_PRICE, live_cards, with_live_rules
+from runner.batch.live import UNKNOWN_PRICE, live_cards, play_cards_of, with_live_rules
 from runner.batch.loading import load
 from runner.batch.options import Options, api_base, hosts_of, settled, token_for, wallet_base
 from runner.batch.sharing import twin_in
+from runner.catalog import ModelCard
 from runner.errors import (
     TokenMissing,
     UsageProblem,
 )
 from runner.manifest import Manifest
 from runner.media import HostPolicy, is_whole
-from runner.model import Job, JobSpec, JobState, Money, Price, money
+from runner.model import Job, JobSpec, JobState, Money, Price
 from runner.rules.planning import (
     RETRY_WORDS,
     Change,
@@ -282,13 +283,10 @@ async def plan(manifest_path: Path | str, options: Options | None = None, **choi
     path, options = with_approved(Path(manifest_path), options or Options(**choices))
     manifest = load(path, options, allow_loopback=options.simulate or is_loopback(api_base(options)))
     options = settled(options, manifest.run)
-    prices: Mapping[str, Price] = {}
+    cards: Mapping[str, ModelCard] = {}
     balance: Money | None = None
     if options.simulate:
-        from runner.simulator import SimulatorSettings
-
-        play = Price(amount=money(SimulatorSettings().price_usd), unit="output")
-        prices = dict.fromkeys(manifest.models, play)
+        cards = play_cards_of(manifest.models)
     else:
         try:
             token = token_for(options)
@@ -298,7 +296,7 @@ async def plan(manifest_path: Path | str, options: Options | None = None, **choi
             async with RunComfy(api_base(options), token, wallet=wallet_base()) as api:
                 cards = await live_cards(api, manifest.models)
                 balance = await balance_of(api)
-            prices = {model: card.price for model, card in cards.items()}
-            manifest = with_live_rules(manifest, cards, options)
+    manifest = with_live_rules(manifest, cards, options)
+    prices = {model: card.price for model, card in cards.items()}
     made = make_plan(manifest, directory_of(manifest, options), options, prices)
     return replace(made, forecast=forecast(made.directory, made.submits, options.concurrency or 1, balance))

@@ -9,7 +9,8 @@ import pytest
 from support.processes import TOKEN, simulator, write_jobs
 
 import runner
-from runner.errors import TokenMissing, UsageProblem
+from runner.errors import ManifestInvalid, TokenMissing, UsageProblem
+from runner.model import money
 
 
 @pytest.fixture
@@ -83,3 +84,47 @@ async def test_a_plan_needs_no_consent(jobs, tmp_path):
         plan = await runner.plan(jobs, base_url=service.base, token=TOKEN)
         assert (len(plan.to_submit), plan.price) == (12, 12 * 39_000)
         assert service.ledger()["posts"] == 0
+
+
+MUG = "https://photos.example.com/mug-red.jpg"
+OF_EACH_MODEL = (
+    {"id": "edit", "prompt": "White.", "image_urls": [MUG], "num_images": 2, "output_format": "jpeg"},
+    {"id": "large", "model": "atelier/clear-upscale", "image_url": MUG, "scale": 1.5},
+    {"id": "oak", "model": "atelier/restyle/image-to-image", "prompt": "On oak.", "image": MUG, "resolution": "0.5k"},
+    {"id": "turn", "model": "atelier/turntable", "image_url": MUG, "duration": 3},
+)
+
+
+def write(path, *jobs):
+    path.write_text("".join(json.dumps(job) + "\n" for job in jobs))
+    return path
+
+
+async def test_a_simulated_plan_has_the_simulators_prices(jobs, tmp_path):
+    """Model by model: what is planned is what a simulated run then costs; what is paid by the second is not known."""
+    manifest = write(tmp_path / "all.jsonl", *OF_EACH_MODEL)
+    plan = await runner.plan(manifest, simulate=True)
+    known = {"edit": money("0.078"), "large": money("0.02"), "oak": money("0.03")}
+    assert {entry.job_id: entry.price for entry in plan.entries} == known | {"turn": None}
+    assert plan.price is None
+    priced = write(tmp_path / "priced.jsonl", *OF_EACH_MODEL[:3])
+    outcome = await runner.run(priced, simulate=True, out=tmp_path / "out")
+    assert outcome.summary.spent == sum(known.values()) == (await runner.plan(priced, simulate=True)).price
+
+
+async def test_a_simulated_plan_judges_by_the_simulators_cards(tmp_path):
+    """What a run would refuse is refused here: a field that the model does not take, a model that nobody has."""
+    wrong = write(tmp_path / "wrong.jsonl", {**OF_EACH_MODEL[3], "duration": 60})
+    with pytest.raises(ManifestInvalid, match=r"wrong\.jsonl:1: error\[range\]: duration must be 1 to 5, got 60"):
+        await runner.plan(wrong, simulate=True)
+    none = write(tmp_path / "none.jsonl", {**OF_EACH_MODEL[3], "model": "atelier/turntabel"})
+    with pytest.raises(ManifestInvalid, match="does not know the model 'atelier/turntabel'"):
+        await runner.plan(none, simulate=True)
+
+
+async def test_a_simulated_run_takes_pictures_of_this_machine_for_any_model(tmp_path):
+    """As it does for the model whose card is bundled: what is simulated may be reached over loopback."""
+    url = "http://127.0.0.1:9/mug.jpg"
+    manifest = write(tmp_path / "local.jsonl", {**OF_EACH_MODEL[1], "image_url": url})
+    (entry,) = (await runner.plan(manifest, simulate=True)).entries
+    assert entry.will_submit
