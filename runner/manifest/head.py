@@ -5,8 +5,7 @@ A YAML file says it in its keys; a table that is a manifest by itself says it in
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import PurePath
@@ -17,15 +16,19 @@ import yaml
 
 from runner.manifest.columns import Source
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
+from runner.manifest.explaining import explain
 from runner.manifest.matrix import Matrix
+from runner.manifest.nodes import key_places, places_in, written_in
 from runner.manifest.presets import PRESETS
-from runner.manifest.schema import NAME_PATTERN, head_schema
+from runner.manifest.schema import head_schema
 from runner.manifest.templates import TemplateProblem, compiled, condition, is_template
-from runner.manifest.yaml_core import Document, is_quoted
+from runner.manifest.unquoted import check_comment
+from runner.manifest.yaml_core import Document
 
 Settings = Mapping[str, Callable[[Any], str | None]]
 """The settings that `run:` may hold, each with its check: what was expected in a value's place, or `None`."""
 
+_SCHEMA: Final = jsonschema_rs.validator_for(head_schema())
 ENDINGS: Final = {
     ".csv": "csv",
     ".tsv": "tsv",
@@ -110,27 +113,27 @@ def read_head(
     nodes = {key: value for key, (_, value) in keys.items()}
     values = {key: document.value(node, findings, where=key) for key, node in nodes.items()}
     bad: set[str] = set()
-    for error in _HEAD.iter_errors(values):
+    for error in _SCHEMA.iter_errors(values):
         bad |= {str(error.instance_path[0])} if error.instance_path else set()
-        _explain(document, keys, error, findings)
+        explain(document, keys, error, findings)
     values = {key: value for key, value in values.items() if key not in bad}
     head = Head()
     head.name = values.get("name")
     _read_defaults(document, nodes, values, head, findings)
     _read_run(document, nodes, values, head, settings, findings)
     for number, value in enumerate(values.get("sources") or []):
-        node = _item(nodes["sources"], number)
+        node = nodes["sources"].value[number]
         head.sources.append(_source(document, node, value, findings))
     if "matrix" in values:
-        places = dict(_places(document, nodes["matrix"], depth=3)) | {"": document.place(nodes["matrix"])}
-        head.matrix = Matrix(values["matrix"], places, dict(_written(document, nodes["matrix"], depth=3)))
+        places = places_in(document, nodes["matrix"], depth=3) | {"": document.place(nodes["matrix"])}
+        head.matrix = Matrix(values["matrix"], places, written_in(document, nodes["matrix"], depth=3))
     for number, value in enumerate(values.get("overrides") or []):
-        node = _item(nodes["overrides"], number)
+        node = nodes["overrides"].value[number]
         head.overrides.append(_override(document, node, value, findings))
     output = values.get("output") or {}
     if "path" in output:
         head.path = output["path"]
-        head.path_place = dict(_places(document, nodes["output"], depth=1)).get("path", Place())
+        head.path_place = places_in(document, nodes["output"], depth=1).get("path", Place())
     head.on_conflict = output.get("on_conflict", "error")
     return head
 
@@ -148,13 +151,13 @@ def _read_defaults(
         if key.startswith("x-"):
             continue
         if key == "id" and not (isinstance(value, str) and is_template(value)):
-            place = dict(_places(document, nodes["defaults"], depth=1))["id"]
+            place = places_in(document, nodes["defaults"], depth=1)["id"]
             hint = 'a template makes one for each, as  id: "{{ sku }}"'
             findings.error("unknown-key", place, "an id cannot be a default", hint)
             continue
         head.fields[key] = value
     if "defaults" in values and isinstance(nodes["defaults"], yaml.MappingNode):
-        head.places |= dict(_places(document, nodes["defaults"], depth=2))
+        head.places |= places_in(document, nodes["defaults"], depth=2)
         for key, _, node in document.items(nodes["defaults"], "defaults", Findings("")):
             if key == "prompt":
                 check_comment(document, node, findings)
@@ -171,17 +174,17 @@ def _read_run(
     head.run = values.get("run") or {}
     if not head.run:
         return
-    places = dict(_places(document, nodes["run"], depth=1))
+    places = places_in(document, nodes["run"], depth=1)
     for key, value in head.run.items():
         if key not in settings:
-            key_place = dict(_key_places(document, nodes["run"]))[key]
+            key_place = key_places(document, nodes["run"])[key]
             findings.error("unknown-key", key_place, f"unknown setting {key!r} in run", did_you_mean(key, settings))
         elif (expected := settings[key](value)) is not None:
             findings.error("run", places[key], f"run.{key}: {value!r} is not taken", f"write {expected}")
 
 
 def _source(document: Document, node: yaml.Node, value: Mapping[str, Any], findings: Findings) -> Source | Folder:
-    places = dict(_places(document, node, depth=2)) | {"": document.place(node)}
+    places = places_in(document, node, depth=2) | {"": document.place(node)}
     where = None
     if "where" in value:
         try:
@@ -219,7 +222,7 @@ def _source(document: Document, node: yaml.Node, value: Mapping[str, Any], findi
 
 
 def _override(document: Document, node: yaml.Node, value: Mapping[str, Any], findings: Findings) -> Override:
-    places = dict(_places(document, node, depth=3)) | {"": document.place(node)}
+    places = places_in(document, node, depth=3) | {"": document.place(node)}
     if "id" in value.get("set", {}):
         findings.error("override", places["set.id"], "an id cannot be overridden", "drop it: jobs are chosen by it")
     if "set" not in value and "skip" not in value:
@@ -238,181 +241,3 @@ def texts_in(value: Any) -> Iterator[str]:
     elif isinstance(value, Mapping):
         for item in value.values():
             yield from texts_in(item)
-
-
-# ------------------------------------------------------------------------------------------------------------ places
-
-
-def _item(node: yaml.Node, number: int) -> yaml.Node:
-    item: yaml.Node = node.value[number]
-    return item
-
-
-def _places(document: Document, node: yaml.Node, *, depth: int, before: str = "") -> Iterator[tuple[str, Place]]:
-    """The places of what is in a node: `columns`, `columns.id`, `image_urls.2`.
-
-    That of a value, or of its key where the value begins on a later line.
-    """
-    if depth < 0:
-        return
-    if isinstance(node, yaml.MappingNode):
-        for key, key_node, value in document.items(node, "", Findings("")):
-            shown = value if isinstance(value, yaml.ScalarNode) and value.value else key_node
-            yield before + key, document.place(shown)
-            yield from _places(document, value, depth=depth - 1, before=f"{before}{key}.")
-    elif isinstance(node, yaml.SequenceNode):
-        for number, item in enumerate(node.value):
-            yield f"{before}{number}", document.place(item)
-            yield from _places(document, item, depth=depth - 1, before=f"{before}{number}.")
-
-
-def _written(document: Document, node: yaml.Node, *, depth: int, before: str = "") -> Iterator[tuple[str, str]]:
-    """The words and numbers in a node as they are written: `scene.0`, `size.1.name`."""
-    if isinstance(node, yaml.ScalarNode):
-        yield before.removesuffix("."), node.value
-    elif depth and isinstance(node, yaml.MappingNode):
-        for key, _, value in document.items(node, "", Findings("")):
-            yield from _written(document, value, depth=depth - 1, before=f"{before}{key}.")
-    elif depth:
-        for number, item in enumerate(node.value):
-            yield from _written(document, item, depth=depth - 1, before=f"{before}{number}.")
-
-
-def _key_places(document: Document, node: yaml.Node) -> Iterator[tuple[str, Place]]:
-    for key, key_node, _ in document.items(node, "", Findings("")):
-        yield key, document.place(key_node)
-
-
-def check_comment(document: Document, node: yaml.Node, findings: Findings) -> None:
-    """A ` #` in an unquoted prompt begins a comment: what follows would be left out silently."""
-    if not isinstance(node, yaml.ScalarNode) or is_quoted(node) or not node.value:
-        return
-    mark = node.end_mark
-    if cut := re.match(r"\s+(?=#)", document.following(mark)):
-        line = document.line(mark)
-        column = mark.column + cut.end() + 1
-        place = Place(line=mark.line + 1, column=column, text=line, width=len(line) - column + 1)
-        message = f"everything after ' #' is a YAML comment: the prompt sent will be {node.value!r}"
-        findings.warn("prompt-comment", place, message, "quote the prompt to keep the #, or drop the comment")
-
-
-# ------------------------------------------------------------------------------------------------------- explanations
-
-_HEAD: Final = jsonschema_rs.validator_for(head_schema())
-_EXAMPLES: Final = {
-    "sources": "- {file: products.csv}",
-    "matrix": "scene: [white, kitchen]",
-    "overrides": '- {match: "mug-*", set: {aspect_ratio: 4:3}}',
-    "output": 'path: "{{ id }}/{{ n }}.{{ ext }}"',
-    "defaults": "aspect_ratio: 1:1",
-    "run": "concurrency: 8",
-}
-
-
-def _explain(
-    document: Document, top: Mapping[str, tuple[yaml.Node, yaml.Node]], error: Any, findings: Findings
-) -> None:
-    """One error of the schema in a person's words, at its place."""
-    path: Sequence[str | int] = list(error.instance_path)
-    where = ".".join(map(str, path)) or "the manifest"
-    node, place = _find(document, {key: value for key, (_, value) in top.items()}, path)
-    kind = type(error.kind).__name__.rsplit("_", 1)[-1]
-    hint = f"as in  {_EXAMPLES[str(path[0])]}" if path and path[0] in _EXAMPLES else ""
-    match kind:
-        case "AdditionalProperties":
-            known = _known_keys(path)
-            keys = dict(_key_places(document, node)) if node is not None else {}
-            keys |= {key: document.place(key_node) for key, (key_node, _) in top.items()} if not path else {}
-            for key in error.kind.unexpected:
-                findings.error(
-                    "unknown-key", keys.get(key, place), f"unknown key {key!r} in {where}", did_you_mean(key, known)
-                )
-        case "Required":
-            name = error.kind.property
-            if not path and name == "version":
-                findings.error("version", Place(), "the format's version is missing", "begin with  version: 1")
-            else:
-                findings.error("missing-key", place, f"{where}: {name!r} is missing", hint)
-        case "Constant":
-            findings.error("version", place, "only version 1 is known", "write  version: 1")
-        case _ if path == ["model"]:
-            findings.error(
-                "model", place, f"not a model's id: {str(error.instance)[:60]!r}", "as in google/nano-banana/edit"
-            )
-        case _ if path == ["name"]:
-            shown = str(error.instance)[:60]
-            hint = "lower-case letters, digits, . _ and -, as in  spring-catalogue"
-            findings.error("name", place, f"not a name: {shown!r}", hint)
-        case "Enum":
-            options = [str(option) for option in error.kind.options]
-            message = f"{where}: {str(error.instance)[:60]!r} is not known"
-            findings.error(_code(path), place, message, did_you_mean(str(error.instance), options))
-        case _:
-            findings.error(_code(path), place, f"{where}: expected {_expected(error, kind)}", hint)
-
-
-def _code(path: Sequence[str | int]) -> str:
-    return (
-        str(path[0]).removesuffix("s")
-        if path and path[0] in ("sources", "overrides")
-        else str(path[0] if path else "manifest")
-    )
-
-
-def _expected(error: Any, kind: str) -> str:
-    words = {"object": "a mapping", "array": "a list", "string": "text", "boolean": "true or false", "null": "nothing"}
-    match kind:
-        case "Type":
-            types = error.kind.types if isinstance(error.kind.types, list) else [error.kind.types]
-            return " or ".join(words.get(str(name), str(name)) for name in types if str(name) != "null")
-        case "MinItems" | "MinLength" | "MinProperties":
-            return "at least one entry" if kind != "MinLength" else "some text"
-        case "AnyOf" if (
-            error.instance_path and error.instance_path[0] == "sources" and isinstance(error.instance, Mapping)
-        ):
-            return "a `file` or a `folder`"
-        case "AnyOf" if error.instance_path and error.instance_path[0] == "matrix":
-            return "a value, or a mapping with a `name`"
-        case "MaxLength":
-            return f"at most {error.kind.limit} characters"
-        case _:
-            return str(error.message)
-
-
-def _find(
-    document: Document, nodes: Mapping[str, yaml.Node], path: Sequence[str | int]
-) -> tuple[yaml.Node | None, Place]:
-    """The node at a path, and where it is shown."""
-    if not path:
-        return None, Place()
-    node: yaml.Node | None = nodes.get(str(path[0]))
-    place = document.place(node) if node is not None else Place()
-    for part in path[1:]:
-        if isinstance(node, yaml.MappingNode):
-            node = next((value for key, _, value in document.items(node, "", Findings("")) if key == part), None)
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
-            node = node.value[part]
-        if node is None:
-            break
-        place = document.place(node)
-    return node, place
-
-
-def _known_keys(path: Sequence[str | int]) -> list[str]:
-    schema: Any = head_schema()
-    for part in path:
-        schema = schema.get("items", {}) if isinstance(part, int) else schema.get("properties", {}).get(part, {})
-    return list(schema.get("properties", ()))
-
-
-__all__ = [
-    "ENDINGS",
-    "NAME_PATTERN",
-    "Folder",
-    "Head",
-    "Override",
-    "Settings",
-    "check_comment",
-    "read_head",
-    "texts_in",
-]

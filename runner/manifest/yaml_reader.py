@@ -15,9 +15,10 @@ from typing import Any, Final
 import yaml
 
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.head import Head, Settings, check_comment, read_head
+from runner.manifest.head import Head, Settings, read_head
 from runner.manifest.items import Item
 from runner.manifest.templates import Names
+from runner.manifest.unquoted import check_comment
 from runner.manifest.yaml_core import Document, Refused, TooLarge, report_syntax
 
 JOBS: Final = "jobs"
