@@ -22,7 +22,7 @@ from runner.manifest.nodes import key_places, places_in, written_in
 from runner.manifest.presets import PRESETS
 from runner.manifest.schema import head_schema
 from runner.manifest.templates import TemplateProblem, compiled, condition, is_template
-from runner.manifest.unquoted import check_comment
+from runner.manifest.unquoted import check_unquoted
 from runner.manifest.yaml_core import Document
 
 Settings = Mapping[str, Callable[[Any], str | None]]
@@ -116,6 +116,9 @@ def read_head(
     for error in _SCHEMA.iter_errors(values):
         bad |= {str(error.instance_path[0])} if error.instance_path else set()
         explain(document, keys, error, findings)
+    for key in ("defaults", "matrix", "overrides"):
+        if key in keys:
+            check_unquoted(document, key, *keys[key], findings)
     values = {key: value for key, value in values.items() if key not in bad}
     head = Head()
     head.name = values.get("name")
@@ -158,9 +161,6 @@ def _read_defaults(
         head.fields[key] = value
     if "defaults" in values and isinstance(nodes["defaults"], yaml.MappingNode):
         head.places |= places_in(document, nodes["defaults"], depth=2)
-        for key, _, node in document.items(nodes["defaults"], "defaults", Findings("")):
-            if key == "prompt":
-                check_comment(document, node, findings)
 
 
 def _read_run(

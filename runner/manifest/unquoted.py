@@ -1,23 +1,93 @@
-"""What YAML takes away from a text that is not quoted."""
+"""What YAML takes away from a text that is not quoted: a `#` begins a comment, and `&word` at its beginning is a name.
+
+Nothing of it would be seen before the pictures are paid for. A `#` with a letter behind it, as in a colour, is taken
+for text and refused; `# like this` is how people write comments, and behind a prompt it is pointed out.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Any, Final
 
 import yaml
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.yaml_core import Document, is_quoted
 
+COMMENT: Final = re.compile(
+    r"(?:[ \t]+|(?P<lines>(?:[ \t]*(?:\r\n?|\n))+)(?P<indent> +))(?P<text>#(?P<word>[^\s#])?[^\r\n]*)"
+)
+"""On the text's own line, or on one that is indented as if the text went on there."""
+INSTEAD: Final = re.compile(r":[ \t]+(?P<text>#[^\s#][^\r\n]*)")
+"""In a text's place."""
+ANCHOR: Final = re.compile(r"&([^\s,\[\]{}]+)")
+SHOWN: Final = 40
 
-def check_comment(document: Document, node: yaml.Node, findings: Findings) -> None:
-    """A ` #` in an unquoted prompt begins a comment: what follows would be left out silently."""
-    if not isinstance(node, yaml.ScalarNode) or is_quoted(node) or not node.value:
+
+def check_unquoted(document: Document, key: str, key_node: yaml.Node, node: yaml.Node, findings: Findings) -> None:
+    """Find what is lost of the unquoted texts in a key's value, however deep."""
+    _check(document, key, key_node, node, findings, set())
+
+
+def _check(
+    document: Document, key: str, key_node: yaml.Node | None, node: yaml.Node, findings: Findings, seen: set[int]
+) -> None:
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag == "str" and not is_quoted(node):
+            column = node.start_mark.column - 1 if key_node is None else key_node.start_mark.column
+            _comment(document, key, column, node, findings)
+            _anchor(document, key, node, findings)
+        elif key_node is not None and node.tag == "null" and not node.value:
+            _instead(document, key, key_node, findings)
         return
+    if id(node) in seen:  # aliases may lead round, or fan out
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check(document, key, None, item, findings, seen)
+        return
+    for inner, value in node.value:
+        if not isinstance(inner, yaml.ScalarNode) or inner.tag == "merge":  # what is merged in is looked at by itself
+            continue
+        _check(document, str(inner.value), inner, value, findings, seen)
+
+
+def _comment(document: Document, key: str, column: int, node: yaml.ScalarNode, findings: Findings) -> None:
+    """A comment behind the text, or under it and deeper than its key."""
     mark = node.end_mark
-    if cut := re.match(r"\s+(?=#)", document.following(mark)):
-        line = document.line(mark)
-        column = mark.column + cut.end() + 1
-        place = Place(line=mark.line + 1, column=column, text=line, width=len(line) - column + 1)
+    found = document.match(COMMENT, mark)
+    if found is None or (found["indent"] is not None and len(found["indent"]) <= column):
+        return
+    place = _place(document, mark, found)
+    if found["word"]:
+        _lost(key, repr(node.value), found["text"], place, findings)
+    elif key == "prompt" and found["indent"] is None:
         message = f"everything after ' #' is a YAML comment: the prompt sent will be {node.value!r}"
-        findings.warn("prompt-comment", place, message, "quote the prompt to keep the #, or drop the comment")
+        findings.warn("yaml-comment", place, message, "quote the prompt to keep the #, or drop the comment")
+
+
+def _instead(document: Document, key: str, key_node: yaml.Node, findings: Findings) -> None:
+    mark = key_node.end_mark
+    if found := document.match(INSTEAD, mark):
+        _lost(key, "empty", found["text"], _place(document, mark, found), findings)
+
+
+def _lost(key: str, left: str, text: str, place: Place, findings: Findings) -> None:
+    shown = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+    message = f"{shown!r} is a YAML comment: {key} would be {left}"
+    findings.error(
+        "yaml-comment", place, message, "quote the text to keep the #; if it is a comment, put a space behind the #"
+    )
+
+
+def _anchor(document: Document, key: str, node: yaml.ScalarNode, findings: Findings) -> None:
+    """The name of an anchor that nothing refers to was a word of the text."""
+    found = document.match(ANCHOR, node.start_mark)
+    if found and found[1] not in document.aliases:
+        message = f"{found[0]!r} is the name of a YAML anchor, which nothing refers to: {key} would be {node.value!r}"
+        findings.error("yaml-anchor", document.place(node), message, "quote a value that starts with &")
+
+
+def _place(document: Document, mark: Any, found: re.Match[str]) -> Place:
+    return document.place_behind(mark, found.start("text"), len(found["text"]))

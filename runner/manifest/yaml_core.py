@@ -14,11 +14,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Final
 
 import yaml
 
 from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.yaml_problems import brace_hint, line_at
 
 LARGEST: Final = 64 << 20
 DEEPEST: Final = 50
@@ -39,9 +41,6 @@ _BY_FIRST: Final = {
     first: [(kind, pattern) for kind, pattern, firsts in _KINDS if first in firsts]
     for first in {first for _, _, firsts in _KINDS for first in firsts}
 }
-
-
-END_OF_LINE: Final = re.compile(r"[\r\n\x85]|\Z")
 
 
 class Refused(Exception):
@@ -147,10 +146,20 @@ class Document:
         width = end.column - mark.column if end.line == mark.line else 1
         return Place(line=mark.line + 1, column=mark.column + 1, text=self.line(mark), width=max(1, width))
 
-    def following(self, mark: Any) -> str:
-        """What stands on the line behind a mark."""
-        end = END_OF_LINE.search(self._text, mark.index)
-        return self._text[mark.index : end.start() if end else len(self._text)]
+    def place_behind(self, mark: Any, index: int, width: int) -> Place:
+        """The place of some characters that stand a little behind a mark."""
+        *lines, last = re.split(r"\r\n?|\n", self._text[mark.index : index])
+        column = len(last) + 1 + (0 if lines else mark.column)
+        return Place(line=mark.line + len(lines) + 1, column=column, text=line_at(self._text, index), width=width)
+
+    def match(self, pattern: re.Pattern[str], mark: Any) -> re.Match[str] | None:
+        """What stands at a mark."""
+        return pattern.match(self._text, mark.index)
+
+    @cached_property
+    def aliases(self) -> frozenset[str]:
+        """What in the text looks like a reference to an anchor."""
+        return frozenset(re.findall(r"\*([^\s,\[\]{}]+)", self._text))
 
     def line(self, mark: Any) -> str:
         """The text of the line that a mark is on."""
@@ -212,14 +221,6 @@ class Document:
             raise TooLarge
 
 
-def line_at(text: str, index: int) -> str:
-    """The line of a text in which a character stands."""
-    start = text.rfind("\n", 0, index) + 1
-    start = max(start, text.rfind("\r", start, index) + 1)
-    end = END_OF_LINE.search(text, max(start, min(index, len(text))))
-    return text[start : end.start() if end else len(text)]
-
-
 def is_quoted(node: yaml.ScalarNode) -> bool:
     """Whether the scalar is quoted or a block: then it is text, and holds what it shows."""
     return node.style in ("'", '"', "|", ">")
@@ -248,49 +249,3 @@ def _scalar(node: yaml.ScalarNode) -> Any:
             return number if math.isfinite(number := float(text)) else text
         case _:
             return text
-
-
-SYNTAX: Final = (
-    ("mapping values", "", 'a value that contains ": " must be quoted, or written as a block:  prompt: |'),
-    ("tab character", "", "indent with spaces, not tabs"),
-    ("alias", "", "quote a value that starts with *"),
-    ("another document", "a second document begins here", "keep one manifest in a file"),
-    ("incompatible YAML", "the line %YAML asks for another YAML", "leave that line out"),
-    ("Unicode", "", "write the character itself"),
-    ("escape", "", "in double quotes \\ begins an escape: write \\\\, or use single quotes"),
-    ("unexpected end of stream", "", "close the quote or the bracket"),
-    ("expected node content", "", "close the bracket"),
-    ("',' or", "", "close the bracket, or put a comma between its parts"),
-    ("block end", "", "indent the lines of one mapping or list alike"),
-    ("expected key", "", "write  key: value  on each line, indented alike"),
-    ("could not find expected ':'", "", "write  key: value;  a text of several lines begins with  |"),
-)
-"""What the parser says, where that reads badly in other words, and what was probably meant."""
-
-
-def report_syntax(text: str, error: yaml.MarkedYAMLError, findings: Findings) -> None:
-    """The first place at which a text is no YAML, with what was probably meant."""
-    mark = error.problem_mark or error.context_mark
-    line = line_at(text, mark.index) if mark is not None else ""
-    place = Place(line=mark.line + 1, column=mark.column + 1, text=line) if mark is not None else Place()
-    first = line[mark.column : mark.column + 1] if mark is not None else ""
-    problem = error.problem or "not YAML"
-    if re.search(r"(^|[:-]\s+)\{\{", line):
-        hint = brace_hint(line)
-    elif "start any token" in problem and first != "\t":
-        hint = f"quote a value that starts with {first}"
-    elif first == "\t":
-        hint = "indent with spaces, not tabs"
-    else:
-        known = (row for row in SYNTAX if row[0] in problem)
-        _, told, hint = next(known, ("", "", "see that brackets and quotes are closed, and lines indented alike"))
-        problem = told or problem
-    findings.error("yaml-syntax", place, problem, hint)
-
-
-def brace_hint(line: str) -> str:
-    """The remedy where a value begins with a brace, which YAML takes for a mapping."""
-    if match := re.search(r"(?:^|[:-]\s+)(\{\{[^{}]*\}\}[^,\]}]*)", line):
-        value = match[1].strip().replace("'", "''")
-        return f"a value that starts with {{{{ must be quoted:  '{value[:80]}'"
-    return "a value that starts with { or [ must be quoted"

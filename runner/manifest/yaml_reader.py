@@ -18,8 +18,9 @@ from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Head, Settings, read_head
 from runner.manifest.items import Item
 from runner.manifest.templates import Names
-from runner.manifest.unquoted import check_comment
-from runner.manifest.yaml_core import Document, Refused, TooLarge, report_syntax
+from runner.manifest.unquoted import check_unquoted
+from runner.manifest.yaml_core import Document, Refused, TooLarge
+from runner.manifest.yaml_problems import report_syntax
 
 JOBS: Final = "jobs"
 
@@ -210,8 +211,7 @@ class YamlManifest:
             else:
                 fields[key] = document.value(value, findings)
             nodes[key] = (key_node, value)
-            if key == "prompt":
-                check_comment(document, value, findings)
+            check_unquoted(document, key, key_node, value, findings)
 
         def at(*path: str | int) -> Place:
             found = nodes.get(str(path[0])) if path else None

@@ -767,19 +767,19 @@ jobs:
 @pytest.mark.parametrize(
     ("text", "line", "column", "sent"),
     [
-        (job("Use #f5f5f5 background", "prompt"), 4, 17, "Use"),
-        (job("Use it\n      all #f5f5f5", "prompt"), 5, 11, "Use it all"),
-        (f"version: 1\ndefaults:\n  prompt: Use #fff\njobs:\n- {{id: a, image_urls: [{URL}]}}\n", 3, 15, "Use"),
+        (job("Use it # ask Ana", "prompt"), 4, 20, "Use it"),
+        (job("Use it\n      all # ask Ana", "prompt"), 5, 11, "Use it all"),
+        (f"version: 1\ndefaults:\n  prompt: Use # fff\njobs:\n- {{id: a, image_urls: [{URL}]}}\n", 3, 15, "Use"),
     ],
     ids=["one line", "several lines", "defaults"],
 )
-def test_a_comment_that_cuts_a_prompt_short_is_pointed_out(read, text, line, column, sent):
-    """It may be meant, so it is a warning; the words that will be sent stand in it."""
+def test_a_comment_behind_a_prompt_is_pointed_out(read, text, line, column, sent):
+    """It is meant as one, or was meant as text, so it is a warning; the words that will be sent stand in it."""
     manifest = read(text)
     (warning,) = manifest.warnings
     assert (warning.severity, warning.code, warning.place.line, warning.place.column) == (
         "warning",
-        "prompt-comment",
+        "yaml-comment",
         line,
         column,
     )
@@ -795,8 +795,9 @@ def test_a_comment_that_cuts_a_prompt_short_is_pointed_out(read, text, line, col
         job("|\n      Use #f5f5f5\n", "prompt"),
         f"version: 1\njobs:\n- {{id: a, prompt: white, image_urls: [{URL}]}}  # the mug\n",
         f"version: 1\n# defaults\njobs:\n  # the mug\n{JOB}\n",
+        job(f"white\n    #prompt: red\n    num_images: 2 #two  {URL}", "prompt") + "    #end\n#end\n",
     ],
-    ids=["quoted", "inside a word", "block", "after the job", "lines of their own"],
+    ids=["quoted", "inside a word", "block", "after the job", "lines of their own", "glued"],
 )
 def test_a_comment_elsewhere_is_a_comment(read, text):
     assert read(text).warnings == ()
@@ -854,7 +855,7 @@ def test_one_mistake_made_everywhere_is_a_screen_and_a_count(read):
 
 def test_warnings_alone_submit(read):
     """The verdict says so by not saying that nothing was."""
-    assert render(read(job("Use #fff", "prompt")).warnings).splitlines()[-1] == "1 warning."
+    assert render(read(job("Use # fff", "prompt")).warnings).splitlines()[-1] == "1 warning."
 
 
 # -------------------------------------------------------------------------------------------------- schema and template

@@ -151,13 +151,22 @@ CASES = {
     "a bomb": "version: 1\nx-0: &a0 [a, a]\n"
     + "".join(f"x-{n}: &a{n} [{', '.join([f'*a{n - 1} '] * 9)}]\n" for n in range(1, 9))
     + jobs(job(prompt="*a8 "))[11:],
-    "a comment in a prompt": jobs("id: mug\n  prompt: Use #f5f5f5 behind it\n  image_urls: " + URL),
+    "a comment behind a prompt": jobs("id: mug\n  prompt: Use grey  # ask Ana\n  image_urls: " + URL),
+    "a colour in a prompt": jobs("id: mug\n  prompt: Use #f5f5f5 behind it\n  image_urls: " + URL),
+    "a colour at the beginning": jobs("id: mug\n  prompt: #f5f5f5 behind it\n  image_urls: " + URL),
+    "a colour within a prompt": jobs("id: mug\n  prompt: Use #f5f5f5\n    behind it\n  image_urls: " + URL),
+    "an ampersand at the beginning": jobs("id: mug\n  prompt: &Sons must stay\n  image_urls: " + URL),
     "another encoding": jobs(job(prompt="é")).encode("cp1252"),
     "a character that nobody sees": jobs(job(prompt='"a\u2028b"')),
     "a character that is none": jobs(job(prompt='"a\uffffb"')),
     "a giant": None,
     # what is no YAML
     "a colon in a prompt": jobs("id: mug\n  prompt: Keep: the mug"),
+    "a word in quotes": jobs('id: mug\n  prompt: "White" background'),
+    "a block on its own line": jobs("id: mug\n  prompt: | White\n    background"),
+    "a dash": jobs("id: mug\n  prompt: - White"),
+    "an asterisk": jobs("id: mug\n  prompt: *White* background"),
+    "a statement of a template": jobs("id: mug\n  prompt: {% if title %}White{% endif %}, plain: background"),
     "an at sign": jobs("id: mug\n  prompt: @home"),
     "a tab": "version: 1\n\tname: a\n",
     "an alias of nothing": "version: 1\nx-a: *nobody\n",
