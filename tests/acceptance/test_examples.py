@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -105,15 +106,47 @@ def test_every_command_line_of_the_readme_exists(tmp_path):
         assert all(option in shown.stdout for option in options), line
 
 
+def block(start):
+    """The one block of the README that begins so, as it is printed."""
+    blocks = [textwrap.dedent(found) for found in re.findall(r"\n((?:    .*\n)+)", README)]
+    (found,) = [found for found in blocks if found.startswith(start)]
+    return found
+
+
+def test_the_readme_shows_a_manifest_that_works(tmp_path):
+    """Checked and run as it is printed, beside a sheet that has the columns it names."""
+    (tmp_path / "spring.yaml").write_text(block("# yaml-language-server"))
+    rows = (
+        "00123,Ceramic Mug,{}mug-blue.jpg,blue,4",
+        "00124,Linen Shirt,{}shirt.jpg,,2",
+        "00125,Lamp,{}lamp.jpg,red,0",
+    )
+    photos = "https://photos.example.com/"
+    sheet = "".join(f"{row.format(photos)}\n" for row in ("SKU,Title,Photo,Colour,Stock", *rows))
+    (tmp_path / "catalogue.csv").write_text(sheet)
+    assert command("check", "spring.yaml", cwd=tmp_path).stdout == "spring.yaml: 6 jobs, no errors\n"
+    done = command("run", "spring.yaml", "--simulate", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    run = tmp_path / "runs" / "spring"
+    received = {json.loads(line)["inputs"]["prompt"] for line in (run / "simulator.jsonl").read_text().splitlines()}
+    assert received == {
+        "ceramic mug in blue on pure white. Keep the label.",
+        "linen shirt on pure white. Keep the label.",
+        "Ceramic Mug on an oak table.",
+        "Linen Shirt on an oak table.",
+    }
+    made = {str(path.relative_to(run / "images")) for path in (run / "images").glob("*/*")}
+    assert made == {"00123/white-1x1-1.jpg", "00123/white-4x5-1.jpg", "00123/oak-1x1-1.jpg"} | {
+        f"00124/{scene}-{n}.jpg" for scene in ("white-1x1", "white-4x5", "oak-1x1") for n in (1, 2)
+    }
+
+
 def test_the_readme_shows_a_sheet_and_fault_rules_that_work(tmp_path):
     """The blocks are cut out of the page and used."""
-    blocks = re.findall(r"\n\n((?:    .*\n)+)", README)
-    (sheet,) = [block for block in blocks if block.startswith("    id,prompt")]
-    (tmp_path / "products.csv").write_text(re.sub(r"^    ", "", sheet, flags=re.MULTILINE))
+    (tmp_path / "products.csv").write_text(block("id,prompt"))
     done = command("run", "products.csv", "--simulate", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    (rules,) = [block for block in blocks if block.startswith("    faults:")]
-    text = re.sub(r"^    ", "", rules, flags=re.MULTILINE)
+    text = block("faults:")
     assert len(yaml.safe_load(text)["faults"]) == 3
     (tmp_path / "faults.yaml").write_text(text)
     with simulator(tmp_path, "--faults", "faults.yaml") as service:
