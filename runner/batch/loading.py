@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from runner.batch.options import FROM_MANIFEST, Options
+from runner.batch.options import FOR_EDITORS, FROM_MANIFEST, Options
 from runner.catalog import ModelCard, bundled, cards_beside, rules_for
 from runner.manifest import DEFAULT_MODEL, Inline, Manifest, read_manifest
 from runner.manifest import manifest_schema as schema_for
@@ -62,4 +62,4 @@ def inline_of(options: Options) -> Inline:
 def manifest_schema() -> dict[str, Any]:
     """The JSON Schema of YAML manifests, by the fields of the bundled model."""
     card = bundled(DEFAULT_MODEL)
-    return schema_for(card.input_schema["properties"] if card else {}, FROM_MANIFEST)
+    return schema_for(card.input_schema["properties"] if card else {}, FOR_EDITORS)

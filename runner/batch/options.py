@@ -122,6 +122,33 @@ FROM_MANIFEST: Final[Mapping[str, Check]] = {
     "max_duration": _duration,
 }
 """The settings that a manifest's `run:` may hold: none that spends or weakens by itself."""
+_WHOLE: Final = {"type": "integer", "minimum": 1}
+_LENGTH: Final = {
+    "anyOf": [
+        {"type": "number", "exclusiveMinimum": 0},
+        {"type": "string", "pattern": r"^\s*(?=.*[1-9])(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s?)?\s*$"},
+    ]
+}
+FOR_EDITORS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "concurrency": {**_WHOLE, "description": "Most requests in flight at once."},
+    "max_cost_usd": {
+        "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\s*\$*\s*\d+(\.\d+)?\s*$"}],
+        "description": "Never spend more than this, in USD.",
+    },
+    "download_concurrency": {**_WHOLE, "description": "Most files that are fetched at once."},
+    "job_timeout": {**_LENGTH, "description": "How long a job may take at the service: 30m."},
+    "on_interrupt": {
+        "enum": ["drain", "detach", "cancel"],
+        "description": "On Ctrl-C: wait for what is in flight, leave it to the next run, or cancel what is queued.",
+    },
+    "until": {
+        "type": "string",
+        "pattern": r"^([01]?\d|2[0-3]):[0-5]\d$",
+        "description": "The time of day at which nothing more is sent: 06:30.",
+    },
+    "max_duration": {**_LENGTH, "description": "How long the run may send: 8h."},
+}
+"""The same settings as JSON Schemas, by which editors complete and check them."""
 CHECKS: Final = {**FROM_MANIFEST, "limit": _count, "sample": _count, "in_doubt": _one_of("hold", "resubmit")}
 
 

@@ -2,8 +2,9 @@
 
 from runner.manifest.diagnostics import Diagnostic, InvalidManifest, Place, as_json, render
 from runner.manifest.jobs import DEFAULT_MODEL, MODEL
+from runner.manifest.published import manifest_schema
 from runner.manifest.reader import Inline, Manifest, read_manifest
-from runner.manifest.schema import LONGEST_ID, manifest_schema, template
+from runner.manifest.schema import LONGEST_ID, template
 from runner.manifest.spool import Specs
 from runner.manifest.starter import starter
 from runner.manifest.twins import stems_of

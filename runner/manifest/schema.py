@@ -1,12 +1,11 @@
-"""The format of YAML manifests as a JSON Schema: the reader checks by it, and editors complete by it.
+"""The format of YAML manifests as a JSON Schema: the reader checks everything but the jobs by it.
 
-Draft-07, which editors handle best. What is inside a job is the model's matter: for editors its fields are filled in,
-and the reader asks the model's own rules about each job.
+What is inside a job is the model's matter, whose rules the reader asks. What editors are given is made of the same
+parts (`runner.manifest.published`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import resources
 from typing import Any, Final
 
@@ -86,50 +85,8 @@ OUTPUT: Final = {
 }
 
 
-def manifest_schema(
-    fields: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """The schema of YAML manifests whose jobs have these fields, each with its own schema."""
-    inputs = {name: _relaxed(name, schema) for name, schema in fields.items()}
-    job = {
-        "type": "object",
-        "additionalProperties": False,
-        "patternProperties": {"^x-": {}},
-        "properties": {
-            "id": {
-                "type": ["string", "number"],
-                "description": f"The job's name in files and reports; unique, at most {LONGEST_ID} characters.",
-            },
-            "model": _MODEL,
-            **inputs,
-        },
-    }
-    fields_given: dict[str, Any] = {"model": _MODEL, **inputs}
-    given = {"type": "object", "additionalProperties": False, "properties": fields_given}
-    defaults = {**given, "properties": {"id": {"type": "string"}, **fields_given}}
-    head = head_schema(settings)
-    properties = dict(head["properties"])
-    properties["defaults"] = {**defaults, "description": properties["defaults"]["description"]}
-    properties["jobs"] = {"type": "array", "minItems": 1, "items": job, "description": "One entry an edit."}
-    override = properties["overrides"]["items"]
-    properties["overrides"] = {
-        **properties["overrides"],
-        "items": {**override, "properties": {**override["properties"], "set": given}},
-    }
-    return {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "runcomfy-batch manifest",
-        **head,
-        "anyOf": [{"required": ["jobs"]}, {"required": ["sources"]}],
-        "properties": properties,
-    }
-
-
-def head_schema(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def head_schema() -> dict[str, Any]:
     """The schema of everything in a manifest but its jobs."""
-    run: dict[str, Any] = {"type": "object", "description": "Settings of the run: concurrency, max_cost_usd, until …"}
-    if settings:
-        run |= {"properties": {name: {} for name in settings}}
     properties = {
         "version": {"const": 1, "description": "The format's version."},
         "name": {"type": "string", "pattern": NAME_PATTERN, "maxLength": 80, "description": "The run's name."},
@@ -162,7 +119,7 @@ def head_schema(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
             "description": "Exceptions for some jobs, by their ids.",
         },
         "output": OUTPUT,
-        "run": run,
+        "run": {"type": "object", "description": "Settings of the run: concurrency, max_cost_usd, until …"},
     }
     return {
         "type": "object",
@@ -176,15 +133,3 @@ def head_schema(settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
 def template() -> str:
     """A short, commented manifest that validates."""
     return resources.files("runner.manifest").joinpath("template.yaml").read_text("utf-8")
-
-
-def _relaxed(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A field as a manifest may write it: one value for a list of one; a template of any length."""
-    if name == "prompt":
-        return {key: value for key, value in schema.items() if key not in ("maxLength", "default")}
-    if schema.get("type") != "array":
-        return dict(schema)
-    description = {"description": schema["description"]} if "description" in schema else {}
-    one = {key: value for key, value in schema.get("items", {}).items() if key != "format"}
-    many = {**schema, "items": one} if "items" in schema else dict(schema)
-    return {"anyOf": [many, one], **description}
