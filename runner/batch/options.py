@@ -133,20 +133,20 @@ FOR_EDITORS: Final[Mapping[str, Mapping[str, Any]]] = {
     "concurrency": {**_WHOLE, "description": "Most requests in flight at once."},
     "max_cost_usd": {
         "anyOf": [{"type": "number", "minimum": 0}, {"type": "string", "pattern": r"^\s*\$*\s*\d+(\.\d+)?\s*$"}],
-        "description": "Never spend more than this, in USD.",
+        "description": "Never spend more than this in the run directory, in USD.",
     },
-    "download_concurrency": {**_WHOLE, "description": "Most files that are fetched at once."},
-    "job_timeout": {**_LENGTH, "description": "How long a job may take at the service: 30m."},
+    "download_concurrency": {**_WHOLE, "description": "Most downloads at once."},
+    "job_timeout": {**_LENGTH, "description": "Stop looking at a request after this long: 30m."},
     "on_interrupt": {
         "enum": ["drain", "detach", "cancel"],
-        "description": "On Ctrl-C: wait for what is in flight, leave it to the next run, or cancel what is queued.",
+        "description": "After Ctrl-C: finish the downloads in progress, leave them, or cancel queued requests too.",
     },
     "until": {
         "type": "string",
         "pattern": r"^([01]?\d|2[0-3]):[0-5]\d$",
-        "description": "The time of day at which nothing more is sent: 06:30.",
+        "description": "Submit nothing after this time of day: 06:30.",
     },
-    "max_duration": {**_LENGTH, "description": "How long the run may send: 8h."},
+    "max_duration": {**_LENGTH, "description": "Submit nothing after this long: 8h."},
 }
 """The same settings as JSON Schemas, by which editors complete and check them."""
 CHECKS: Final = {**FROM_MANIFEST, "limit": _count, "sample": _count, "in_doubt": _one_of("hold", "resubmit")}
