@@ -32,6 +32,8 @@ SPOILT: Final = re.compile(
     r"#(?:[\u00a1\u00bf]?[^\W\d_a-z]{2,}(?:/0)?[!?]|N/A|N/D|NV|NB|\u041d/\u0414|GETTING_DATA|#{2,})|Err:\d{3}"
 )
 """What a spreadsheet shows where a formula failed, in any of its languages, or a cell is too narrow for its value."""
+KEPT_AS_TEXT: Final = re.compile(r'="((?:[^"]|"")*)"')
+"""How exports keep a spreadsheet from making numbers of `00123`: as a formula, whose value is what a person sees."""
 MERGED: Final = "#MERGED!"
 UNCALCULATED: Final = "#UNCALCULATED!"
 """Marks of ours, for cells of a workbook that look empty and are not."""
@@ -129,6 +131,7 @@ def _sheet(file: io.TextIOWrapper, delimiter: str, skipped: int, findings: Findi
         message = f"a header of {len(header):,} columns; at most {MOST_COLUMNS:,} are read"
         findings.error("too-large", Place(line=line, file=label), message, "is the first row the header?")
         return None
+    header = list(map(_shown, header))
     return Sheet(header, _rows(reader, len(header), number, skipped, findings, label), line, number)
 
 
@@ -138,7 +141,7 @@ def _rows(reader: Any, width: int, number: int, skipped: int, findings: Findings
         for cells in reader:
             number += 1
             if len(cells) == width:
-                yield start, number, cells
+                yield start, number, cells if '="' not in "".join(cells) else list(map(_shown, cells))
             elif any(map(str.strip, cells)):
                 hint = "an unquoted delimiter in a prompt? quote that cell"
                 if len(cells) < width:
@@ -148,6 +151,12 @@ def _rows(reader: Any, width: int, number: int, skipped: int, findings: Findings
             start = reader.line_num + skipped + 1
     except csv.Error as error:
         _syntax(error, start, findings, label)
+
+
+def _shown(cell: str) -> str:
+    """What a spreadsheet shows of a text that is kept as one by a formula."""
+    found = KEPT_AS_TEXT.fullmatch(cell)
+    return found[1].replace('""', '"') if found else cell
 
 
 def _syntax(error: csv.Error, line: int, findings: Findings, label: str) -> None:
