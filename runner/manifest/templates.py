@@ -26,7 +26,8 @@ from jinja2 import meta, nodes
 
 from runner.manifest.cells import Blank, Cell, Empty, Row, TemplateProblem, cell
 from runner.manifest.diagnostics import did_you_mean
-from runner.manifest.sandbox import EACH, FILTERS, LARGEST_NUMBER, TESTS, Environment
+from runner.manifest.filters import EACH, FILTERS, LARGEST_NUMBER, TESTS
+from runner.manifest.sandbox import Environment
 
 LONGEST_TEMPLATE: Final = 20_000
 LONGEST_OUTPUT: Final = 4_000

@@ -1,0 +1,294 @@
+"""What a template may do with texts, numbers and lists: Jinja's own filters in name and use, each of them paid for.
+
+Every filter is paid for out of one allowance, before its result is made where that could be large. Lists are flat and
+texts are no lists, so that nothing unfolds and `join` does not spell a word. Where Jinja would take a guess
+(`'n/a' | int` is 0) they raise.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+import jinja2
+from jinja2.filters import do_title
+from jinja2.runtime import Context
+from jinja2.utils import pass_context
+
+from runner.manifest.cells import Cell, TemplateProblem, number_in
+
+ALLOWANCE: Final = 4_000_000
+"""Characters that one rendering may handle, all steps together; a cell has at most a quarter of that."""
+TURN: Final = 400
+"""What a turn of a loop costs beside the parts of its body."""
+LARGEST_NUMBER: Final = 10**15
+MOST_STRIPPED: Final = 100
+N = TypeVar("N", int, float)
+EACH: Final = "each of"
+"""The filter that counts a loop's turns; no user can write its name."""
+
+
+class Counted(Context):
+    """One rendering, and what it may still handle."""
+
+    left = ALLOWANCE
+
+    def spend(self, amount: int) -> None:
+        """So many characters more; raises `TemplateProblem` where there were too many."""
+        self.left -= amount
+        if self.left < 0:
+            raise TemplateProblem(
+                "the template takes too much work", "a text of thousands of characters is made in few steps"
+            )
+
+
+# ------------------------------------------------------------------------------------------------------------ values
+
+
+def shown(value: Any) -> str:
+    """A value as the text that is sent; raises `TemplateProblem` for what is none."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        hint = "write  {{ 'new' if stock > 0 else 'old' }}"
+        raise TemplateProblem("true or false is no text", hint)
+    if isinstance(value, int):
+        return str(in_bounds(value))
+    if isinstance(value, float):
+        return f"{in_bounds(value):.15g}"
+    if isinstance(value, jinja2.Undefined):
+        return str(value)  # an empty cell raises here
+    match value:
+        case list() | tuple():
+            raise TemplateProblem("a list is no text", "join it:  {{ tags.split(';') | join(', ') }}")
+        case Mapping():
+            raise TemplateProblem("a whole row is no text", "name a column:  {{ row['Product Title'] }}")
+        case None:
+            raise TemplateProblem("none is no text", "leave it out, or quote it")
+        case _:
+            raise TemplateProblem("a method or a loop is no text", "call it:  {{ title.upper() }}")
+
+
+def number_of(value: Any) -> float:
+    """A number, also one that is written in a cell."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        text = shown(value)
+        if (number := number_in(text)) is None:
+            raise TemplateProblem(f"{text[:40]!r} is no number", "int(0) and float(0) take 0 for what is none")
+        return number
+    return in_bounds(value)
+
+
+def in_bounds(number: N) -> N:
+    """The number, if it is one that texts can show; raises `TemplateProblem`."""
+    if abs(number) >= LARGEST_NUMBER or math.isnan(number):
+        raise TemplateProblem("a number of more than 15 digits", "quote it, to have it as text")
+    return number
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    if isinstance(value, (list, tuple)):
+        return value
+    shown(value)
+    raise TemplateProblem("a text is no list", "split it first:  tags.split(';')")
+
+
+def size_of(value: Any) -> int:
+    """What a value costs, in characters."""
+    if isinstance(value, str):
+        return len(value)
+    return 20 * len(value) if isinstance(value, (list, tuple)) else 1
+
+
+# ----------------------------------------------------------------------------------------------------------- filters
+
+
+def replace(context: Counted, text: str, old: Any, new: Any, count: int = -1) -> str:
+    """The text with some of it otherwise; paid for before it is made."""
+    old, new = shown(old), shown(new)
+    found = text.count(old)
+    context.spend((found if count < 0 else min(found, count)) * len(new))
+    return Cell(text.replace(old, new, count))
+
+
+def _truncate(text: str, length: int = 255, killwords: Any = False, end: str = "...", leeway: int = 5) -> str:
+    if length < len(end):
+        raise TemplateProblem(f"truncate({length}) leaves no room for {end[:40]!r}", "truncate(200, end='')")
+    if len(text) <= length + leeway:
+        return text
+    cut = text[: length - len(end)]
+    return (cut if killwords else cut.rsplit(" ", 1)[0]) + end
+
+
+def _striptags(text: str) -> str:
+    """The text without tags and comments, its entities resolved, its white space single; in one pass."""
+    from html import unescape
+
+    pieces, at = [], 0
+    ends = {"<!--": text.rfind("-->"), "<": text.rfind(">")}
+    while (start := text.find("<", at)) >= 0:
+        opening = "<!--" if text.startswith("<!--", start) and start < ends["<!--"] else "<"
+        if start >= ends[opening]:
+            break
+        pieces.append(text[at:start])
+        closing = "-->" if opening == "<!--" else ">"
+        at = text.index(closing, start) + len(closing)
+    return " ".join(unescape("".join([*pieces, text[at:]])).split())
+
+
+def trim(text: str, chars: str | None = None) -> str:
+    """The text without what stands at its ends."""
+    if chars is not None and len(chars) > MOST_STRIPPED:
+        raise TemplateProblem(f"more than {MOST_STRIPPED} characters to strip", "name fewer")
+    return text.strip(chars)
+
+
+def _int(value: Any, default: Any = None) -> Any:
+    return _read(value, default, int)
+
+
+def _float(value: Any, default: Any = None) -> Any:
+    return _read(value, default, float)
+
+
+def _read(value: Any, default: Any, kind: Callable[[float], Any]) -> Any:
+    try:
+        return kind(number_of(value))
+    except (TemplateProblem, jinja2.UndefinedError):
+        if default is None:
+            raise
+        return default
+
+
+def _round(value: Any, precision: int = 0, method: str = "common") -> float:
+    number = number_of(value)
+    if method not in ("common", "ceil", "floor") or not -15 <= precision <= 15:
+        raise TemplateProblem("round takes up to 15 digits, and common, ceil or floor", "round(2)")
+    if method == "common":
+        return round(float(number), precision)
+    factor = 10.0**precision
+    return float(getattr(math, method)(number * factor) / factor)
+
+
+def join(context: Counted, values: Iterable[Any], separator: Any = "") -> str:
+    """The values as one text; paid for before it is made."""
+    texts, between = [], shown(separator)
+    for value in values:
+        texts.append(shown(value))
+        context.spend(len(texts[-1]) + len(between))
+    return between.join(texts)
+
+
+def _sort(values: Sequence[Any], reverse: Any = False) -> list[Any]:
+    are_numbers = all(isinstance(value, (int, float)) for value in values)
+    return sorted(values, key=None if are_numbers else lambda value: shown(value).casefold(), reverse=bool(reverse))
+
+
+def _unique(values: Sequence[Any]) -> list[Any]:
+    found: dict[str, Any] = {}
+    for value in values:
+        found.setdefault(shown(value).casefold(), value)
+    return list(found.values())
+
+
+def _end(values: Any, index: int) -> Any:
+    found = values if isinstance(values, str) else _listed(values)
+    if not found:
+        raise TemplateProblem("an empty list has no first or last", "ask first, as in {% if tags %}…{% endif %}")
+    return found[index]
+
+
+def _length(value: Any) -> int:
+    return len(value) if isinstance(value, (str, Mapping, jinja2.Undefined)) else len(_listed(value))
+
+
+def _default(value: Any, default: Any = "", is_for_all: Any = False) -> Any:
+    return default if isinstance(value, jinja2.Undefined) or (is_for_all and not value) else value
+
+
+_TEXTS: Final[dict[str, Callable[..., Any]]] = {
+    "capitalize": str.capitalize,
+    "lower": str.lower,
+    "string": str,
+    "striptags": _striptags,
+    "title": do_title,
+    "trim": trim,
+    "truncate": _truncate,
+    "upper": str.upper,
+    "urlencode": lambda text: quote(text, safe="/"),
+    "wordcount": lambda text: len(re.findall(r"\w+", text)),
+}
+_LISTS: Final[dict[str, Callable[..., Any]]] = {"list": list, "sort": _sort, "unique": _unique}
+_ANY: Final[dict[str, Callable[..., Any]]] = {
+    "abs": lambda value: abs(number_of(value)),
+    "d": _default,
+    "default": _default,
+    "first": lambda value: _end(value, 0),
+    "float": _float,
+    "int": _int,
+    "last": lambda value: _end(value, -1),
+    "length": _length,
+    "round": _round,
+}
+
+
+def _filter(work: Callable[..., Any], read: Callable[[Any], Any] = lambda value: value) -> Callable[..., Any]:
+    """A filter that is paid for: what it is given, and what it makes of it."""
+
+    @pass_context
+    def counted(context: Counted, value: Any, *args: Any, **options: Any) -> Any:
+        given = read(value)
+        context.spend(size_of(given))
+        result = work(given, *args, **options)
+        context.spend(size_of(result))
+        return Cell(result) if type(result) is str else result
+
+    return counted
+
+
+@pass_context
+def _replaced(context: Counted, value: Any, old: Any, new: Any, count: int = -1) -> str:
+    text = shown(value)
+    context.spend(len(text))
+    return replace(context, text, old, new, count)
+
+
+@pass_context
+def _joined(context: Counted, values: Any, d: Any = "") -> str:
+    return join(context, _listed(values), d)
+
+
+@pass_context
+def each(context: Counted, values: Any, parts: int) -> Iterator[Any]:
+    """The turns of a loop whose body has so many parts."""
+    for value in _listed(values):
+        context.spend(TURN + 100 * parts)
+        yield value
+
+
+FILTERS: Final = {
+    **{name: _filter(work, shown) for name, work in _TEXTS.items()},
+    **{name: _filter(work, _listed) for name, work in _LISTS.items()},
+    **{name: _filter(work) for name, work in _ANY.items()},
+    "replace": _replaced,
+    "join": _joined,
+}
+
+
+def _test_of_text(test: Callable[[str], bool]) -> Callable[[Any], bool]:
+    return lambda value: test(shown(value))
+
+
+TESTS: Final[dict[str, Callable[..., bool]]] = {
+    "defined": lambda value: not isinstance(value, jinja2.Undefined),
+    "divisibleby": lambda value, by: number_of(value) % number_of(by) == 0,
+    "even": lambda value: number_of(value) % 2 == 0,
+    "in": lambda value, values: value in values,
+    "lower": _test_of_text(str.islower),
+    "odd": lambda value: number_of(value) % 2 == 1,
+    "undefined": lambda value: isinstance(value, jinja2.Undefined),
+    "upper": _test_of_text(str.isupper),
+}
