@@ -3,6 +3,19 @@
 import pytest
 from support.night import Night
 
+LONG_S = 400
+"""A test that may take so long is a campaign of thousands of cases."""
+
+
+def pytest_collection_modifyitems(config, items):
+    """Each campaign at the head of some worker's share, so that nobody waits for one at the end."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    campaigns = [item for item in items if (mark := item.get_closest_marker("timeout")) and mark.args[0] >= LONG_S]
+    share = len(items) // workers
+    items[:] = [item for item in items if item not in campaigns]
+    for number, campaign in enumerate(campaigns):
+        items.insert(number % workers * share, campaign)
+
 
 @pytest.fixture
 def night(tmp_path, monkeypatch):
