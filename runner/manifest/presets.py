@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.items import key_of, split_urls
 from runner.manifest.tables import Cells, cell_name
 
@@ -127,6 +127,9 @@ def groups(
         findings.error("missing-column", Place(file=label), message, "columns found: " + ", ".join(header))
         return
     position = next((keys.index(key) for key in preset.position if key in keys), None)
+    if preset.position and position is None:
+        message = f"no column {preset.position[0]!r}: the pictures are taken in the order of their rows"
+        findings.warn("missing-column", Place(file=label), message, did_you_mean(preset.position[0], header))
 
     def name_of(row: Cells) -> tuple[str, int]:
         cells = row[2]
@@ -149,12 +152,12 @@ def _pictures(
     for line, number, cells in rows:
         said = cells[position].strip() if position is not None else ""
         place = re.fullmatch(r"(\d{1,8})(?:[.,]0+)?", said, re.ASCII)
+        if said and not place and position is not None:  # without a picture as well: the row may be shifted
+            where = Place(line=line, cell=cell_name(position, number), file=label)
+            findings.error("position", where, f"{said[:40]!r} is no picture's position", "1, 2, 3 …")
         for column in images:
             for url in split_urls(cells[column].strip()):
                 found.append((int(place[1]) if place else len(found) + 1, Picture(url, 0, column, line, number, cells)))
-                if said and not place and position is not None:
-                    where = Place(line=line, cell=cell_name(position, number), file=label)
-                    findings.error("position", where, f"{said[:40]!r} is no picture's position", "1, 2, 3 …")
     found.sort(key=lambda ranked: ranked[0])
     once: dict[str, Picture] = {}
     for _, picture in found:  # a variant repeats its product's picture

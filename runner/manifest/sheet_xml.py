@@ -24,7 +24,7 @@ LARGEST_AREA: Final = 20_000_000
 PIECE: Final = 1 << 20
 _MAIN: Final = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
-_REFERENCE: Final = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})")
+_REFERENCE: Final = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})", re.ASCII)
 
 
 class TooLarge(Exception):
@@ -70,7 +70,7 @@ def check_archive(archive: zipfile.ZipFile, file: BinaryIO) -> None:
 
 
 def marks_of(archive: zipfile.ZipFile, file: BinaryIO, sheet: str) -> Marks:
-    """What the XML of a sheet says. Raises `TooLarge`, `ExpatError` and `KeyError`."""
+    """What the XML of a sheet says. Raises `TooLarge`, `ExpatError`, `LookupError` and `ValueError`."""
     scan = _Scan(_padded_styles(archive))
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = scan.start
@@ -111,7 +111,7 @@ class _Scan:
             case "f":
                 self._is_formula = True
             case "row":
-                self._row = int(attributes["r"]) if attributes.get("r", "").isdecimal() else self._row + 1
+                self._row = _number(attributes["r"]) if "r" in attributes else self._row + 1
                 self._column = -1
                 if attributes.get("hidden") in ("1", "true"):
                     self.marks.hidden.add(self._row)
@@ -139,7 +139,10 @@ class _Scan:
                 pass
 
     def _begin_cell(self, attributes: dict[str, str]) -> None:
-        place = _REFERENCE.fullmatch(attributes.get("r", ""))
+        name = attributes.get("r")
+        place = _REFERENCE.fullmatch(name) if name is not None else None
+        if name is not None and place is None:  # the reader would make some other place of it, a billion rows below
+            raise ValueError(f"no cell is called {name[:20]!r}")
         self._row, self._column = _spot(place) if place else (self._row, self._column + 1)
         kind = attributes.get("t")
         self._is_error, self._is_formula, self._may_be_empty = kind == "e", False, kind == "str"
@@ -148,6 +151,13 @@ class _Scan:
 
     def _add(self, text: str) -> None:
         self._text += text
+
+
+def _number(text: str) -> int:
+    """A row's number, from 1; raises `ValueError`."""
+    if re.fullmatch(r"[1-9]\d{0,6}", text, re.ASCII) is None:
+        raise ValueError(f"no row is called {text[:20]!r}")
+    return int(text)
 
 
 def _spot(place: re.Match[str] | None) -> tuple[int, int]:
@@ -164,6 +174,8 @@ def _padded_styles(archive: zipfile.ZipFile) -> dict[str, int]:
     if "xl/styles.xml" not in archive.namelist():
         return {}
     styles = ET.fromstring(archive.read("xl/styles.xml"))  # noqa: S314 expat of today refuses entity bombs
+    if styles.tag != f"{_MAIN}styleSheet":  # its formats would be overlooked, and the zeros of ids lost
+        raise ValueError("its styles are written in another way than Excel's")
     formats = {item.get("numFmtId"): item.get("formatCode", "") for item in styles.iter(f"{_MAIN}numFmt")}
     found = styles.find(f"{_MAIN}cellXfs")
     shown = [formats.get(style.get("numFmtId"), "") for style in (found if found is not None else ())]

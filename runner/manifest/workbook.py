@@ -41,7 +41,7 @@ def open_workbook(path: Path, sheet: str | None, findings: Findings, label: str)
 
 
 def _opened(python_calamine: Any, path: Path, sheet: str | None, findings: Findings, label: str) -> Sheet | None:
-    broken = (python_calamine.CalamineError, zipfile.BadZipFile, ET.ParseError, ExpatError, KeyError, OSError)
+    broken = (python_calamine.CalamineError, zipfile.BadZipFile, ET.ParseError, ExpatError, LookupError, OSError)
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             check_archive(archive, file)
