@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
-from runner.manifest.diagnostics import Findings, Place, did_you_mean
+from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.items import key_of, split_urls
 from runner.manifest.tables import Cells, cell_name
 
@@ -127,9 +127,7 @@ def groups(
         findings.error("missing-column", Place(file=label), message, "columns found: " + ", ".join(header))
         return
     position = next((keys.index(key) for key in preset.position if key in keys), None)
-    if preset.position and position is None:
-        message = f"no column {preset.position[0]!r}: the pictures are taken in the order of their rows"
-        findings.warn("missing-column", Place(file=label), message, did_you_mean(preset.position[0], header))
+    is_told = not preset.position or position is not None
 
     def name_of(row: Cells) -> tuple[str, int]:
         cells = row[2]
@@ -140,8 +138,19 @@ def groups(
     for (name, index), members in groupby(filled, key=name_of):
         for one in [list(members)] if preset.spans_rows else [[row] for row in members]:
             found = _pictures(one, images, position, findings, label)
+            if not is_told and len(found) > 1:
+                _tell_no_positions(preset.position[0], header, one, findings, label)
+                is_told = True
             cells = [next((row[2][i] for row in one if row[2][i].strip()), "") for i in range(len(header))]
             yield Group(name, index, one, cells, found, images[0])
+
+
+def _tell_no_positions(name: str, header: Sequence[str], rows: Sequence[Cells], findings: Findings, label: str) -> None:
+    """Which picture is `image 1` is then up to the sheet's order: a mistyped column would change it silently."""
+    near = nearest(name, header)
+    hint = f"did you mean {near!r}?" if near else "add it where their order is another"
+    message = f"no column {name!r}: pictures are taken in the order of their rows"
+    findings.warn("missing-column", Place(line=rows[0][0], file=label), message, hint)
 
 
 def _pictures(

@@ -95,7 +95,7 @@ class _Scan:
         self._padded = padded
         self._row = 0
         self._column = -1
-        self._is_error = self._is_formula = self._may_be_empty = False
+        self._is_error = self._is_formula = self._may_be_empty = self._is_index = False
         self._digits = 0
         self._text = ""
 
@@ -106,7 +106,7 @@ class _Scan:
             case "v" | "is":
                 marks = self.marks
                 marks.height, marks.width = max(marks.height, self._row), max(marks.width, self._column + 1)
-                if self.parser is not None and (self._is_error or self._is_formula):
+                if self.parser is not None and (self._is_index or self._is_error or self._is_formula):
                     self.parser.CharacterDataHandler = self._add
             case "f":
                 self._is_formula = True
@@ -127,6 +127,9 @@ class _Scan:
         match name.rpartition(" ")[2]:
             case "v" if self.parser is not None:
                 self.parser.CharacterDataHandler = None
+                if self._is_index and self._text and not (self._text.isascii() and self._text.isdigit()):
+                    # the reader would take the sheet's first text for it
+                    raise ValueError(f"row {self._row}: no text has the number {self._text[:20]!r}")
             case "c" if self._is_error or self._is_formula or self._digits:
                 mark: str | int = self._digits
                 if self._is_error:
@@ -146,6 +149,7 @@ class _Scan:
         self._row, self._column = _spot(place) if place else (self._row, self._column + 1)
         kind = attributes.get("t")
         self._is_error, self._is_formula, self._may_be_empty = kind == "e", False, kind == "str"
+        self._is_index = kind == "s"
         self._digits = self._padded.get(attributes.get("s", ""), 0) if kind in (None, "n") else 0
         self._text = ""
 

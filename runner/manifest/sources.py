@@ -39,6 +39,7 @@ class Table:
         self.indexes = {name: index for index, name in reversed(list(enumerate(sheet.header))) if name.strip()}
         self.kept = [index for index, name in enumerate(sheet.header) if name.strip()]
         self.titles = [sheet.header[index] for index in self.kept]
+        self.nameless = [index for index, name in enumerate(sheet.header) if not name.strip()]
         self._keeps_all = len(self.kept) == len(sheet.header)
 
     def row(self, cells: Sequence[str]) -> dict[str, str]:
@@ -147,10 +148,14 @@ def _rows(
     named_at: dict[str, int] = {} if naming is None else {"id": naming}
     letters = "" if naming is None else column_name(naming)
     where, label, place = source.where, table.label, table.place
+    nameless = table.nameless
     for line, number, cells in sheet.rows:
         text = "".join(cells)
         if not text or text.isspace():
             continue
+        if nameless and any(cells[index].strip() for index in nameless):
+            _tell_nameless(cells, nameless, line, number, label, findings)
+            nameless = []
         item = Item({}, f"{label}:{line}", place, RowScope(table, cells, number))
         if where is not None and not is_wanted(where, source.place("where"), item, findings):
             continue
@@ -170,6 +175,16 @@ def _rows(
         item.id_at = f"{columns.id_letters or letters}{number}" if columns.id_letters or letters else ""
         _look_at_prompt(item, findings)
         yield item
+
+
+def _tell_nameless(
+    cells: Sequence[str], indexes: Sequence[int], line: int, number: int, label: str, findings: Findings
+) -> None:
+    """A column whose name was lost may be one that was to be sent."""
+    index = next(index for index in indexes if cells[index].strip())
+    place = Place(line=line, cell=cell_name(index, number), file=label)
+    message = f"column {column_name(index)} has no name: what stands in it is neither sent nor kept"
+    findings.warn("unused-column", place, message, "name it in the first row, or empty it")
 
 
 def _refuse_spoilt(

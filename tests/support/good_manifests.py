@@ -36,12 +36,11 @@ class Good:
 ROWS = (
     "id,prompt,image_urls,aspect_ratio,output_format,num_images,Note\n"
     f'mug,"White, ""soft"" light.\nKeep it: #fff",{URL}/mug.jpg,16:9,,2,a,b\n'
-    f"00123,On an oak table,{URL}/lamp.jpg|{URL}/lamp-2.jpg,,webp,,c d\n"
+    f"00123,On an oak table,{URL}/lamp.jpg|{URL}/Lamp-2.JPG,,webp,,c d\n"
     f"lamp,背景を白に,{URL}/x.jpg?w=1;2,1:1,jpeg,1,\n"
 ).replace("a,b\n", '"a,b"\n')
 SEMICOLONS = (
-    "sep=;\r\nID;Prompt;Photo;Aspect ratio\r\n"
-    f"1.50;Weiß; {URL}/a.jpg;4:5\r\n".replace("Weiß;", '"Weiß; matt";')
+    f"sep=;\r\nID;Prompt;Photo;Aspect ratio\r\n1.50;Weiß; {URL}/a.jpg;4:5\r\n".replace("Weiß;", '"Weiß; matt";')
     + f"'0815;Grün, hell;{URL}/b.jpg, {URL}/c.jpg;\r\n"
 )
 FLAT = [

@@ -217,8 +217,10 @@ def holds(where: str, scope: Mapping[str, Any]) -> bool:
     outcome = {"==": ours == theirs, "!=": ours != theirs}
     if sign not in outcome and number is None:
         raise Unjudged("words in their order")
-    return outcome[sign] if sign in outcome else (ours > theirs if sign[0] == ">" else ours < theirs) or (
-        "=" in sign and ours == theirs
+    return (
+        outcome[sign]
+        if sign in outcome
+        else (ours > theirs if sign[0] == ">" else ours < theirs) or ("=" in sign and ours == theirs)
     )
 
 

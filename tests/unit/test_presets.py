@@ -161,6 +161,28 @@ def test_a_position_that_is_none_is_an_error(found):
     assert found(export, "shopify") == [("position", 2, "F2", "'first' is no picture's position")]
 
 
+def test_a_position_without_a_picture_is_looked_at_too(found):
+    """Such a row is shifted, and its picture would be left out."""
+    export = shopify(OLD, ("mug", "Mug", A, "1", ""), ("mug", "", "", B, ""))
+    assert found(export, "shopify") == [("position", 3, "F3", f"{B!r} is no picture's position")]
+
+
+@pytest.mark.parametrize(
+    ("position", "hint"),
+    [("Image Postion", "did you mean 'Image Postion'?"), ("Note", "add it where their order is another")],
+)
+def test_an_export_without_positions_is_told(read, position, hint):
+    """Once, and only where there is an order: a mistyped column would change which picture is `image 1`."""
+    header = ["Handle", "Title", "Image Src", position]
+    manifest = read(table(header, ["mug", "M", B, "2"], ["mug", "", A, "1"], ["cap", "", A, "1"]), "shopify")
+    assert jobs(manifest) == [("mug", [B, A]), ("cap", [A])]
+    message = "no column 'image_position': pictures are taken in the order of their rows"
+    assert [(d.code, d.place.line, d.message, d.hint) for d in manifest.warnings] == [
+        ("missing-column", 2, message, hint)
+    ]
+    assert read(table(header, ["mug", "M", B, "2"]), "shopify").warnings == ()
+
+
 def test_a_picture_is_taken_once(read):
     """A variant repeats its product's picture; the columns of variants' own pictures repeat it again."""
     rows = [

@@ -434,6 +434,15 @@ def test_pictures_that_are_not_sent_are_told(read, header, left, taken):
     assert warned(manifest) == [("unused-column", "D1", message, "say which under  columns: image_urls")]
 
 
+def test_a_column_without_a_name_is_told_where_something_stands_in_it(read):
+    """Its name may have been lost; once a sheet, and a column that is empty is nothing."""
+    manifest = read(f"id,prompt,image_urls,, \na,White.,{URL},,\nb,Black.,{URL},,16:9\nc,Red.,{URL},x,4:5\n")
+    assert [job_id for job_id, *_ in jobs(manifest)] == ["a", "b", "c"]
+    message = "column E has no name: what stands in it is neither sent nor kept"
+    assert warned(manifest) == [("unused-column", "E3", message, "name it in the first row, or empty it")]
+    assert read(f"id,prompt,image_urls,\na,White.,{URL},\n").warnings == ()
+
+
 def test_a_model_of_one_picture_takes_the_first_column(read):
     manifest = read(f"id,image_url,image_url_2\nmug,{FIRST},{SECOND}\n", head="model: owner/upscaler")
     assert manifest.jobs[0].inputs == {"image_url": FIRST}

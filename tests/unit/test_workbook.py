@@ -445,6 +445,26 @@ def test_a_broken_part_is_an_error_and_no_crash(tmp_path, read, part, change):
     assert made == [("mug", "White.", [URL])]
 
 
+@pytest.mark.parametrize(
+    ("part", "before", "after", "told"),
+    [
+        (SHEET, b'r="B2"', b'r="B' + b"9" * 40 + b'"', "no cell is called 'B9999999999999999999'"),
+        (SHEET, b'r="B2"', b'r="Bnull7"', "no cell is called 'Bnull7'"),
+        (SHEET, b'<row r="2"', b'<row r="2e9"', "no row is called '2e9'"),
+        (SHEET, b"<v>4</v>", b"<v>\n4</v>", "row 2: no text has the number '\\n4'"),
+        (SHEET, b"<v>4</v>", b"<v>4.0</v>", "row 2: no text has the number '4.0'"),
+        ("xl/workbook.xml", b"UTF-8", b"UTF-88", "unknown encoding: UTF-88"),
+        ("xl/styles.xml", b"spreadsheetml", b"sheetml", "its styles are written in another way than Excel's"),
+    ],
+)
+def test_what_the_reader_would_take_for_something_else_is_refused(found, part, before, after, told):
+    """A cell a billion rows below ends the process; a broken number of a text is read as the first text of all."""
+    data = edited(job(), part, lambda xml: xml.replace(before, after, 1))
+    assert [(code, message) for code, _, _, message in found(data)] == [
+        ("xlsx", f"not an Excel workbook (.xlsx): {told}")
+    ]
+
+
 @pytest.mark.parametrize("at", range(0, 100, 4))
 def test_a_cut_workbook_is_refused(found, at):
     """A download that ended too early."""
