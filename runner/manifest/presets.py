@@ -27,7 +27,9 @@ class Preset:
     """What names a product: consecutive rows with the same value are one. The first of these that the sheet has, and
     that is not empty in the row."""
     images: tuple[str, ...]
-    """Columns with one or more URLs; all of those that the sheet has, in this order."""
+    """Columns with one or more URLs; all of those that the sheet has, in this order, and at least one."""
+    more: tuple[str, ...] = ()
+    """Columns with further URLs, which a sheet may have beside those."""
     position: tuple[str, ...] = ()
     """The picture's place among those of its product."""
     spans_rows: bool = False
@@ -48,7 +50,8 @@ PRESETS: Final[Mapping[str, Preset]] = {
         Preset(
             name="google-merchant",
             group=("id",),
-            images=("image_link", "additional_image_link", "additional_image_links"),
+            images=("image_link",),
+            more=("additional_image_link", "additional_image_links"),
         ),
     )
 }
@@ -120,12 +123,13 @@ def groups(
     """
     keys = [key_of(name) for name in header]
     naming = [keys.index(key) for key in preset.group if key in keys]
-    images = pictures or [index for wanted in preset.images for index, key in enumerate(keys) if key == wanted]
+    images = pictures or _columns(preset.images, keys)
     if not naming or not images:
         missing = preset.group if not naming else preset.images
         message = f"the preset {preset.name} needs a column {' or '.join(repr(key) for key in missing)}"
         findings.error("missing-column", Place(file=label), message, "columns found: " + ", ".join(header))
         return
+    images = pictures or [*images, *_columns(preset.more, keys)]
     position = next((keys.index(key) for key in preset.position if key in keys), None)
     is_told = not preset.position or position is not None
 
@@ -143,6 +147,10 @@ def groups(
                 is_told = True
             cells = [next((row[2][i] for row in one if row[2][i].strip()), "") for i in range(len(header))]
             yield Group(name, index, one, cells, found, images[0])
+
+
+def _columns(names: Sequence[str], keys: Sequence[str]) -> list[int]:
+    return [index for name in names for index, key in enumerate(keys) if key == name]
 
 
 def _tell_no_positions(name: str, header: Sequence[str], rows: Sequence[Cells], findings: Findings, label: str) -> None:

@@ -127,12 +127,25 @@ def _differing(
         if len(sheets) < len(opened):
             yield Place(), _of_members(readers, ["a table" if sheet else "no table" for sheet in opened])
             return
+        yield from _headers_that_differ(sheets, readers, live)
         sent = sorted(set().union(*live.values()))
         for rows in zip_longest(*(sheet.rows for sheet in sheets)):
             if found := _unlike(rows, readers):
                 yield found
                 return
             yield from _cells_that_differ(rows, readers, sent)
+
+
+def _headers_that_differ(
+    sheets: Sequence[Sheet], readers: Sequence[_Reader], live: Mapping[str, set[int]]
+) -> Iterator[tuple[Place, Mapping[str, str]]]:
+    """A column that is sent in some code pages alone: behind `Aspect ratio` stands a space, a sign or a letter."""
+    first, *others = live.values()
+    for index in sorted(first.union(*others) - first.intersection(*others)):
+        if all(index < len(sheet.header) for sheet in sheets):
+            pairs = zip(readers, sheets, strict=True)
+            texts = {codec: reader.text(one.header[index], codec) for reader, one in pairs for codec in reader.members}
+            yield Place(line=sheets[0].header_line, cell=cell_name(index, sheets[0].header_row)), texts
 
 
 def _unlike(rows: Sequence[Cells | None], readers: Sequence[_Reader]) -> tuple[Place, Mapping[str, str]] | None:

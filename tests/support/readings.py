@@ -282,6 +282,8 @@ def _value(cell: ET.Element, shared: list[str], shown: list[str]) -> str:
             return shared[int(value or "")]
         case "n" if value is None:
             return ""
+        case "n" if not re.fullmatch("[0-9]+", cell.get("s", "0")):
+            raise Unjudged("a format without a number")
         case "n":
             code, number = shown[int(cell.get("s", "0"))], float(value or "")
             if not re.fullmatch("0+", code) or abs(number) >= 10**15:

@@ -236,6 +236,8 @@ def _shopify(table: Table) -> list[Expected] | None:
     if (places := columns_of(table, ("handle", "title", "status", "image_src"))) is None:
         return None
     handle, _, status, picture = places
+    if any("{{" in cells[handle] or "{%" in cells[handle] for cells in table.rows):
+        raise Unjudged("templates for ids")
     position = table.keys.index("image_position") if "image_position" in table.keys else None
     found = []
     for _, members in itertools.groupby(table.rows, key=lambda cells: cells[handle].strip()):
@@ -272,6 +274,8 @@ def _google(table: Table) -> list[Expected] | None:
     if (places := columns_of(table, ("id", "title", "image_link", "brand"))) is None:
         return None
     identity, title, picture, brand = places
+    if any("{{" in cells[identity] or "{%" in cells[identity] for cells in table.rows):
+        raise Unjudged("templates for ids")
     more = [index for index, key in enumerate(table.keys) if key in ("additional_image_link", "additional_image_links")]
     found = []
     for cells in table.rows:

@@ -84,6 +84,15 @@ MEASURED = [
 ]
 
 
+@pytest.mark.parametrize("byte", [b"\xa0", b"\x96"])
+def test_a_column_that_is_sent_in_some_code_pages_alone_is_refused(refusal, byte):
+    """Behind its name stands a space for some and a letter for others, for whom it is nobody's column."""
+    data = b"id,prompt,image_urls,aspect ratio" + byte + f"\nmug,White.,{URL},16:9\n".encode()
+    wrong = refusal(data)
+    assert (wrong.code, wrong.place.line, wrong.place.cell, wrong.message) == ("encoding", 1, "D1", NEEDS_WORD)
+    assert len(set(shown(wrong)[0].values())) >= 3
+
+
 @pytest.mark.parametrize(("codec", "prompt"), MEASURED)
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_a_prompt_that_code_pages_read_differently_is_refused(read, refusal, codec, prompt, end):

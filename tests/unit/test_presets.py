@@ -183,6 +183,13 @@ def test_an_export_without_positions_is_told(read, position, hint):
     assert read(table(header, ["mug", "M", B, "2"]), "shopify").warnings == ()
 
 
+def test_a_feed_without_its_main_picture_is_refused(found):
+    """The additional ones alone would be another edit, and be paid for."""
+    feed = table(["id", "title", "image_lnk", "additional_image_link"], ["S-1", "Mug", A, B], delimiter="\t")
+    ((code, line, _, message),) = found(feed, "google-merchant", name="feed.tsv")
+    assert (code, line, message) == ("missing-column", 1, "the preset google-merchant needs a column 'image_link'")
+
+
 def test_a_picture_is_taken_once(read):
     """A variant repeats its product's picture; the columns of variants' own pictures repeat it again."""
     rows = [
