@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
@@ -181,11 +181,26 @@ def local_uri(mime: str, sha256: str, *, is_shrunk: bool = False) -> str:
 
 
 def canonical(inputs: Mapping[str, Any]) -> bytes:
-    """The inputs as the JSON bytes that are hashed and sent: sorted keys, no white space, UTF-8."""
-    return _ENCODER.encode(inputs).encode()
+    """The inputs as the JSON bytes that are hashed and sent: sorted keys, no white space, UTF-8.
+
+    Raises `ValueError` for what is not JSON, and `RecursionError` for what is too deep, or holds itself.
+    """
+    return "".join(_pieces(inputs, 0)).encode()
 
 
-_ENCODER: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+def _encoder() -> Callable[[Any, int], Iterable[str]]:
+    """What gives the pieces of such a JSON text; made once, where `json.dumps` makes one for each text."""
+    plain = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    if (c_make_encoder := getattr(json.encoder, "c_make_encoder", None)) is None:  # another Python than C's
+        return lambda value, _: plain.iterencode(value)
+    quoted = json.encoder.encode_basestring
+    made: Callable[[Any, int], Iterable[str]] = c_make_encoder(
+        None, plain.default, quoted, None, ":", ",", plain.sort_keys, plain.skipkeys, plain.allow_nan
+    )
+    return made
+
+
+_pieces: Final = _encoder()
 
 
 def fingerprint(model: str, inputs: Mapping[str, Any]) -> str:

@@ -1,9 +1,11 @@
 """Money, fingerprints, and what a job says of itself."""
 
+import json
 from decimal import Decimal
 
 import pytest
 
+import runner.model
 from runner.errors import BatchError, ExitCode, ManifestInvalid, RunDirectoryLocked
 from runner.model import (
     Attempt,
@@ -45,6 +47,33 @@ def test_what_is_no_amount_is_refused(text):
 def test_money_comes_out_as_it_went_in():
     """No binary fractions."""
     assert in_usd(Money(39_000)) == Decimal("0.039")
+
+
+VALUES = {
+    "texts": {"ü": "é", "quoted": 'a "b" \\ c', "control": "\x00\n\t\x7f\u2028", "far": "\U0001f600", "": ""},
+    "numbers": [0, -1, 10**40, 1.0, 1e300, 1e-9, -0.0, 0.1],
+    "rest": {"z": None, "a": [True, False, [], {}, ()], "b": {"2": 1, "10": 2}},
+    "a text": "plain",
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("python", ["C's", "another"])
+def test_canonical_bytes_are_those_of_json(monkeypatch, name, python):
+    """Fingerprints are stored: whatever makes them faster must not change a byte."""
+    if python == "another":
+        monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+        monkeypatch.setattr("runner.model._pieces", runner.model._encoder())
+    expected = json.dumps(VALUES[name], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    assert canonical(VALUES[name]) == expected.encode()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800"])
+def test_what_is_no_json_has_no_canonical_bytes(value):
+    """And the next one has, all the same."""
+    with pytest.raises(ValueError, match=r"Out of range|surrogates"):
+        canonical({"a": [value]})
+    assert canonical({"a": []}) == b'{"a":[]}'
 
 
 def test_the_fingerprint_is_of_the_request_not_of_its_spelling():
