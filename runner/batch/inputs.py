@@ -118,7 +118,7 @@ class Unfit:
 
     def look(self, spec: JobSpec) -> None:
         """Look at a job that is to be sent."""
-        if self._looks_at_urls:
+        if self._looks_at_urls and any(map(_may_expire, spec.inputs.values())):
             for field, url in media_urls(spec, None):
                 if "?" in url and (end := expires_at(url)) is not None and end <= self._now:
                     when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(end))
@@ -142,6 +142,11 @@ class Unfit:
         self._count += 1
         if self._count <= MOST_TOLD:
             self._lines += [line, f"        = {hint}"]
+
+
+def _may_expire(value: Any) -> bool:
+    """Whether a URL in it may have a query that says until when it works."""
+    return "?" in value if type(value) is str else type(value) is list and "?" in str(value)
 
 
 def _files_of_nobody(directory: Path) -> frozenset[str]:

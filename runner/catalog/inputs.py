@@ -11,7 +11,7 @@ import jsonschema_rs
 
 from runner.catalog.cards import ModelCard
 from runner.catalog.fields import Schema, holds_urls, judged, readable, without_validations
-from runner.catalog.urls import url_problem
+from runner.catalog.urls import is_plain, url_problem
 from runner.catalog.validations import file_problems
 from runner.model import InputProblem, InputRules, MeasuredFile, counted
 
@@ -66,7 +66,11 @@ class _Rules:
 
     def _add_url_problems(self, name: str, value: Any, found: list[InputProblem]) -> None:
         for index, url in enumerate(value if isinstance(value, list) else (value,)):
-            if isinstance(url, str) and (problem := url_problem(url, allow_loopback=self._allow_loopback)):
+            if (
+                isinstance(url, str)
+                and not is_plain(url)
+                and (problem := url_problem(url, allow_loopback=self._allow_loopback))
+            ):
                 code, message, hint = problem
                 path = (name, index) if isinstance(value, list) else (name,)
                 found.append(InputProblem(path=path, code=code, message=message, hint=hint))

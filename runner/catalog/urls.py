@@ -24,12 +24,12 @@ PLAIN: Final = re.compile(
 )
 """Proves most URLs good at a glance: a dotted public name, no port, no user, nothing but visible ASCII. What it does
 not match may be good all the same."""
-_is_plain: Final = PLAIN.fullmatch
+is_plain: Final = PLAIN.fullmatch
 
 
 def url_problem(url: str, *, allow_loopback: bool = False) -> Problem | None:
     """What is wrong with the URL, or `None`."""
-    return None if _is_plain(url) else _judge(url, allow_loopback=allow_loopback)
+    return None if is_plain(url) else _judge(url, allow_loopback=allow_loopback)
 
 
 def _judge(url: str, *, allow_loopback: bool) -> Problem | None:

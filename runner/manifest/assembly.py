@@ -11,10 +11,10 @@ from runner.manifest.jobs import Common, Job, digest_of, given_id
 from runner.manifest.matrix import NONE
 from runner.manifest.scopes import Layer
 from runner.manifest.sources import RulesOf
-from runner.manifest.spool import Specs, Twins
+from runner.manifest.spool import Specs, Twins, stem_key
 from runner.manifest.templates import Cell, Scope
 from runner.model import LocalFiles
-from runner.rules.names import folded, owned_stems
+from runner.rules.names import folded, is_plain, owned_stems
 
 
 class Assembly:
@@ -26,6 +26,7 @@ class Assembly:
         self.specs = Specs()
         self.ids = Twins()
         self.stems = Twins()
+        """The names of files, but for those that are called like their jobs: `ids` stands for them."""
         self.fingerprints = Twins()
         self._common = Common(head, rules_of, findings, local)
 
@@ -63,9 +64,9 @@ class Assembly:
         digest = digest_of(job.model, job.body)
         self.ids.add(folded(job.id))
         self.fingerprints.add(digest)
-        for stem in owned_stems(job.id, job.paths, job.count):
-            self.stems.add(folded(stem))
-        row = item.row if type(item.row) is dict else dict(item.row)
+        if job.paths or job.count > 1 or not is_plain(job.id):
+            for stem in owned_stems(job.id, job.paths, job.count):
+                self.stems.add(stem_key(stem))
         self.specs.add(
-            job.id, job.model, job.inputs, digest, row, item.source, job.variant, job.paths, job.files, job.id_at
+            (job.id, job.model, job.inputs, digest, item.row, item.source, job.variant, job.paths, job.files, job.id_at)
         )

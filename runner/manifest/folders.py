@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Folder
-from runner.manifest.items import Item, is_wanted
+from runner.manifest.items import Entry, Item, is_wanted
 from runner.manifest.templates import Names, cell
 from runner.model import InputProblem, LocalFiles
 
@@ -63,4 +63,4 @@ def _item(path: str, source: Folder, fields: dict[str, Any]) -> Item:
     place = Place(file=path)
     scope = Names({key: cell(key, value) for key, value in values.items()})
     fields["id"] = name.with_suffix("").as_posix()
-    return Item(fields, f"{path}:1", lambda *_: place, scope, {"file": values["file"]}, "file")
+    return Entry(fields, f"{path}:1", lambda *_: place, scope, {"file": values["file"]}, "file")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.templates import Condition, Scope, TemplateProblem, unknown_name
@@ -17,23 +17,53 @@ _SEPARATOR: Final = re.compile(r"[|\s,;]")
 """Without one of these a text holds one URL."""
 
 
-@dataclass(slots=True)
-class Item:
+Row = Mapping[str, str] | tuple[Sequence[str], Sequence[str]]
+"""A source's own columns with their texts, or the columns and the texts side by side."""
+
+
+class Item(Protocol):
     """One thing that a job, or several by a matrix, are made from."""
 
+    @property
+    def fields(self) -> dict[str, Any]:
+        """`id`, `model` and the model's own fields, as they are written."""
+
+    @property
+    def source(self) -> str:
+        """Where it stands, as `catalogue.csv:12`."""
+
+    @property
+    def at(self) -> At:
+        """Where its fields stand."""
+
+    @property
+    def scope(self) -> Scope:
+        """The names that templates may use."""
+
+    @property
+    def row(self) -> Row:
+        """The source's own columns, carried through to the reports."""
+
+    @property
+    def id_at(self) -> str:
+        """Where its id stands: a cell, `A3`, or line and column, `5:8`; empty where it has none."""
+
+    @property
+    def is_job(self) -> bool:
+        """An entry under `jobs:`; it outweighs the matrix, where a row does not."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """An item of which all is known at once."""
+
     fields: dict[str, Any]
-    """`id`, `model` and the model's own fields, as they are written."""
     source: str
-    """Where it stands, as `catalogue.csv:12`."""
     at: At
     scope: Scope
-    """The names that templates may use."""
-    row: Mapping[str, str] = field(default_factory=dict)
-    """The source's own columns, carried through to the reports."""
+    row: Row = field(default_factory=dict)
     id_at: str = ""
-    """Where its id stands: a cell, `A3`, or line and column, `5:8`; empty where it has none."""
     is_job: bool = False
-    """An entry under `jobs:`; it outweighs the matrix, where a row does not."""
 
 
 def key_of(name: str) -> str:

@@ -30,6 +30,7 @@ MEDIA: Final = ("image_urls", "image_url", "image", "images", "video_url", "vide
 LARGEST_BODY: Final = 64 << 20
 """Bytes that the service takes in one request."""
 MOST_OUTPUTS: Final = 64
+_NO_FILES: Final[Mapping[str, str]] = {}
 SHORTENED: Final = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 
 
@@ -127,7 +128,7 @@ class Job:
         """Fill in and check it; whether there is to be such a job, which an override may deny."""
         self.model = self._model()
         rules = self._all.rules(self.model)
-        inputs = None
+        inputs: dict[str, Any] | None = None
         job_id = self._id()
         self.id_at = self._item.id_at or "head" if job_id is not None else ""
         if job_id is None:  # named by its request
@@ -153,12 +154,12 @@ class Job:
     @property
     def variant(self) -> str:
         """What the matrix names it by."""
-        return self._combination.variant
+        return self._combination.variant if self._combination is not NONE else ""
 
     @property
     def files(self) -> Mapping[str, str]:
         """The photos of this machine that the inputs stand for: SHA-256 to path."""
-        return {local.sha256: local.path for local in self._local.values()}
+        return {local.sha256: local.path for local in self._local.values()} if self._local else _NO_FILES
 
     # ------------------------------------------------------------------------------------------------------ fields
 
@@ -189,18 +190,20 @@ class Job:
         inputs: dict[str, Any] = {}
         kinds = self._all.kinds(rules)
         for key, value in self.fields.items():
-            match kinds.get(key):
-                case "name":
-                    continue
-                case "media" | "media list" as kind:
-                    inputs[key] = value if _are_urls(value) else self._media(key, value, rules, kind)
-                case "prompt" if isinstance(value, str) and is_template(value):
-                    inputs[key] = self._render(value, key)
-                case kind:
-                    inputs[key] = [value] if kind == "list" and isinstance(value, str) else value
-                    if any(is_template(text) for text in texts_in(value)):
-                        hint = "templates are filled in in prompt, media URLs, id and output.path alone"
-                        self._error("template", (key,), f"{key} holds a template", hint)
+            kind = kinds.get(key)
+            if kind == "name":
+                continue
+            if kind is not None and kind.startswith("media"):
+                inputs[key] = value if _are_urls(value) else self._media(key, value, rules, kind)
+                continue
+            holds_template = is_template(value) if type(value) is str else any(map(is_template, texts_in(value)))
+            if holds_template and kind == "prompt" and isinstance(value, str):
+                inputs[key] = self._render(value, key)
+                continue
+            inputs[key] = [value] if kind == "list" and isinstance(value, str) else value
+            if holds_template:
+                hint = "templates are filled in in prompt, media URLs, id and output.path alone"
+                self._error("template", (key,), f"{key} holds a template", hint)
         return inputs
 
     def _media(self, key: str, value: Any, rules: InputRules | None, kind: str) -> Any:
@@ -381,7 +384,10 @@ def _are_urls(value: Any) -> bool:
     """Whether it is a list of URLs as it stands: nothing to fill in, and no photo of this machine."""
     if type(value) is not list:
         return False
-    return all(type(text) is str and "://" in text and "{{" not in text for text in value)
+    for text in value:  # noqa: SIM110 a generator for each job would cost more than what it asks
+        if type(text) is not str or "://" not in text or "{{" in text:
+            return False
+    return True
 
 
 def _stem_template(head: Head, findings: Findings) -> Template | None:

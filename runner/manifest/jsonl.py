@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.items import Item, key_of
+from runner.manifest.items import Entry, Item, key_of
 from runner.manifest.templates import Names, Row, cell
 from runner.model import canonical
 
@@ -75,7 +75,7 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
     carried = {str(key): str(value) for key, value in row.items()} if isinstance(row, dict) else {}
     cells = {name: cell(name, value) for name, value in carried.items()}
     names = {key_of(name): value for name, value in cells.items()} | {"row": Row(cells)}
-    return Item(
+    return Entry(
         fields,
         f"{label}:{place.line}",
         lambda *_: place,

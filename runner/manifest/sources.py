@@ -14,11 +14,11 @@ from functools import cache, partial
 from typing import Any, Final
 
 from runner.manifest.columns import NAMING, Columns, Given, Source
-from runner.manifest.diagnostics import Findings, Place, did_you_mean
-from runner.manifest.items import Item, is_wanted, key_of, names_of
+from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.items import Entry, Item, is_wanted, key_of
 from runner.manifest.presets import Group, Picture, groups
+from runner.manifest.rows import RowItem, RowScope, Table
 from runner.manifest.tables import MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
-from runner.manifest.templates import Cell, TemplateProblem, cell
 from runner.model import InputRules
 
 RulesOf = Callable[[str], InputRules | None]
@@ -27,98 +27,6 @@ Reopen = Callable[[], AbstractContextManager[Sheet | None]]
 """Opens the table anew, from its first row."""
 PLACEHOLDERS: Final = frozenset({"n/a", "n.a.", "nan", "none", "null", "tbd", "todo", "tba", "xxx"})
 """What people and programs write where there is nothing to say."""
-
-
-class Table:
-    """An open table's columns by index and name, for places and templates."""
-
-    def __init__(self, sheet: Sheet, label: str) -> None:
-        self.header = sheet.header
-        self.label = label
-        self.names = names_of(sheet.header)
-        self.indexes = {name: index for index, name in reversed(list(enumerate(sheet.header))) if name.strip()}
-        self.kept = [index for index, name in enumerate(sheet.header) if name.strip()]
-        self.titles = [sheet.header[index] for index in self.kept]
-        self.nameless = [index for index, name in enumerate(sheet.header) if not name.strip()]
-        self._keeps_all = len(self.kept) == len(sheet.header)
-
-    def row(self, cells: Sequence[str]) -> dict[str, str]:
-        """The row's cells by their columns' own names."""
-        kept = cells if self._keeps_all else [cells[index] for index in self.kept]
-        return dict(zip(self.titles, kept, strict=True))
-
-    def place(self, line: int, number: int, columns: Mapping[str, int], *path: str | int) -> Place:
-        """Where a field of a row stands."""
-        index = columns.get(str(path[0])) if path else None
-        name = cell_name(index, number) if index is not None else None
-        return Place(line=line, cell=name, file=self.label)
-
-
-class RowScope:
-    """The names of one row: its columns, and what a preset adds."""
-
-    __slots__ = ("_cells", "_extras", "_number", "_table")
-
-    def __init__(
-        self, table: Table, cells: Sequence[str], number: int, extras: Mapping[str, str] | None = None
-    ) -> None:
-        self._table = table
-        self._cells = cells
-        self._number = number
-        self._extras = extras or {}
-
-    def names(self) -> Iterable[str]:
-        """All of them."""
-        return [*self._extras, *self._table.names, "row"]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._table.names or name == "row" or name in self._extras
-
-    def __getitem__(self, name: str) -> Any:
-        if name in self._extras:
-            return cell(name, self._extras[name])
-        index = self._table.names.get(name)
-        if index is None:
-            return RowOf(self, self._table.indexes)
-        if index < 0:
-            twins = [title for title in self._table.header if key_of(title) == name]
-            hint = f"write  row[{twins[0]!r}]"
-            raise TemplateProblem(f"{name!r} could be {' or '.join(repr(twin) for twin in twins)}", hint)
-        return self.at(index)
-
-    def at(self, index: int) -> Any:
-        """The value of a column; raises `TemplateProblem` for one that a spreadsheet has spoilt."""
-        text = self._cells[index]
-        if text and not text.isspace():
-            if "#" in text and SPOILT.fullmatch(text.strip()):
-                place = cell_name(index, self._number)
-                message = f"cell {place} ({self._table.header[index]}): {what_spoilt(text.strip())}"
-                raise TemplateProblem(message, MENDED)
-            return Cell(text)
-        return cell(self._table.header[index], text, cell_name(index, self._number))
-
-
-class RowOf(Mapping[str, Any]):
-    """All columns of a row under their own names, `row['Product Title']`, each looked at when it is asked for."""
-
-    def __init__(self, scope: RowScope, indexes: Mapping[str, int]) -> None:
-        self._scope = scope
-        self._indexes = indexes
-
-    def __getitem__(self, name: object) -> Any:
-        index = self._indexes.get(str(name))
-        if index is None:
-            raise TemplateProblem(f"there is no column {str(name)[:60]!r}", did_you_mean(str(name), self._indexes))
-        return self._scope.at(index)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._indexes
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._indexes)
-
-    def __len__(self) -> int:
-        return len(self._indexes)
 
 
 def items(
@@ -147,7 +55,7 @@ def _rows(
     naming = None if _has_ids(source, table) or "id" in given.fields else _naming_column(table.header, reopen)
     named_at: dict[str, int] = {} if naming is None else {"id": naming}
     letters = "" if naming is None else column_name(naming)
-    where, label, place = source.where, table.label, table.place
+    where, label = source.where, table.label
     nameless = table.nameless
     for line, number, cells in sheet.rows:
         text = "".join(cells)
@@ -156,24 +64,26 @@ def _rows(
         if nameless and any(cells[index].strip() for index in nameless):
             _tell_nameless(cells, nameless, line, number, label, findings)
             nameless = []
-        item = Item({}, f"{label}:{line}", place, RowScope(table, cells, number))
+        item = RowItem(table, line, number, cells)
         if where is not None and not is_wanted(where, source.place("where"), item, findings):
             continue
         if model_at is not None or columns is None:
             columns = reading((cells[model_at].strip() if model_at is not None else "") or given.model)
+        fields = item.fields
         for name, _, read in columns.readers:
             value = read(cells)
             if value is not None:
-                item.fields[name] = value
+                fields[name] = value
         if naming is not None:
-            item.fields["id"] = cells[naming].strip()
+            fields["id"] = cells[naming].strip()
         if "#" in text or "Err:" in text:
             used = [index for _, indexes, _ in columns.readers for index in indexes]
             _refuse_spoilt(cells, used if naming is None else [*used, naming], line, number, label, findings)
-        item.at = partial(place, line, number, {**columns.first, **named_at} if named_at else columns.first)
-        item.row = table.row(cells)
-        item.id_at = f"{columns.id_letters or letters}{number}" if columns.id_letters or letters else ""
-        _look_at_prompt(item, findings)
+        item.first = {**columns.first, **named_at} if named_at else columns.first
+        item.id_letters = columns.id_letters or letters
+        prompt = fields.get("prompt")
+        if prompt is not None and (len(prompt) < 6 or prompt[0] == " "):
+            _look_at_prompt(item, findings)
         yield item
 
 
@@ -200,7 +110,7 @@ def _refuse_spoilt(
 def _look_at_prompt(item: Item, findings: Findings) -> None:
     """What is sent as it stands, but was hardly meant so."""
     prompt = item.fields.get("prompt")
-    if type(prompt) is not str or (len(prompt) > 5 and prompt[0] != " "):
+    if not isinstance(prompt, str):
         return
     if prompt.strip().lower() in PLACEHOLDERS:
         message = f"the prompt that is sent is {prompt!r}"
@@ -277,7 +187,7 @@ def _products(
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
         for part in _one_each(group) if is_one_each and group.pictures else [_whole(group)]:
             scope = RowScope(table, part.cells, part.number, part.extras)
-            item = Item({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
+            item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
             if source.where is not None and not is_wanted(source.where, source.place("where"), item, findings):
                 continue
             if is_one_each and not part.pictures:

@@ -11,18 +11,22 @@ import os
 import tempfile
 import weakref
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, overload
 
 from runner.model import JobSpec
+from runner.rules.names import folded
 
 CHUNK: Final = 500
 """Specs that are written and read together."""
 IN_MEMORY: Final = 32 << 20
 """Bytes that are kept in memory before the rest goes to the disk."""
+Record = tuple[Any, ...]
+"""A spec's fields, and where its id stands, as `A3` or `5:8`, empty where the request names the job. Its row may be a
+mapping, or two sequences of one length: columns and texts."""
 _FIELDS: Final = ("job_id", "model", "inputs", "fingerprint", "row", "source", "variant", "paths", "files")
 
 
@@ -66,32 +70,14 @@ class Specs(Sequence[JobSpec]):
 
     def __init__(self, specs: Iterable[JobSpec] = ()) -> None:
         self._chunks = _Store()
-        self._tail: list[tuple[Any, ...]] = []
+        self._tail: list[Record] = []
         self._count = 0
         self._changes: dict[int, dict[str, Any]] = {}
         for spec in specs:
-            self._add((*(getattr(spec, name) for name in _FIELDS), ""))
+            self.add((*(getattr(spec, name) for name in _FIELDS), ""))
 
-    def add(
-        self,
-        job_id: str,
-        model: str,
-        inputs: Mapping[str, Any],
-        fingerprint: str,
-        row: Mapping[str, str],
-        source: str,
-        variant: str,
-        paths: tuple[str, ...],
-        files: Mapping[str, str],
-        id_at: str,
-    ) -> None:
-        """Put a spec behind the others; the inputs are plain JSON values.
-
-        `id_at` is where the id stands, as `A3` or `5:8`; empty where the request names the job.
-        """
-        self._add((job_id, model, inputs, fingerprint, row, source, variant, paths, files, id_at))
-
-    def _add(self, record: tuple[Any, ...]) -> None:
+    def add(self, record: Record) -> None:
+        """Put a spec behind the others; the inputs are plain JSON values."""
         self._tail.append(record)
         self._count += 1
         if len(self._tail) == CHUNK:
@@ -129,20 +115,20 @@ class Specs(Sequence[JobSpec]):
             raise IndexError(index)
         return self._spec(position, self._chunk(position // CHUNK)[position % CHUNK])
 
-    def _chunk(self, number: int) -> list[tuple[Any, ...]]:
+    def _chunk(self, number: int) -> list[Record]:
         if number == len(self._chunks):
             return self._tail
-        chunk: list[tuple[Any, ...]] = marshal.loads(self._chunks[number])  # noqa: S302 our own, of a moment ago
+        chunk: list[Record] = marshal.loads(self._chunks[number])  # noqa: S302 our own, of a moment ago
         return chunk
 
-    def _spec(self, position: int, record: tuple[Any, ...]) -> JobSpec:
+    def _spec(self, position: int, record: Record) -> JobSpec:
         job_id, model, inputs, fingerprint, row, source, variant, paths, files, _ = record
         spec = JobSpec(
             job_id=job_id,
             model=model,
             inputs=inputs,
             fingerprint=fingerprint,
-            row=row,
+            row=dict(zip(*row, strict=True)) if type(row) is tuple else row,
             source=source,
             variant=variant,
             paths=paths,
@@ -164,8 +150,19 @@ class Twins:
         """One more value."""
         self._hashes.append(hash(value))
 
-    def repeated(self) -> frozenset[int]:
-        """The hashes that occur more than once; forgets the rest."""
-        ordered = sorted(self._hashes)
-        self._hashes = array("q")
-        return frozenset(one for one, other in pairwise(ordered) if one == other)
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._hashes)
+
+    def repeated(self, others: Iterable[int] = ()) -> frozenset[int]:
+        """The hashes that occur more than once, among these and the others; none where there are only others."""
+        hashes = array("q", self._hashes)
+        if hashes:
+            hashes.extend(others)
+        if len(set(hashes)) == len(hashes):
+            return frozenset()
+        return frozenset(one for one, other in pairwise(sorted(hashes)) if one == other)
+
+
+def stem_key(stem: str) -> str:
+    """By which two output files are one: an output that is called like its job has the key of the job's id."""
+    return folded(stem.removeprefix("images/"))

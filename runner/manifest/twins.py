@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from runner.manifest.assembly import Assembly
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.spool import Specs
+from runner.manifest.spool import Specs, stem_key
 from runner.model import JobSpec
 from runner.rules.names import folded, owned_stems
 
@@ -24,10 +24,11 @@ def refuse_twins(
     `line_of` gives the text of a line of the manifest. Returns the hashes of the fingerprints that occur more than
     once: requests that are paid once and shared.
     """
+    stems = assembly.stems.repeated(assembly.ids)
     ids = assembly.ids.repeated()
     if ids:
         _settle_ids(assembly.specs, ids, findings, line_of)
-    if not findings.has_errors and (stems := assembly.stems.repeated()):
+    if not findings.has_errors and stems:
         if on_conflict == "suffix":
             _number_paths(assembly.specs)
         elif not ids or assembly.head.path is not None:
@@ -67,7 +68,7 @@ def _tell_paths(specs: Specs, hashes: frozenset[int], findings: Findings, line_o
     first: dict[str, JobSpec] = {}
     for spec, id_at in specs.with_ids():
         for stem in sorted(stems_of(spec)):
-            key = folded(stem)
+            key = stem_key(stem)
             if hash(key) not in hashes:
                 continue
             other = first.setdefault(key, spec)

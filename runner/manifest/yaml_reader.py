@@ -16,7 +16,7 @@ import yaml
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Head, Settings, read_head
-from runner.manifest.items import Item
+from runner.manifest.items import Entry, Item
 from runner.manifest.templates import Names
 from runner.manifest.unquoted import check_unquoted
 from runner.manifest.yaml_core import Document, Refused, TooLarge
@@ -229,4 +229,4 @@ class YamlManifest:
             mark = nodes["id"][1].start_mark
             id_at = f"{mark.line + 1}:{mark.column + 1}"
         line = node.start_mark.line + 1
-        return Item(fields, f"{findings.file}:{line}", at, Names({}), id_at=id_at, is_job=True)
+        return Entry(fields, f"{findings.file}:{line}", at, Names({}), id_at=id_at, is_job=True)

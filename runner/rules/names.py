@@ -28,7 +28,7 @@ def stem_for(job_id: str) -> str:
     Letters and digits of any script, `_`, and inside the name `.` and `-` stay; anything else becomes `-` or goes, and
     then a short hash of the id is added, so that two ids never share a name.
     """
-    if PLAIN.fullmatch(job_id) and not RESERVED.fullmatch(job_id):
+    if is_plain(job_id):
         return job_id
     name = unicodedata.normalize("NFC", job_id)
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in name).lstrip(".-").rstrip(".")
@@ -37,6 +37,11 @@ def stem_for(job_id: str) -> str:
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     head = safe.encode()[: LONGEST - 9].decode("utf-8", "ignore")
     return f"{head}-{digest}" if head and not RESERVED.fullmatch(head) else f"job-{digest}"
+
+
+def is_plain(job_id: str) -> bool:
+    """Whether `stem_for` gives the id back as it is, by a glance: most do."""
+    return PLAIN.fullmatch(job_id) is not None and RESERVED.fullmatch(job_id) is None
 
 
 def output_stem(job_id: str, index: int, count: int) -> str:

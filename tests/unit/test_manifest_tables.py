@@ -88,7 +88,8 @@ mug-red,00123,"Ceramic mug, 300 ml","Say ""hi"".",https://a.example.com/1.jpg,16
 lamp,00124,Desk lamp,White.,https://a.example.com/2.jpg | https://a.example.com/3.jpg,,,,loose
 """
     )
-    assert (manifest.name, manifest.run, manifest.warnings) == ("m", {}, ())
+    assert (manifest.name, manifest.run) == ("m", {})
+    assert [(warning.code, warning.place.cell) for warning in manifest.warnings] == [("unused-column", "I3")]
     mug, lamp = manifest.jobs
     assert (mug.job_id, mug.model, mug.source) == ("mug-red", DEFAULT_MODEL, f"{tmp_path}/m.csv:2")
     assert mug.inputs == {

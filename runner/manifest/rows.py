@@ -1,0 +1,148 @@
+"""A table's rows as items: each made of its cells alone, and worked out as far as somebody asks.
+
+Of a million rows few are looked at closely: most have no template and no error, so that neither the names of a row nor
+the places of its cells are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from runner.manifest.diagnostics import Place, did_you_mean
+from runner.manifest.items import key_of, names_of
+from runner.manifest.tables import MENDED, SPOILT, Sheet, cell_name, what_spoilt
+from runner.manifest.templates import Cell, TemplateProblem, cell
+
+
+class Table:
+    """An open table's columns by index and name, for places and templates."""
+
+    def __init__(self, sheet: Sheet, label: str) -> None:
+        self.header = sheet.header
+        self.label = label
+        self.names = names_of(sheet.header)
+        self.indexes = {name: index for index, name in reversed(list(enumerate(sheet.header))) if name.strip()}
+        self.kept = [index for index, name in enumerate(sheet.header) if name.strip()]
+        self.titles = [sheet.header[index] for index in self.kept]
+        self.nameless = [index for index, name in enumerate(sheet.header) if not name.strip()]
+        self._keeps_all = len(self.kept) == len(sheet.header)
+
+    def row(self, cells: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+        """The columns' own names, and the row's cells in them."""
+        return self.titles, cells if self._keeps_all else [cells[index] for index in self.kept]
+
+    def place(self, line: int, number: int, columns: Mapping[str, int], *path: str | int) -> Place:
+        """Where a field of a row stands."""
+        index = columns.get(str(path[0])) if path else None
+        name = cell_name(index, number) if index is not None else None
+        return Place(line=line, cell=name, file=self.label)
+
+
+class RowScope:
+    """The names of one row: its columns, and what a preset adds."""
+
+    __slots__ = ("_cells", "_extras", "_number", "_table")
+
+    def __init__(
+        self, table: Table, cells: Sequence[str], number: int, extras: Mapping[str, str] | None = None
+    ) -> None:
+        self._table = table
+        self._cells = cells
+        self._number = number
+        self._extras = extras or {}
+
+    def names(self) -> Iterable[str]:
+        """All of them."""
+        return [*self._extras, *self._table.names, "row"]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._table.names or name == "row" or name in self._extras
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._extras:
+            return cell(name, self._extras[name])
+        index = self._table.names.get(name)
+        if index is None:
+            return RowOf(self, self._table.indexes)
+        if index < 0:
+            twins = [title for title in self._table.header if key_of(title) == name]
+            hint = f"write  row[{twins[0]!r}]"
+            raise TemplateProblem(f"{name!r} could be {' or '.join(repr(twin) for twin in twins)}", hint)
+        return self.at(index)
+
+    def at(self, index: int) -> Any:
+        """The value of a column; raises `TemplateProblem` for one that a spreadsheet has spoilt."""
+        text = self._cells[index]
+        if text and not text.isspace():
+            if "#" in text and SPOILT.fullmatch(text.strip()):
+                place = cell_name(index, self._number)
+                message = f"cell {place} ({self._table.header[index]}): {what_spoilt(text.strip())}"
+                raise TemplateProblem(message, MENDED)
+            return Cell(text)
+        return cell(self._table.header[index], text, cell_name(index, self._number))
+
+
+class RowOf(Mapping[str, Any]):
+    """All columns of a row under their own names, `row['Product Title']`, each looked at when it is asked for."""
+
+    def __init__(self, scope: RowScope, indexes: Mapping[str, int]) -> None:
+        self._scope = scope
+        self._indexes = indexes
+
+    def __getitem__(self, name: object) -> Any:
+        index = self._indexes.get(str(name))
+        if index is None:
+            raise TemplateProblem(f"there is no column {str(name)[:60]!r}", did_you_mean(str(name), self._indexes))
+        return self._scope.at(index)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._indexes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._indexes)
+
+    def __len__(self) -> int:
+        return len(self._indexes)
+
+
+class RowItem:
+    """A row as an item (`runner.manifest.items.Item`)."""
+
+    __slots__ = ("_cells", "_line", "_number", "_table", "fields", "first", "id_letters")
+    is_job = False
+
+    def __init__(self, table: Table, line: int, number: int, cells: Sequence[str]) -> None:
+        self._table = table
+        self._line = line
+        self._number = number
+        self._cells = cells
+        self.fields: dict[str, Any] = {}
+        self.first: Mapping[str, int] = {}
+        """Each field's first column."""
+        self.id_letters = ""
+        """The column that its id stands in."""
+
+    @property
+    def source(self) -> str:
+        """Where it stands, as `catalogue.csv:12`."""
+        return f"{self._table.label}:{self._line}"
+
+    def at(self, *path: str | int) -> Place:
+        """Where a field stands."""
+        return self._table.place(self._line, self._number, self.first, *path)
+
+    @property
+    def scope(self) -> RowScope:
+        """The names that templates may use."""
+        return RowScope(self._table, self._cells, self._number)
+
+    @property
+    def row(self) -> tuple[Sequence[str], Sequence[str]]:
+        """The source's own columns."""
+        return self._table.row(self._cells)
+
+    @property
+    def id_at(self) -> str:
+        """Where its id stands, as `A3`."""
+        return f"{self.id_letters}{self._number}" if self.id_letters else ""
