@@ -146,7 +146,11 @@ class Unfit:
 
 def _may_expire(value: Any) -> bool:
     """Whether a URL in it may have a query that says until when it works."""
-    return "?" in value if type(value) is str else type(value) is list and "?" in str(value)
+    texts = value if type(value) is list else (value,)
+    for text in texts:  # noqa: SIM110 a generator for each value would cost more than what it asks
+        if isinstance(text, str) and "?" in text:
+            return True
+    return False
 
 
 def _files_of_nobody(directory: Path) -> frozenset[str]:
