@@ -57,7 +57,7 @@ class Document:
     def __init__(self, text: str, findings: Findings) -> None:
         self._text = text
         self._findings = findings
-        self._events = yaml.parse(text, Loader=_Loader)
+        self._event = _Loader(text).get_event
         self._peeked: Any = None
         self._depth = 0
         self._anchors: dict[str, yaml.Node] = {}
@@ -70,16 +70,18 @@ class Document:
         if self._peeked is not None:
             event, self._peeked = self._peeked, None
             return event
-        event = next(self._events)
-        if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+        event = self._event()
+        kind = type(event)
+        if kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
             self._depth += 1
             if self._depth > DEEPEST:
                 self._refuse("yaml-bomb", event, f"refused: more than {DEEPEST} levels deep", "nobody needs so many")
-        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
-            self._depth -= 1
-        tag = getattr(event, "tag", None)
-        if tag is not None and tag != _STR:  # the plain words say what they are; !!str only makes them text
-            shown = tag.replace("tag:yaml.org,2002:", "!!")
+        elif kind is not yaml.ScalarEvent:
+            if kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._depth -= 1
+            return event
+        if event.tag is not None and event.tag != _STR:  # plain words say what they are; !!str only makes them text
+            shown = event.tag.replace("tag:yaml.org,2002:", "!!")
             self._refuse("yaml-tag", event, f"the tag {shown!r} is not allowed", "write plain values")
         return event
 
@@ -91,29 +93,35 @@ class Document:
 
     def compose(self) -> yaml.Node:
         """The node that begins with the next event; anchors are remembered, aliases are the nodes they name."""
-        event: Any = self.next()
-        start, end = event.start_mark, event.end_mark
-        if isinstance(event, yaml.AliasEvent):
-            if event.anchor not in self._anchors:
-                raise yaml.composer.ComposerError(None, None, f"found undefined alias {event.anchor!r}", start)
-            return self._anchors[event.anchor]
-        if isinstance(event, yaml.ScalarEvent):
-            node: yaml.Node = yaml.ScalarNode(_tag_of(event), event.value, start, end, event.style)
+        return self._composed(self.next())
+
+    def _composed(self, event: Any) -> yaml.Node:
+        """The node that an event begins."""
+        kind = type(event)
+        if kind is yaml.ScalarEvent:
+            node: yaml.Node = yaml.ScalarNode(
+                _tag_of(event), event.value, event.start_mark, event.end_mark, event.style
+            )
             self._remember(event, node)
             return node
-        if isinstance(event, yaml.SequenceStartEvent):
+        if kind is yaml.AliasEvent:
+            if event.anchor not in self._anchors:
+                problem = f"found undefined alias {event.anchor!r}"
+                raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+            return self._anchors[event.anchor]
+        if kind is yaml.SequenceStartEvent:
             items: list[yaml.Node] = []
-            node = yaml.SequenceNode("", items, start, None, event.flow_style)
+            node = yaml.SequenceNode("", items, event.start_mark, None, event.flow_style)
             self._remember(event, node)
-            while not isinstance(self.peek(), yaml.SequenceEndEvent):
-                items.append(self.compose())
+            while type(event := self.next()) is not yaml.SequenceEndEvent:
+                items.append(self._composed(event))
         else:
             pairs: list[tuple[yaml.Node, yaml.Node]] = []
-            node = yaml.MappingNode("", pairs, start, None, event.flow_style)
+            node = yaml.MappingNode("", pairs, event.start_mark, None, event.flow_style)
             self._remember(event, node)
-            while not isinstance(self.peek(), yaml.MappingEndEvent):
-                pairs.append((self.compose(), self.compose()))
-        node.end_mark = self.next().end_mark
+            while type(event := self.next()) is not yaml.MappingEndEvent:
+                pairs.append((self._composed(event), self._composed(self.next())))
+        node.end_mark = event.end_mark
         return node
 
     def skip(self) -> None:
@@ -233,7 +241,9 @@ def _tag_of(event: Any) -> str:
     text = event.value
     if not text:
         return "null"
-    return next((kind for kind, pattern in _BY_FIRST.get(text[0], ()) if pattern.fullmatch(text)), "str")
+    if (kinds := _BY_FIRST.get(text[0])) is None:  # most texts
+        return "str"
+    return next((kind for kind, pattern in kinds if pattern.fullmatch(text)), "str")
 
 
 def _scalar(node: yaml.ScalarNode) -> Any:

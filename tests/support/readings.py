@@ -255,7 +255,9 @@ def _text(element: ET.Element) -> str:
 def _formats(styles: ET.Element) -> list[str]:
     codes = {one.get("numFmtId"): one.get("formatCode", "") for one in _all(styles, "numFmt")}
     (cells,) = _all(styles, "cellXfs")
-    return [codes.get(one.get("numFmtId"), one.get("numFmtId", "")) for one in _all(cells, "xf")]
+    return [
+        codes.get(one.get("numFmtId"), "0" if one.get("numFmtId") == "0" else "General") for one in _all(cells, "xf")
+    ]
 
 
 def _rows(sheet: ET.Element, shared: list[str], shown: list[str]) -> list[list[str]]:
@@ -282,8 +284,8 @@ def _value(cell: ET.Element, shared: list[str], shown: list[str]) -> str:
             return shared[int(value or "")]
         case "n" if value is None:
             return ""
-        case "n" if not re.fullmatch("[0-9]+", cell.get("s", "0")):
-            raise Unjudged("a format without a number")
+        case "n" if not re.fullmatch("[0-9]+", cell.get("s", "0")) or not re.fullmatch(r"[-+.\deE]+", value or ""):
+            raise Unjudged("no number")
         case "n":
             code, number = shown[int(cell.get("s", "0"))], float(value or "")
             if not re.fullmatch("0+", code) or abs(number) >= 10**15:
