@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NoReturn
 
@@ -35,7 +36,7 @@ def read_jsonl(lines: Iterable[str], label: str, findings: Findings) -> Iterator
 
 def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None:
     try:
-        document = json.loads(line, object_pairs_hook=_once, parse_constant=_refuse)
+        document = _decode(line)
         _check_sendable(document, line)
     except _Duplicate as error:
         findings.error("duplicate-key", place, f"duplicate key {error.args[0]!r}", "keep one of them")
@@ -97,9 +98,20 @@ def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:40]} is beyond all numbers")
+    return number
+
+
+_decode: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite).decode
+
+
 def _check_sendable(document: Any, line: str) -> None:
     """Raise `ValueError` for what can be read but not sent: 1e999, half a surrogate pair, a tower of brackets."""
-    canonical(document)
+    if "\\u" in line:
+        canonical(document)
     if line.count("[") + line.count("{") > DEEPEST and _depth(document) > DEEPEST:
         raise ValueError(f"more than {DEEPEST} levels deep")
 
