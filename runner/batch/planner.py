@@ -110,12 +110,15 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
     unfit = Unfit(manifest, directory, time.time(), is_simulated=options.simulate)
     counts: Counter[Change] = Counter()
     notable: dict[Change, list[PlanEntry]] = {change: [] for change in Change}
-    submits = images = kept = total = 0
+    new = submits = images = kept = total = 0
     is_known = True
     for spec, entry in planner.entries():
-        counts[entry.change] += 1
-        if entry.change not in (Change.NEW, Change.DONE) and len(notable[entry.change]) < MOST_NOTABLE:
-            notable[entry.change].append(entry)
+        if entry.change is Change.NEW:
+            new += 1
+        else:
+            counts[entry.change] += 1
+            if entry.change is not Change.DONE and len(notable[entry.change]) < MOST_NOTABLE:
+                notable[entry.change].append(entry)
         kept += entry.change is Change.CHANGED and not entry.will_submit
         if entry.will_submit and spec is not None:
             submits += 1
@@ -124,6 +127,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
             images += asked if isinstance(asked, int) else 1
             is_known &= entry.price is not None
             total += entry.price or 0
+    counts[Change.NEW] = new
     planner.check_only()
     unfit.refuse()
     return Plan(

@@ -14,7 +14,7 @@ from runner.manifest.sources import RulesOf
 from runner.manifest.spool import Specs, Twins, stem_key
 from runner.manifest.templates import Cell, Scope
 from runner.model import LocalFiles
-from runner.rules.names import folded, is_plain, owned_stems
+from runner.rules.names import folded, owned_stems
 
 
 class Assembly:
@@ -64,7 +64,7 @@ class Assembly:
         digest = digest_of(job.model, job.body)
         self.ids.add(folded(job.id))
         self.fingerprints.add(digest)
-        if job.paths or job.count > 1 or not is_plain(job.id):
+        if job.paths or job.count > 1 or not job.is_plain:
             for stem in owned_stems(job.id, job.paths, job.count):
                 self.stems.add(stem_key(stem))
         self.specs.add(

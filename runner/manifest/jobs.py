@@ -20,7 +20,7 @@ from runner.manifest.scopes import Layer
 from runner.manifest.sources import RulesOf
 from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, cell, compiled, is_template, unknown_name
 from runner.model import LOCAL, InputProblem, InputRules, LocalFile, LocalFiles, MeasuredFile, canonical, local_uri
-from runner.rules.names import safe_path
+from runner.rules.names import is_plain, safe_path
 
 DEFAULT_MODEL: Final = "google/nano-banana/edit"
 MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
@@ -95,6 +95,7 @@ class Job:
         "id",
         "id_at",
         "inputs",
+        "is_plain",
         "model",
         "paths",
     )
@@ -145,6 +146,7 @@ class Job:
             rules = self._all.rules(self.model)
         self.inputs = self._inputs(rules) if inputs is None else inputs
         self.body = canonical(self.inputs)
+        self.is_plain = is_plain(job_id)
         self._check(rules)
         number = self.inputs.get("num_images", 1)
         self.count = number if isinstance(number, int) and 1 <= number <= MOST_OUTPUTS else 1
@@ -266,7 +268,8 @@ class Job:
         prompt = self.inputs.get("prompt")
         if isinstance(prompt, str) and prompt and not prompt.strip():
             self._error("prompt-length", ("prompt",), "prompt is blank", "say what is to change")
-        self._check_id(self.id)
+        if not self.is_plain:
+            self._check_id(self.id)
         if self._local:
             self._check_size(rules)
 
