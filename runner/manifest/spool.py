@@ -30,6 +30,7 @@ mapping, or two sequences of one length: columns and texts."""
 _FIELDS: Final = ("job_id", "model", "inputs", "fingerprint", "row", "source", "variant", "paths", "files")
 _PUT: Final = tuple(getattr(JobSpec, name).__set__ for name in _FIELDS)
 """Sets each field of a spec; its `__init__` would take three times as long, of a million specs two seconds."""
+BUCKETS: Final = 64
 ROW: Final = _FIELDS.index("row")
 
 
@@ -140,23 +141,26 @@ class Twins:
     """
 
     def __init__(self) -> None:
-        self._hashes = array("q")
+        self._hashes = [array("q") for _ in range(BUCKETS)]
 
     def add(self, value: str) -> None:
         """One more value."""
-        self._hashes.append(hash(value))
+        number = hash(value)
+        self._hashes[number % BUCKETS].append(number)
 
-    def __iter__(self) -> Iterator[int]:
-        return iter(self._hashes)
+    def buckets(self) -> Sequence[Sequence[int]]:
+        """The hashes, those that may be equal side by side: a few at a time take little memory to compare."""
+        return self._hashes
 
-    def repeated(self, others: Iterable[int] = ()) -> frozenset[int]:
+    def repeated(self, others: Twins | None = None) -> frozenset[int]:
         """The hashes that occur more than once, among these and the others; none where there are only others."""
-        hashes = array("q", self._hashes)
-        if hashes:
-            hashes.extend(others)
-        if len(set(hashes)) == len(hashes):
-            return frozenset()
-        return frozenset(one for one, other in pairwise(sorted(hashes)) if one == other)
+        found: set[int] = set()
+        beside = others.buckets() if others is not None and any(self._hashes) else [()] * BUCKETS
+        for own, other in zip(self._hashes, beside, strict=True):
+            hashes = [*own, *other]
+            if len(set(hashes)) < len(hashes):
+                found.update(one for one, following in pairwise(sorted(hashes)) if one == following)
+        return frozenset(found)
 
 
 def stem_key(stem: str) -> str:

@@ -311,6 +311,13 @@ print(rss() - before)
 """
 
 
+def test_a_first_cell_beyond_what_python_reads_by_default_hides_no_delimiter(found):
+    """As in a process that has read no table yet: the columns are there, and one cell is too long."""
+    csv.field_size_limit(1 << 17)
+    wrong = found(f'id,prompt,image_urls\nmug,"{"white, " * 30_000}",{URL}\n')
+    assert [(code, line, cell) for code, line, cell, *_ in wrong] == [("prompt-length", 2, "B2")]
+
+
 @pytest.mark.parametrize(
     ("begin", "said"),
     [
