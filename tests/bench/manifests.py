@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import chain
 from pathlib import Path
 
 import xlsxwriter
@@ -42,12 +43,12 @@ def write(path, count):
     if path.suffix == ".xlsx":
         with xlsxwriter.Workbook(path, {"constant_memory": True, "strings_to_urls": False}) as book:
             sheet = book.add_worksheet()
-            for number, row in enumerate((HEADER, *rows(count))):
+            for number, row in enumerate(chain([HEADER], rows(count))):
                 sheet.write_row(number, 0, row)
         return
     with path.open("w", newline="", encoding="utf-8") as file:
         if path.suffix == ".csv":
-            csv.writer(file).writerows((HEADER, *rows(count)))
+            csv.writer(file).writerows(chain([HEADER], rows(count)))
         elif path.suffix == ".jsonl":
             for row in rows(count):
                 job = dict(zip(HEADER, row, strict=True)) | {"image_urls": [row[2]]}

@@ -140,11 +140,18 @@ def tables(text: str, delimiter: str | None) -> Iterator[Table]:
         text = text[declared.end() :]
     for one in [delimiter] if delimiter else [declared[1]] if declared else ",;\t|":
         try:
-            rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=one) if "".join(row).strip()]
+            found = csv.reader(io.StringIO(text, newline=""), delimiter=one)
+            rows = [list(map(shown, row)) for row in found if "".join(row).strip()]
         except csv.Error:
             continue
         if rows and all(len(row) == len(rows[0]) for row in rows):
             yield Table(rows[0], rows[1:])
+
+
+def shown(cell: str) -> str:
+    """What a spreadsheet shows of `="00123"`, by which exports keep a number a text."""
+    is_kept = cell.startswith('="') and cell.endswith('"') and len(cell) > 2 and '"' not in cell[2:-1].replace('""', "")
+    return cell[2:-1].replace('""', '"') if is_kept else cell
 
 
 def flat(found: Table, defaults: Mapping[str, Any] | None = None) -> list[Expected] | None:
