@@ -8,21 +8,34 @@ job were there at once. A look is a question whether a request is finished; a ca
 
 from __future__ import annotations
 
+import argparse
+import asyncio
 import heapq
+import io
+import json
 import math
 import random
+import sqlite3
 import sys
-import time
+import tempfile
 from collections import deque
-from dataclasses import dataclass, field, replace
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
+
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from support.tables import table
 
+import runner
 from runner.model import RemoteState, RemoteStatus
 from runner.rules import pacing, polling
 from runner.rules.pacing import Brake, Go
+from runner.simulator import Simulator, SimulatorSettings
+from runner.simulator import files as simulator_files
 
 JOBS = 2000
 CAP = 64
@@ -50,7 +63,8 @@ def drift(dice, share):
 
 def fixed(gap_s):
     """What it is compared with: a look every so often."""
-    return polling.Polling(first_s=gap_s, blind_s=gap_s, blind_step=0.0, tail_s=1e9), False
+    gaps = dict.fromkeys(("first_s", "blind_s", "longest_first_s", "shortest_s", "tail_s"), gap_s)
+    return polling.Polling(**gaps, **dict.fromkeys(("blind_step", "step", "loose_step", "late_step", "tail_step"), 0.0))
 
 
 @dataclass(eq=False)
@@ -73,14 +87,12 @@ class Night:
     """One batch in simulated time."""
 
     durations: list
-    slots: int
+    slots: float
     """The service's own parallelism; what is more waits in its queue."""
     paced: pacing.Pacing
-    settings: polling.Polling = field(default_factory=polling.Polling)
-    learns: bool = True
+    settings: polling.Polling
     refuses_above: float = math.inf
     """Requests in flight with which the service answers 429."""
-    paces: tuple = (polling.UNKNOWN, polling.UNKNOWN)
     seed: int = 1
 
     def run(self):
@@ -93,7 +105,7 @@ class Night:
         self.submitting = self.taken = 0
         self.is_crowded = False
         self.is_asleep_until = 0.0
-        self.pace = self.paces[0]
+        self.pace = polling.UNKNOWN
         self.submit_all()
         while self.events:
             self.now, _, act, arguments = heapq.heappop(self.events)
@@ -133,7 +145,7 @@ class Night:
     def sight(self):
         return polling.Sight(
             polling=self.settings,
-            pace=self.pace if self.learns else polling.UNKNOWN,
+            pace=self.pace,
             is_ahead=not self.paced.is_strict,
             is_crowded=self.is_crowded,
             is_tail=not self.todo,
@@ -233,36 +245,114 @@ def ideal_s(durations, slots):
     return max(free)
 
 
-def night(kind, how, *, jobs=JOBS, cap=CAP, slots=None, seed=1, **more):
-    """Play one batch; ratio, looks, calls, peak ÷ cap."""
-    dice = random.Random(f"durations {seed}")
-    durations = [kind(dice, n / jobs) for n in range(jobs)]
-    settings, learns = polling.Polling(), True
-    if how == "strict":
-        paced = pacing.strict(cap)
-    elif how == "ahead":
-        paced = pacing.Pacing(ceiling=cap, cap=cap, is_strict=False)
-    elif how == "found":
-        paced = pacing.searching(cap)
-    else:
-        (settings, learns), paced = how, pacing.strict(cap)
-    played = Night(durations, slots or 10**9, paced, settings, learns, seed=seed, **more).run()
-    best = ideal_s(durations, min(slots or cap, cap, int(more.get("refuses_above", 10**9))))
-    return played.now / best, played.looks / jobs, played.calls / jobs, played.peak / cap, played
+def play(kind, paced, *, jobs, settings=None, slots=None, seeds=3, **more):
+    """Some batches of one sort; the means of ÷ ideal, looks and calls a job, peak ÷ cap, and 429s a job."""
+    rows = []
+    for seed in range(seeds):
+        dice = random.Random(f"durations {seed}")
+        durations = [kind(dice, n / jobs) for n in range(jobs)]
+        room = min(slots or math.inf, more.get("refuses_above", math.inf))
+        night = Night(durations, slots or math.inf, paced, settings or polling.Polling(), seed=seed, **more)
+        night.run()
+        best = ideal_s(durations, min(room, paced.ceiling))
+        counts = (night.looks / jobs, night.calls / jobs, night.peak / paced.ceiling, night.refusals / jobs)
+        rows.append((night.now / best, *counts))
+    return tuple(fmean(column) for column in zip(*rows, strict=True))
+
+
+def ahead(cap):
+    """Lookahead at a cap that is found already."""
+    return replace(pacing.searching(cap), cap=cap, is_searching=False)
+
+
+def simulated(jobs, seeds):
+    """All of the table, with the rules that the scheduler asks."""
+    strict, found = pacing.strict(CAP), pacing.searching(CAP)
+    free, queue = f"{CAP} slots free", f"queues, {CAP // 4} run"
+    kinds = {"lognormal": lognormal, "bimodal": bimodal, "drift": drift}
+    cases = [
+        *((f"a look every {gap:g} s", "lognormal", free, strict, {"settings": fixed(gap)}) for gap in (0.5, 2.0, 5.0)),
+        *((f"--concurrency {CAP}", kind, free, strict, {}) for kind in kinds),
+        *((f"--concurrency {CAP}", kind, queue, strict, {"slots": CAP // 4}) for kind in kinds),
+        *((f"lookahead at {CAP}", kind, free, ahead(CAP), {}) for kind in kinds),
+        *((f"found, from 8 to {CAP}", "lognormal", f"queues, {n} run", found, {"slots": n}) for n in (4, 16, 48)),
+        (f"found, from 8 to {CAP}", "lognormal", free, found, {}),
+        *((f"found, from 8 to {CAP}", "lognormal", f"429 above {n}", found, {"refuses_above": n}) for n in (10, 40)),
+    ]
+    rows = [
+        (who, kind, service, *play(kinds[kind], paced, jobs=jobs, seeds=seeds, **more))
+        for who, kind, service, paced, more in cases
+    ]
+    columns = ["policy", "durations", "service", "÷ ideal", "looks", "calls", "peak ÷ cap", "429s"]
+    table(
+        f"simulated: {jobs:,} jobs, median {MEDIAN_S:g} s, {ROUND_TRIP_S * 1000:.0f} ms there and back", columns, rows
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------ over HTTP
+
+
+async def over_http(jobs, latency_s, slots, concurrency):
+    """One batch by the whole program against the real simulator; ÷ ideal, calls a job, and the peak in flight."""
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory)
+        image = "https://photos.example.com/mug-red.jpg"
+        lines = (json.dumps({"prompt": f"Take {n}.", "image_urls": [image]}) + "\n" for n in range(jobs))
+        (folder / "jobs.jsonl").write_text("".join(lines))
+        async with Simulator(SimulatorSettings(slots=slots, latency_s=latency_s)) as simulator:
+            given = {"base_url": simulator.api_base, "token": "play-money", "yes": True, "out": folder / "out"}
+            await runner.run(folder / "jobs.jsonl", concurrency=concurrency, **given)
+            book = simulator.book
+        with closing(sqlite3.connect(folder / "out" / "state.db")) as state:
+            [(noticed_at,)] = state.execute("SELECT max(finished_at) FROM attempts")
+    requests = list(book.requests.values())
+    best = ideal_s([request.finish_at - request.start_at for request in requests], min(slots, concurrency or slots))
+    return (noticed_at - requests[0].accepted_at) / best, book.polls / jobs, book.peak_in_flight
+
+
+@contextmanager
+def tiny_pictures():
+    """The simulator's edits are real work, which is not what is measured here."""
+    edit, file = simulator_files.edit, io.BytesIO()
+    Image.effect_noise((64, 64), 90).save(file, "PNG")
+    simulator_files.edit = lambda inputs, variant, seed: file.getvalue()
+    try:
+        yield
+    finally:
+        simulator_files.edit = edit
+
+
+def real(jobs, latency_s):
+    """A few batches over HTTP."""
+    cases = [
+        (16, 64, "64 slots free"),
+        (16, 4, "queues, 4 run"),
+        (None, 16, "queues, 16 run"),
+        (None, 64, "64 slots free"),
+    ]
+    with tiny_pictures():
+        rows = [
+            (_policy(given), service, *asyncio.run(over_http(jobs, latency_s, slots, given)))
+            for given, slots, service in cases
+        ]
+    title = f"over HTTP, the whole program: {jobs:,} jobs, median {latency_s:g} s"
+    table(title, ["policy", "service", "÷ ideal", "calls", "peak in flight"], rows)
+
+
+def _policy(concurrency):
+    return f"--concurrency {concurrency}" if concurrency else "found, from 8"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=JOBS)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--http-jobs", type=int, default=160)
+    parser.add_argument("--http-latency", type=float, default=4.0)
+    arguments = parser.parse_args()
+    simulated(arguments.jobs, arguments.seeds)
+    real(arguments.http_jobs, arguments.http_latency)
 
 
 if __name__ == "__main__":
-    t = time.perf_counter()
-    for name, kind in (("lognormal", lognormal), ("bimodal", bimodal), ("drift", drift)):
-        for how in ("strict", "ahead"):
-            print(name, how, *(round(x, 3) for x in night(kind, how)[:4]))
-        print(name, "queue", *(round(x, 3) for x in night(kind, "strict", slots=CAP // 4)[:4]))
-        print(name, "queue ahead", *(round(x, 3) for x in night(kind, "ahead", slots=CAP // 4)[:4]))
-    print("fixed 2", *(round(x, 3) for x in night(lognormal, fixed(2.0))[:4]))
-    for slots in (4, 8, 16, 32, None):
-        r = night(lognormal, "found", slots=slots)
-        print("found", slots, *(round(x, 3) for x in r[:4]), r[4].paced.cap)
-    for above in (4, 10, 20, 40):
-        r = night(lognormal, "found", refuses_above=above)
-        print("refuses above", above, *(round(x, 3) for x in r[:4]), r[4].paced.cap, r[4].refusals)
-    print(time.perf_counter() - t)
+    main()
