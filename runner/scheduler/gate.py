@@ -162,7 +162,7 @@ class SubmitGate:
     @property
     def in_flight(self) -> int:
         """Requests accepted and not finished, and those being submitted."""
-        return len(self._occupied) + sum(job_id not in self._occupied for job_id in self._claims)
+        return len(self._occupied | self._claims.keys())
 
     def _verdict(self) -> Go | NotBefore | pacing.Full:
         return may_submit(

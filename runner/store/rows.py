@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final, TypeVar
 
 from runner.errors import StateMismatch
@@ -193,10 +194,20 @@ def _artifact_of(item: list[Any]) -> Artifact:
 
 
 def _event_data(event: Event) -> str:
-    data = dataclasses.asdict(event)
-    del data["at"]
-    return _json(data)
+    return _json({name: getattr(event, name) for name in _names(type(event)) if name != "at"})
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dict)
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind))
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """What JSON has no word for: a value of ours within an event, a mapping that cannot be changed."""
+    if dataclasses.is_dataclass(value):
+        return {name: getattr(value, name) for name in _names(type(value))}
+    return dict(value)
+
+
+_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
+"""One encoder for all: `json.dumps` makes a new one each time."""
