@@ -6,7 +6,6 @@ import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from functools import cache
 from typing import Any, Final, TypeVar
 
 from runner.errors import StateMismatch
@@ -194,18 +193,13 @@ def _artifact_of(item: list[Any]) -> Artifact:
 
 
 def _event_data(event: Event) -> str:
-    return _json({name: getattr(event, name) for name in _names(type(event)) if name != "at"})
-
-
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+    return _json({field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.name != "at"})
 
 
 def _plain(value: Any) -> dict[str, Any]:
     """What JSON has no word for: a value of ours within an event, a mapping that cannot be changed."""
     if dataclasses.is_dataclass(value):
-        return {name: getattr(value, name) for name in _names(type(value))}
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     return dict(value)
 
 
