@@ -99,6 +99,7 @@ class Downloader:
             connector=aiohttp.TCPConnector(limit=0, socket_factory=socket_factory(self._policy)),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_s, sock_read=patience.silence_s),
             cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=PIECE,
             auto_decompress=False,  # a bomb is measured as it arrives
             headers={"Accept-Encoding": "identity"},
         )
@@ -184,11 +185,10 @@ class Downloader:
         seen, since = 0, time.monotonic()
         patience = self._patience
         async for piece in response.content.iter_chunked(PIECE):
-            body.size += len(piece)
+            body.take(piece)
             if body.size > spec.max_bytes:
                 raise _too_large(spec)
-            body.held += piece
-            if len(body.held) >= PIECE:
+            if body.size - body.written >= PIECE:
                 await body.write((self._directory / spec.stem).parent, self._run_id)
             if (now := time.monotonic()) - since > patience.window_s:
                 if body.size - seen < patience.least_bytes:
@@ -202,7 +202,7 @@ class Downloader:
         body.is_handed_over = True
         part = body.part or new_part((self._directory / spec.stem).parent, self._run_id)
         try:
-            append(part, body.held)
+            append(part, b"".join(body.held))
             return self._settle(spec, part, body.size)
         except BaseException:
             part.unlink(missing_ok=True)
@@ -234,12 +234,18 @@ class _Body:
 
     def __init__(self) -> None:
         self.size = 0
-        self.held = bytearray()
+        self.written = 0
+        self.held: list[bytes] = []
         """What is in no file yet: at most a mebibyte and a piece."""
         self.part: Path | None = None
         self.is_handed_over = False
         """Whether another thread sees to the part file from here on."""
         self._file: AsyncFileIO | None = None
+
+    def take(self, piece: bytes) -> None:
+        """Hold a piece more."""
+        self.held.append(piece)
+        self.size += len(piece)
 
     async def write(self, folder: Path, run_id: str) -> None:
         """What is held, into the part file."""
@@ -247,10 +253,10 @@ class _Body:
             self.part = new_part(folder, run_id)
             # Not "w": after a cancel it is not made anew.
             self._file = await aiofiles.open(self.part, "r+b", buffering=0)
-        rest = memoryview(self.held)
+        rest = memoryview(b"".join(self.held))
         while rest:  # a disk that is almost full takes a part, and refuses the next
             rest = rest[await self._file.write(rest) :]
-        self.held = bytearray()
+        self.held, self.written = [], self.size
 
     async def aclose(self) -> None:
         """Close the part file, and remove it unless somebody else has it."""

@@ -34,7 +34,7 @@ def new_part(folder: Path, run_id: str) -> Path:
     return path
 
 
-def append(part: Path, rest: bytes | bytearray) -> None:
+def append(part: Path, rest: bytes) -> None:
     """Put the rest at the end of a part file; one that is gone is not made anew."""
     with part.open("r+b") as file:
         file.seek(0, os.SEEK_END)
