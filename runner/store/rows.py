@@ -150,7 +150,8 @@ def _progress_values(job: Job) -> tuple[Any, ...]:
     remote = (job.remote.state, job.remote.raw, job.remote.queue_position) if job.remote else (None, None, None)
     times = (job.ready_at, job.tries, job.polls, job.polled_at, job.missing_since)
     flags = (int(job.is_stale), int(job.is_left), job.finished_at, job.shared_from, job.shared_request)
-    return job.state, *remote, _json(job.outputs), *_failure_values(job.failure), *times, *flags
+    outputs = _json(job.outputs) if job.outputs else "[]"
+    return job.state, *remote, outputs, *_failure_values(job.failure), *times, *flags
 
 
 def _attempt_values(attempt: Attempt) -> tuple[Any, ...]:
