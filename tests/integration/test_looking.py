@@ -25,7 +25,7 @@ from runner.rules.polling import Polling
 from runner.scheduler.looking import Looking
 from runner.simulator import server
 from runner.simulator.book import Book
-from runner.store.store import Reader, Store
+from runner.store.store import Reader
 
 
 @pytest.fixture
@@ -215,19 +215,3 @@ def test_models_are_learnt_apart():
     assert looks.sight(job).pace.median_s < 11
     assert looks.sight(video).pace.median_s > 250
     assert looks.sight(replace(job, spec=replace(job.spec, model="new"))).pace.median_s == 0.0
-
-
-def test_a_result_that_is_read_again_teaches_nothing(tmp_path):
-    """For fresh URLs, long after the end."""
-    with Store(tmp_path) as store:
-        assert store.noticed() == []
-        store.put_specs([replace(submitted().spec)])
-        job = store.job("mug")
-        for event in (
-            SubmitIntended(at=1.0, payload_sha256="p", reserved=None),
-            SubmitAccepted(at=2.0, request_id="r-1", look_at=3.0),
-            ResultRead(at=9.5, outputs=("u",), cost=None),
-            ResultRead(at=700.0, outputs=("u",), cost=None),
-        ):
-            job = store.record_now(job, event)
-        assert store.noticed() == [("m", 7.5)]
