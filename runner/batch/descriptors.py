@@ -7,7 +7,9 @@ import resource
 from dataclasses import replace
 from typing import Final
 
-from runner.batch.options import Options
+from runner.batch.options import MOST_IN_FLIGHT, Options
+from runner.rules.pacing import MODEST
+from runner.rules.polling import MOST_AHEAD
 
 OWN: Final = 24
 """Files, pipes and log of the run itself, with some to spare."""
@@ -16,11 +18,15 @@ EACH: Final = 2
 
 
 def fit(options: Options, limit: int) -> Options:
-    """The options with as much concurrency as `limit` open files allow, and at least 1; they are settled."""
+    """The options with as much concurrency as `limit` open files allow, and at least 1; they are settled.
+
+    Where a search for the service's parallelism might go too far, there is none.
+    """
     most = max(1, (limit - OWN) // (2 * EACH))
+    can_search = most >= MOST_IN_FLIGHT * (1 + MOST_AHEAD)
     return replace(
         options,
-        concurrency=min(options.concurrency or 1, most),
+        concurrency=None if options.concurrency is None and can_search else min(options.concurrency or MODEST, most),
         download_concurrency=min(options.download_concurrency or 1, most),
     )
 

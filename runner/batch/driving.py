@@ -34,7 +34,8 @@ async def scheduling(
 ) -> AsyncIterator[Scheduler]:
     """A scheduler, ready to run; `options` are settled. Its downloads end with the context."""
     settings = Settings(
-        max_in_flight=options.concurrency or 1,
+        max_in_flight=options.ceiling,
+        is_strict=options.concurrency is not None,
         policies=Policies(job_deadline_s=seconds(options.job_timeout) or 1800.0),
         drain_s=20.0 if options.on_interrupt == "drain" else 0.0,
     )
@@ -52,6 +53,7 @@ async def scheduling(
             settings=settings,
             on_change=on_change,
             on_crash=on_crash,
+            noticed=store.noticed(),
         )
 
 

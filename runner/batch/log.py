@@ -16,6 +16,10 @@ from runner.store.traces import LOG
 _OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, default=str)
+"""One for all: `json.dumps` makes a new one each time."""
+
+
 class JsonLines(logging.Formatter):
     """One line a record: time, level, event, and the fields given as `extra`."""
 
@@ -29,7 +33,7 @@ class JsonLines(logging.Formatter):
         line |= {key: value for key, value in record.__dict__.items() if key not in _OWN}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _ENCODER.encode(line)
 
 
 class _Log(logging.FileHandler):

@@ -25,7 +25,7 @@ class Options:
     out: Path | None = None
     """The run directory; default `runs/<manifest name>`."""
     concurrency: int | None = None
-    """Most requests in flight at once."""
+    """Most requests in flight at once; `None`: as many as the service has room for, up to `MOST_IN_FLIGHT`."""
     yes: bool = False
     """Consent to spend without being asked."""
     max_cost_usd: str | float | None = None
@@ -67,6 +67,11 @@ class Options:
     """For the Python API only; the command line never takes it as an argument."""
 
     @property
+    def ceiling(self) -> int:
+        """Never more requests in flight than this; some more, where the user set no limit, that are finished by now."""
+        return self.concurrency or MOST_IN_FLIGHT
+
+    @property
     def max_cost(self) -> Money | None:
         """`max_cost_usd` as money; raises `UsageProblem`."""
         if self.max_cost_usd is None:
@@ -76,8 +81,9 @@ class Options:
         return money(str(self.max_cost_usd).strip().lstrip("$"))
 
 
+MOST_IN_FLIGHT: Final = 64
+"""How far the search for the service's parallelism goes; who knows of more says so with `--concurrency`."""
 DEFAULTS: Final = {
-    "concurrency": 8,
     "download_concurrency": 8,
     "job_timeout": "30m",
     "on_interrupt": "drain",

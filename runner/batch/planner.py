@@ -32,6 +32,7 @@ from runner.errors import (
 from runner.manifest import Manifest
 from runner.media import HostPolicy, is_whole
 from runner.model import Job, JobSpec, JobState, Money, Price
+from runner.rules.pacing import MODEST
 from runner.rules.planning import (
     RETRY_WORDS,
     Change,
@@ -303,4 +304,4 @@ async def plan(manifest_path: Path | str, options: Options | None = None, **choi
     manifest = with_live_rules(manifest, cards, options)
     prices = {model: card.price for model, card in cards.items()}
     made = make_plan(manifest, directory_of(manifest, options), options, prices)
-    return replace(made, forecast=forecast(made.directory, made.submits, options.concurrency or 1, balance))
+    return replace(made, forecast=forecast(made.directory, made.submits, options.concurrency or MODEST, balance))

@@ -37,6 +37,7 @@ from runner.manifest import render
 from runner.media import sync_folder
 from runner.model import FailureKind, Job, JobState, counted, in_usd
 from runner.progress import Progress
+from runner.rules.pacing import MODEST
 from runner.store.lock import RunLock
 from runner.store.mounts import refuse_network_mount
 from runner.store.store import Reader, Store, check_binding, check_used, has_state
@@ -71,7 +72,7 @@ async def run(
     wanted = settled(options, manifest.run)
     options = fit(wanted, open_files_limit())
     if options.concurrency != wanted.concurrency:
-        control.note(f"at most {counted(options.concurrency or 1, 'request')} in flight: see `ulimit -n`")
+        control.note(f"at most {counted(options.concurrency or MODEST, 'request')} in flight: see `ulimit -n`")
     token = token_of(options)
     directory = directory_of(manifest, options)
     refuse_network_mount(directory)
@@ -86,10 +87,9 @@ async def run(
             control.note(render(manifest.warnings))
         plan = make_plan(manifest, directory, options, {model: card.price for model, card in cards.items()})
         if confirm is not None and plan.submits:
-            plan = replace(
-                plan,
-                forecast=forecast(directory, plan.submits, options.concurrency or 1, await balance_of(service.api)),
-            )
+            at_once = options.concurrency or MODEST
+            seen = forecast(directory, plan.submits, at_once, await balance_of(service.api))
+            plan = replace(plan, forecast=seen)
         if plan.kept and not options.rerun_changed:
             entries = "1 entry" if plan.kept == 1 else f"{plan.kept:,} entries"
             control.note(f"{entries} changed, kept as sent before: --rerun-changed pays for what the manifest says now")

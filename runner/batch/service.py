@@ -14,6 +14,7 @@ from runner.api.token import Token
 from runner.batch.options import Options, api_base, hosts_of, token_for, wallet_base
 from runner.media import HostPolicy
 from runner.model import LOCAL, Job
+from runner.rules.pacing import MODEST
 from runner.store.store import Binding
 
 SIMULATOR: Final = "simulator"
@@ -32,7 +33,7 @@ class Service:
 @asynccontextmanager
 async def connect(options: Options, token: Token, directory: Path) -> AsyncIterator[Service]:
     """Open the client; for `--simulate` start a simulator on a free loopback port first."""
-    concurrency = options.concurrency or 1
+    concurrency = options.ceiling
     if not options.simulate:
         base = api_base(options)
         async with RunComfy(base, token, max_in_flight=concurrency, wallet=wallet_base()) as api:
@@ -41,7 +42,7 @@ async def connect(options: Options, token: Token, directory: Path) -> AsyncItera
         return
     from runner.simulator import Simulator, SimulatorSettings
 
-    settings = SimulatorSettings(journal=directory / "simulator.jsonl", slots=concurrency)
+    settings = SimulatorSettings(journal=directory / "simulator.jsonl", slots=options.concurrency or MODEST)
     async with Simulator(settings) as simulator, RunComfy(simulator.api_base, token, max_in_flight=concurrency) as api:
         binding = Binding(api_base=SIMULATOR, account=token.fingerprint, is_simulated=True)
         yield Service(api=api, binding=binding, hosts=hosts_of(options))

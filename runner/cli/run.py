@@ -37,7 +37,12 @@ ASK_ABOVE_MICRO_USD = 5_000_000
 @click.command(short_help="Run a manifest; the same command again goes on.")
 @MANIFEST
 @choosing
-@click.option("--concurrency", type=int, metavar="N", help="Most requests in flight at once [8].")
+@click.option(
+    "--concurrency",
+    type=int,
+    metavar="N",
+    help="Most requests in flight at once; else as many as the service has room for, 64 at most.",
+)
 @click.option("--yes", is_flag=True, help="Spend without asking.")
 @click.option("--max-cost", "max_cost_usd", metavar="USD", help="Never spend more than this in the run directory.")
 @click.option("--until", metavar="HH:MM", help="Submit nothing after this time of day.")

@@ -14,10 +14,11 @@ from urllib.parse import urljoin
 
 import aiofiles
 import aiohttp
+from aiofiles.threadpool.binary import AsyncFileIO
 from yarl import URL
 
 from runner.errors import StorageFailed
-from runner.media.files import PASSING, PIECE, digest_and_sync, new_part, settle, storage_failed
+from runner.media.files import PASSING, PIECE, append, digest_and_sync, new_part, settle, storage_failed
 from runner.media.guard import AddressRefused, HostPolicy, is_address_refusal, socket_factory
 from runner.media.sniff import EXTENSIONS, Broken, Found, inspect
 from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, shown, without_query
@@ -98,6 +99,7 @@ class Downloader:
             connector=aiohttp.TCPConnector(limit=0, socket_factory=socket_factory(self._policy)),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=patience.connect_s, sock_read=patience.silence_s),
             cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=PIECE,
             auto_decompress=False,  # a bomb is measured as it arrives
             headers={"Accept-Encoding": "identity"},
         )
@@ -128,28 +130,25 @@ class Downloader:
 
     async def _fetch(self, spec: FetchSpec) -> Artifact:
         self.check_place()
-        final = self._directory / spec.stem
-        part: Path | None = None
+        body = _Body()
         try:
-            part = new_part(final.parent, self._run_id)
-            size = await self._stream(spec, part)
-            return await asyncio.get_running_loop().run_in_executor(self._decoders, self._finish, spec, part, size)
+            await self._stream(spec, body)
+            return await asyncio.get_running_loop().run_in_executor(self._decoders, self._finish, spec, body)
         except OSError as error:
             if error.errno in PASSING:
                 message = f"{shown(spec.url)}: {error.strerror} on this machine"
                 raise _Failed(FailureKind.TRANSIENT, "short_of", message) from error
-            raise storage_failed(final.parent, error) from error
+            raise storage_failed((self._directory / spec.stem).parent, error) from error
         finally:
-            if part is not None:
-                part.unlink(missing_ok=True)
+            await body.aclose()
 
-    async def _stream(self, spec: FetchSpec, part: Path) -> int:
-        """The body into the part file; its size."""
+    async def _stream(self, spec: FetchSpec, body: _Body) -> None:
+        """The answer into the body: what it holds, and from a mebibyte on a part file."""
         try:
             response = await self._open(spec.url)
             try:
                 _check_answer(response, spec)
-                return await self._copy(response, spec, part)
+                await self._copy(response, spec, body)
             finally:
                 response.close()
         except AddressRefused as error:
@@ -182,27 +181,35 @@ class Downloader:
         message = f"{shown(url)}: more than {MOST_REDIRECTS} redirects"
         raise _Failed(FailureKind.OUTPUT, "redirect_refused", message)
 
-    async def _copy(self, response: aiohttp.ClientResponse, spec: FetchSpec, part: Path) -> int:
-        size, seen, since = 0, 0, time.monotonic()
+    async def _copy(self, response: aiohttp.ClientResponse, spec: FetchSpec, body: _Body) -> None:
+        seen, since = 0, time.monotonic()
         patience = self._patience
-        async with aiofiles.open(part, "r+b", buffering=0) as file:  # not "w": after a cancel it is not made anew
-            async for piece in response.content.iter_chunked(PIECE):
-                size += len(piece)
-                if size > spec.max_bytes:
-                    raise _too_large(spec)
-                rest = memoryview(piece)
-                while rest:  # a disk that is almost full takes a part, and refuses the next
-                    rest = rest[await file.write(rest) :]
-                if (now := time.monotonic()) - since > patience.window_s:
-                    if size - seen < patience.least_bytes:
-                        raise _Failed(FailureKind.TRANSIENT, "too_slow", f"{shown(spec.url)} only drips")
-                    seen, since = size, now
-        if response.content_length is not None and size != response.content_length:
+        async for piece in response.content.iter_chunked(PIECE):
+            body.take(piece)
+            if body.size > spec.max_bytes:
+                raise _too_large(spec)
+            if body.size - body.written >= PIECE:
+                await body.write((self._directory / spec.stem).parent, self._run_id)
+            if (now := time.monotonic()) - since > patience.window_s:
+                if body.size - seen < patience.least_bytes:
+                    raise _Failed(FailureKind.TRANSIENT, "too_slow", f"{shown(spec.url)} only drips")
+                seen, since = body.size, now
+        if response.content_length is not None and body.size != response.content_length:
             raise _Failed(FailureKind.OUTPUT, "truncated", f"{shown(spec.url)} ended too early")
-        return size
 
-    def _finish(self, spec: FetchSpec, part: Path, size: int) -> Artifact:
-        """Decode, hash, sync, rename; in a decoder thread."""
+    def _finish(self, spec: FetchSpec, body: _Body) -> Artifact:
+        """Write the rest and settle it; in a decoder thread, which leaves no part file behind."""
+        body.is_handed_over = True
+        part = body.part or new_part((self._directory / spec.stem).parent, self._run_id)
+        try:
+            append(part, b"".join(body.held))
+            return self._settle(spec, part, body.size)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+    def _settle(self, spec: FetchSpec, part: Path, size: int) -> Artifact:
+        """Decode, hash, sync, rename."""
         match inspect(part):
             case Broken(code=code, message=message, is_final=is_final):
                 raise _Failed(FailureKind.OUTPUT, code, f"{shown(spec.url)}: {message}", again=not is_final)
@@ -220,6 +227,43 @@ class Downloader:
                     source_url=without_query(spec.url),
                     index=spec.index,
                 )
+
+
+class _Body:
+    """What has come of an output. A small one is held, and written in one go by whoever decodes it."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.written = 0
+        self.held: list[bytes] = []
+        """What is in no file yet: at most a mebibyte and a piece."""
+        self.part: Path | None = None
+        self.is_handed_over = False
+        """Whether another thread sees to the part file from here on."""
+        self._file: AsyncFileIO | None = None
+
+    def take(self, piece: bytes) -> None:
+        """Hold a piece more."""
+        self.held.append(piece)
+        self.size += len(piece)
+
+    async def write(self, folder: Path, run_id: str) -> None:
+        """What is held, into the part file."""
+        if self._file is None:
+            self.part = new_part(folder, run_id)
+            # Not "w": after a cancel it is not made anew.
+            self._file = await aiofiles.open(self.part, "r+b", buffering=0)
+        rest = memoryview(b"".join(self.held))
+        while rest:  # a disk that is almost full takes a part, and refuses the next
+            rest = rest[await self._file.write(rest) :]
+        self.held, self.written = [], self.size
+
+    async def aclose(self) -> None:
+        """Close the part file, and remove it unless somebody else has it."""
+        if self._file is not None:
+            await self._file.close()
+        if self.part is not None and not self.is_handed_over:
+            self.part.unlink(missing_ok=True)
 
 
 def _check_answer(response: aiohttp.ClientResponse, spec: FetchSpec) -> None:

@@ -25,9 +25,20 @@ PIECE: Final = 1 << 20
 def new_part(folder: Path, run_id: str) -> Path:
     """An empty part file under a name that nobody can have planted: made, not opened."""
     path = folder / f"{PART}{run_id}-{secrets.token_hex(8)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        os.close(os.open(path, flags, 0o600))
+    except FileNotFoundError:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, flags, 0o600))
     return path
+
+
+def append(part: Path, rest: bytes) -> None:
+    """Put the rest at the end of a part file; one that is gone is not made anew."""
+    with part.open("r+b") as file:
+        file.seek(0, os.SEEK_END)
+        file.write(rest)
 
 
 def settle(part: Path, final: Path) -> None:

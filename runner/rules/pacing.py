@@ -2,9 +2,11 @@
 
 Three things hold a POST back, and each is a value here:
 
-- the *cap*: requests accepted and not finished. A 429 halves it, once per window however many arrive together;
-  successes grow it back by one per `cap` of them, up to the ceiling that the user set (additive increase,
-  multiplicative decrease). `Retry-After` closes the gate for every job, not only for the one that was told.
+- the *cap*: requests accepted and not finished. Where the user sets no ceiling, it looks for the service's own
+  parallelism: it starts modestly and grows by one with each good end, until the service's queue shows that more would
+  only wait, or a 429 that it is too much; from then on by one a round. The second 429 within a window halves it, once
+  a window however many arrive together, and what was good before is soon reached again; `Retry-After` of the first
+  already closes the gate for every job, not only for the one that was told.
 - the *brake*: POSTs whose outcome is unknown cost money for nothing, so after three in a row (or too many in ten
   minutes) no more are sent; the same for a service that cannot be reached. Free probes look whether it is back; two
   good ones in a row let one POST through (half-open), and its good answer releases the brake. Reads may work where
@@ -26,10 +28,18 @@ class Pacing:
     """The cap on requests in flight."""
 
     ceiling: int
-    """`--concurrency`: never more than this."""
+    """Never more than this: `--concurrency`, or what one machine and good manners allow."""
     cap: int
+    is_strict: bool = True
+    """The user set the ceiling: no lookahead beyond the cap either."""
+    is_searching: bool = False
+    """Nothing has shown yet that the cap is enough: it grows by one for each good end."""
+    knee: int = 0
+    """The cap that was too much; 0 where none was, or where even less was too much."""
     successes: int = 0
-    """Accepted POSTs since the cap last changed."""
+    """Good ends since the cap last changed."""
+    signalled_until: float = 0.0
+    """Until then a further 429 is no accident: it cuts."""
     window_until: float = 0.0
     """Until then further 429s belong to the cut that was made already."""
     closed_until: float = 0.0
@@ -37,29 +47,56 @@ class Pacing:
 
 
 WINDOW_S: Final = 10.0
+MODEST: Final = 8
+"""The cap that a search starts from."""
+NEAR: Final = 0.9
+"""The share of the knee that is good enough to go back to at once."""
 
 
-def pacing(ceiling: int) -> Pacing:
-    """A fresh pacing, fully open."""
+def strict(ceiling: int) -> Pacing:
+    """The pacing for a ceiling that the user set: open to it at once."""
     return Pacing(ceiling=ceiling, cap=ceiling)
 
 
+def searching(ceiling: int) -> Pacing:
+    """The pacing that looks for the service's parallelism."""
+    return Pacing(ceiling=ceiling, cap=min(MODEST, ceiling), is_strict=False, is_searching=True)
+
+
 def throttled(pacing: Pacing, now: float, until: float) -> Pacing:
-    """After a 429: half the cap, at most once a window, and nobody submits before `until`."""
-    closed_until = max(pacing.closed_until, until)
+    """After a 429: nobody submits before `until`; the second within a window cuts the cap, at most once a window."""
+    pacing = replace(pacing, closed_until=max(pacing.closed_until, until))
     if now < pacing.window_until:
-        return replace(pacing, closed_until=closed_until)
-    window_until = max(now + WINDOW_S, closed_until)
+        return pacing
+    if now < pacing.signalled_until:
+        return cut(pacing, now)
+    return replace(pacing, is_searching=False, signalled_until=max(now, pacing.closed_until) + WINDOW_S)
+
+
+def cut(pacing: Pacing, now: float) -> Pacing:
+    """Half the cap; what arrives until a window after the gate opens again was sent before."""
     return replace(
-        pacing, cap=max(1, pacing.cap // 2), successes=0, window_until=window_until, closed_until=closed_until
+        pacing,
+        cap=max(1, pacing.cap // 2),
+        is_searching=False,
+        knee=pacing.cap if pacing.cap >= NEAR * pacing.knee else 0,
+        successes=0,
+        signalled_until=0.0,
+        window_until=max(now, pacing.closed_until) + WINDOW_S,
     )
 
 
-def accepted(pacing: Pacing) -> Pacing:
-    """After an accepted POST: one more in flight for every `cap` of them."""
-    if pacing.cap >= pacing.ceiling:
+def finished(pacing: Pacing, *, in_flight: int, is_crowded: bool) -> Pacing:
+    """After a request's good end: perhaps one more in flight.
+
+    Not where the service's queue is long enough (`is_crowded`): more would only wait. Nor while the cap is not in use.
+    """
+    if is_crowded:
+        return replace(pacing, is_searching=False) if pacing.is_searching else pacing
+    if pacing.cap >= pacing.ceiling or in_flight < pacing.cap // 2:
         return pacing
-    if pacing.successes + 1 < pacing.cap:
+    is_quick = pacing.is_searching or pacing.cap < int(NEAR * pacing.knee)
+    if not is_quick and pacing.successes + 1 < pacing.cap:
         return replace(pacing, successes=pacing.successes + 1)
     return replace(pacing, cap=pacing.cap + 1, successes=0)
 
@@ -181,13 +218,17 @@ class Full:
     """Ask again when something changes: a request finishes, a probe comes back."""
 
 
-def may_submit(pacing: Pacing, brake: Brake, *, in_flight: int, submitting: int, now: float) -> Go | NotBefore | Full:
+def may_submit(
+    pacing: Pacing, brake: Brake, *, in_flight: int, submitting: int, ahead: int = 0, now: float
+) -> Go | NotBefore | Full:
     """Whether one more paid POST may leave.
 
-    `in_flight` counts every request that is accepted and not finished, this run's and earlier ones', and those being
-    submitted; `submitting` counts the latter alone. A half-open brake lets one through at a time.
+    `in_flight` counts every request that is accepted and not known to be finished, this run's and earlier ones', and
+    those being submitted; `submitting` counts the latter alone. `ahead` of them are finished by now, as far as one can
+    guess. A half-open brake lets one through at a time.
     """
-    if brake.state is BrakeState.ON or in_flight >= pacing.cap:
+    room = pacing.cap + (0 if pacing.is_strict else ahead)
+    if brake.state is BrakeState.ON or in_flight >= room:
         return Full()
     if brake.state is BrakeState.HALF_OPEN and submitting:
         return Full()

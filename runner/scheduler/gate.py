@@ -18,6 +18,7 @@ from runner.rules import pacing
 from runner.rules.budget import Budget, Refused, reserve, settle
 from runner.rules.pacing import Brake, BrakeState, Go, NotBefore, Pacing, may_submit
 from runner.scheduler.clock import Clock
+from runner.scheduler.looking import Looking
 
 log = logging.getLogger("runner")
 
@@ -38,13 +39,20 @@ class SubmitGate:
     """Lets paid POSTs through, one decision at a time. Belongs to one event loop."""
 
     def __init__(
-        self, clock: Clock, max_in_flight: int, budget: Budget, probe: Callable[[], Awaitable[bool]], settings: Outage
+        self,
+        clock: Clock,
+        paced: Pacing,
+        budget: Budget,
+        looking: Looking,
+        probe: Callable[[], Awaitable[bool]],
+        settings: Outage,
     ) -> None:
-        self.pacing: Pacing = pacing.pacing(max_in_flight)
+        self.pacing = paced
         self.brake = Brake()
         self.budget = budget
         self.hold: Hold | None = None
         self._clock = clock
+        self._looking = looking
         self._probe = probe
         self._settings = settings
         self._claims: dict[str, Money | None] = {}
@@ -99,6 +107,9 @@ class SubmitGate:
 
     def moved(self, before: Job | None, after: Job) -> None:
         """A job changed: its slot and its money with it. `before` is `None` for a job taken over from the state."""
+        if before is not None and (before.state, after.state) == (JobState.SUBMITTED, JobState.RESULT_KNOWN):
+            is_crowded = self._looking.is_crowded
+            self.pacing = pacing.finished(self.pacing, in_flight=self.in_flight, is_crowded=is_crowded)
         if occupies_slot(after):
             self._occupied.add(after.job_id)
         else:
@@ -117,13 +128,11 @@ class SubmitGate:
         self.brake = pacing.after_answer(self.brake)
         if kind is FailureKind.THROTTLED:
             self.pacing = pacing.throttled(self.pacing, self._clock.now(), retry_at)
-        elif kind is None:
-            self.pacing = pacing.accepted(self.pacing)
         self.notify()
 
     def doubted(self) -> None:
         """A POST's outcome is unknown."""
-        self._set_brake(pacing.after_doubt(self.brake, self._clock.now(), self.pacing.ceiling))
+        self._set_brake(pacing.after_doubt(self.brake, self._clock.now(), self.pacing.cap))
 
     def unsent(self) -> None:
         """A POST did not leave."""
@@ -131,7 +140,9 @@ class SubmitGate:
 
     def narrow(self) -> None:
         """This machine cannot have so many requests in flight."""
-        self.pacing = pacing.throttled(self.pacing, self._clock.now(), 0.0)
+        now = self._clock.now()
+        if now >= self.pacing.window_until:
+            self.pacing = pacing.cut(self.pacing, now)
         self.notify()
 
     def close(self, hold: Hold) -> None:
@@ -159,6 +170,7 @@ class SubmitGate:
             self.brake,
             in_flight=self.in_flight,
             submitting=len(self._claims),
+            ahead=self._looking.ahead(self.pacing.cap),
             now=self._clock.now(),
         )
 

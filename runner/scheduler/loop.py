@@ -37,7 +37,9 @@ from runner.model import (
     Poll,
     ReadResult,
     RemoteState,
+    RemoteStatus,
     Resumed,
+    StatusSeen,
     Submit,
     SubmitAccepted,
     SubmitHeld,
@@ -52,10 +54,13 @@ from runner.model import (
 from runner.rules.budget import Budget
 from runner.rules.lifecycle import Policies, advance, decide
 from runner.rules.names import stem_of
+from runner.rules.pacing import searching, strict
 from runner.rules.polling import Polling
+from runner.rules.retry import retry_after_s
 from runner.scheduler import outcomes
 from runner.scheduler.clock import Clock
 from runner.scheduler.gate import Hold, Outage, SubmitGate
+from runner.scheduler.looking import Looking
 from runner.store.store import IdTaken, Store
 
 log = logging.getLogger("runner")
@@ -66,6 +71,8 @@ class Settings:
     """The limits and habits of a run; durations in seconds."""
 
     max_in_flight: int = 8
+    is_strict: bool = True
+    """Whether that is the user's word, and not only the end of the search for the service's parallelism."""
     policies: Policies = field(default_factory=Policies)
     polling: Polling = field(default_factory=Polling)
     outage: Outage = field(default_factory=Outage)
@@ -97,7 +104,9 @@ class Scheduler:
         settings: Settings,
         on_change: Callable[[Job | None, Job], None],
         on_crash: Callable[[str, Failure], None] = lambda _, __: None,
+        noticed: Iterable[tuple[str, float]] = (),
     ) -> None:
+        """`noticed` is what earlier runs leave for the looks of this one to go by: see `Looking`."""
         self._api = api
         self._store = store
         self._downloader = downloader
@@ -107,7 +116,9 @@ class Scheduler:
         self._settings = settings
         self._on_change = on_change
         self._on_crash = on_crash
-        self.gate = SubmitGate(clock, settings.max_in_flight, budget, self._probe, settings.outage)
+        self._looking = Looking(clock, dice, settings.polling, noticed, is_ahead=not settings.is_strict)
+        paced = (strict if settings.is_strict else searching)(settings.max_in_flight)
+        self.gate = SubmitGate(clock, paced, budget, self._looking, self._probe, settings.outage)
         self._tasks: set[asyncio.Task[None]] = set()
         self._collecting: set[asyncio.Task[None]] = set()
         self._submits: set[asyncio.Task[Job | None]] = set()
@@ -135,6 +146,7 @@ class Scheduler:
                 if self.gate.hold is not None:
                     break
                 self._start(job)
+            self._looking.begin_tail()
             while self._tasks and not self._must_stop:
                 await self.gate.wait()
         finally:
@@ -151,8 +163,8 @@ class Scheduler:
         return self._is_leaving.is_set() or (self.gate.hold is not None and self.gate.hold.is_immediate)
 
     async def _until_room(self, job: Job) -> None:
-        most = self._settings.max_in_flight + self._settings.waiting_downloads
         while self.gate.hold is None:
+            most = self.gate.pacing.ceiling + self._settings.waiting_downloads
             is_to_submit = job.job_id in self._openings or job.state in (JobState.PENDING, JobState.HELD)
             has_slot = not is_to_submit or self.gate.has_room
             if has_slot and len(self._tasks) < most:
@@ -245,6 +257,9 @@ class Scheduler:
         match action:
             case Submit():
                 return await self._enter_and_submit(job)
+            case Wait(until=until) if job.state is JobState.SUBMITTED and job.failure is None:
+                is_due = await self._looking.wait(job, until)
+                return job if is_due else await self._perform(job, Poll())
             case Wait(until=until):
                 await self._clock.sleep_until(until)
                 return job
@@ -328,7 +343,8 @@ class Scheduler:
 
         reply = await self._api.submit(job.spec.model, payload, before_send)
         try:
-            event = outcomes.of_submit(job, reply, self._settings.polling, self._clock.now(), self._dice())
+            sight = self._looking.sight_of_submit(job, self.gate.pacing.cap)
+            event = outcomes.of_submit(job, reply, sight, self._clock.now(), self._dice())
             return event, await self._record(job, event)
         except IdTaken as taken:
             event = outcomes.of_taken_id(taken.request_id, taken.owner, self._clock.now())
@@ -374,26 +390,55 @@ class Scheduler:
     # ------------------------------------------------------------------------------------------------ free reading
 
     async def _poll(self, job: Job) -> Event:
+        """Ask whether the request is finished: where that is likely, for its result at once."""
+        await self._looking.turn()
+        asked_at = self._clock.now()
+        if self._looking.is_likely(job):
+            try:
+                event = await self._ask_result(job)
+            except ApiError as error:
+                if not _says_no(error):
+                    return self._read_failed(job, error)
+                event = await self._ask_status(job)
+                if isinstance(event, StatusSeen) and not event.status.is_finished:
+                    self._looking.answers_early = False
+        else:
+            event = await self._ask_status(job)
+        self._looking.saw(job, event, asked_at)
+        return event
+
+    async def _ask_status(self, job: Job) -> Event:
         try:
             status = await self._api.status(job.request_id or "")
         except ApiError as error:
             return self._read_failed(job, error)
-        if status.state is RemoteState.UNKNOWN and (job.remote is None or job.remote.raw != status.raw):
-            log.warning("unknown status word", extra={"job_id": job.job_id, "word": status.raw})
-        return outcomes.of_status(job, status, self._settings.polling, self._clock.now(), self._dice())
+        self._warn_of_unknown(job, status)
+        return outcomes.of_status(job, status, self._looking.sight(job), self._clock.now(), self._dice())
+
+    async def _ask_result(self, job: Job) -> Event:
+        """What the result says; raises `ApiError`."""
+        result = await self._api.result(job.request_id or "")
+        self._warn_of_unknown(job, result.status)
+        return outcomes.of_result(job, result, self._looking.sight(job), self._clock.now(), self._dice())
 
     async def _read_result(self, job: Job) -> Event:
+        await self._looking.turn()
         try:
-            result = await self._api.result(job.request_id or "")
+            return await self._ask_result(job)
         except ApiError as error:
             return self._read_failed(job, error)
-        return outcomes.of_result(job, result, self._settings.polling, self._clock.now(), self._dice())
+
+    def _warn_of_unknown(self, job: Job, status: RemoteStatus) -> None:
+        if status.state is RemoteState.UNKNOWN and (job.remote is None or job.remote.raw != status.raw):
+            log.warning("unknown status word", extra={"job_id": job.job_id, "word": status.raw})
 
     def _read_failed(self, job: Job, error: ApiError) -> Event:
         if error.failure.kind is FailureKind.ACCOUNT:
             self.gate.close(_account_hold(error.failure))
             return Left(at=self._clock.now(), failure=error.failure)
-        return outcomes.of_read_error(job, error, self._clock.now(), self._dice())
+        now = self._clock.now()
+        self._looking.failed(error, now + (retry_after_s(error.retry_after, error.date, now) or 0.0))
+        return outcomes.of_read_error(job, error, now, self._dice())
 
     # --------------------------------------------------------------------------------------------------- collecting
 
@@ -422,6 +467,11 @@ def _is_of_an_earlier_run(job: Job) -> bool:
     has_old_urls = job.state is JobState.RESULT_KNOWN and not job.is_stale
     waited = bool(job.is_left or job.tries or job.ready_at or job.polled_at)
     return waited or has_old_urls or job.state is JobState.HELD
+
+
+def _says_no(error: ApiError) -> bool:
+    """Whether `/result` was answered, but not as it should be for a request that may be unfinished."""
+    return error.is_missing or error.failure.code.startswith("http_4")
 
 
 def _account_hold(failure: Failure) -> Hold:

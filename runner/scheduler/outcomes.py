@@ -31,15 +31,15 @@ from runner.model import (
     SubmitRejected,
     SubmitThrottled,
 )
-from runner.rules.polling import Polling, first_look, next_look
+from runner.rules.polling import Sight, first_look, next_look
 from runner.rules.retry import DOWNLOADS, READS, SUBMITS, retry_after_s, retry_at
 
 
-def of_submit(job: Job, reply: SubmitReply, polling: Polling, now: float, dice: float) -> Event:
+def of_submit(job: Job, reply: SubmitReply, sight: Sight, now: float, dice: float) -> Event:
     """What became of a paid POST."""
     match reply:
         case Accepted(request_id=request_id):
-            return SubmitAccepted(at=now, request_id=request_id, look_at=first_look(polling, now))
+            return SubmitAccepted(at=now, request_id=request_id, look_at=first_look(sight, now))
         case NotSent(failure=failure):
             again = retry_at(SUBMITS, job.tries + 1, now=now, dice=dice)
             return SubmitNotSent(at=now, failure=failure, retry_at=again)
@@ -63,13 +63,13 @@ def of_taken_id(request_id: str, owner: str, now: float) -> Event:
     return SubmitLost(at=now, failure=Failure(kind=FailureKind.TRANSIENT, code="id_taken", message=message))
 
 
-def of_status(job: Job, status: RemoteStatus, polling: Polling, now: float, dice: float) -> Event:
+def of_status(job: Job, status: RemoteStatus, sight: Sight, now: float, dice: float) -> Event:
     """How a request stands."""
-    look_at = next_look(polling, status, accepted_at=job.submitted_at or now, now=now, dice=dice)
+    look_at = next_look(sight, status, accepted_at=job.submitted_at or now, now=now, dice=dice)
     return StatusSeen(at=now, status=status, look_at=look_at)
 
 
-def of_result(job: Job, result: Result, polling: Polling, now: float, dice: float) -> Event:
+def of_result(job: Job, result: Result, sight: Sight, now: float, dice: float) -> Event:
     """What a request came to."""
     match result.status.state:
         case RemoteState.COMPLETED:
@@ -87,7 +87,7 @@ def of_result(job: Job, result: Result, polling: Polling, now: float, dice: floa
         case RemoteState.CANCELLED:
             return RemoteCancelled(at=now, cost=result.cost)
         case _:
-            return of_status(job, result.status, polling, now, dice)
+            return of_status(job, result.status, sight, now, dice)
 
 
 def of_read_error(job: Job, error: ApiError, now: float, dice: float) -> Event:

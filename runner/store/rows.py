@@ -150,7 +150,8 @@ def _progress_values(job: Job) -> tuple[Any, ...]:
     remote = (job.remote.state, job.remote.raw, job.remote.queue_position) if job.remote else (None, None, None)
     times = (job.ready_at, job.tries, job.polls, job.polled_at, job.missing_since)
     flags = (int(job.is_stale), int(job.is_left), job.finished_at, job.shared_from, job.shared_request)
-    return job.state, *remote, _json(job.outputs), *_failure_values(job.failure), *times, *flags
+    outputs = _json(job.outputs) if job.outputs else "[]"
+    return job.state, *remote, outputs, *_failure_values(job.failure), *times, *flags
 
 
 def _attempt_values(attempt: Attempt) -> tuple[Any, ...]:
@@ -193,10 +194,15 @@ def _artifact_of(item: list[Any]) -> Artifact:
 
 
 def _event_data(event: Event) -> str:
-    data = dataclasses.asdict(event)
-    del data["at"]
-    return _json(data)
+    return _json({field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.name != "at"})
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=dict)
+def _plain(value: Any) -> dict[str, Any]:
+    """What JSON has no word for: a value of ours within an event, a mapping that cannot be changed."""
+    if dataclasses.is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return dict(value)
+
+
+_json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
+"""One encoder for all: `json.dumps` makes a new one each time."""

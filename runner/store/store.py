@@ -34,6 +34,8 @@ from runner.store.writer import SecondPayment, Writer
 
 NUMBERLESS: Final = 2
 """The last version of a state whose runs have no number; it is still read, for `status` and `report`."""
+LATEST: Final = 4000
+"""Events from which a run learns what its models take: those of some hundred jobs."""
 CHUNK: Final = 500
 """Jobs read at a time: the reader never holds a snapshot open while the run goes on."""
 
@@ -147,6 +149,27 @@ class Reader:
             "WHERE j.state = 'done' AND j.finished_at IS NOT NULL ORDER BY j.finished_at DESC LIMIT ?"
         )
         return [(seconds, size or 0) for seconds, size in self._rows(sql, (most,)) if seconds is not None]
+
+    def noticed(self) -> list[tuple[str, float]]:
+        """Models, and after how many seconds the ends of their requests were noticed, the newest last.
+
+        Only of requests that were watched from the acceptance to the end by one run, among the latest few thousand
+        events: however long the night was, this is read in a moment.
+        """
+        sql = (
+            "SELECT e.at, e.job_id, e.kind, j.model "
+            "FROM (SELECT * FROM events ORDER BY seq DESC LIMIT ?) e JOIN jobs j USING (job_id) "
+            "WHERE e.kind IN ('SubmitAccepted', 'Resumed', 'ResultRead') ORDER BY e.seq"
+        )
+        accepted: dict[str, float] = {}
+        found = []
+        for at, job_id, kind, model in self._rows(sql, (LATEST,)):
+            since = accepted.pop(job_id, None)
+            if kind == "SubmitAccepted":
+                accepted[job_id] = at
+            elif kind == "ResultRead" and since is not None and at >= since:
+                found.append((model, at - since))
+        return found
 
     def counts(self, *, with_gone: bool = True) -> dict[JobState, int]:
         """How many jobs are in each state that occurs."""

@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import http.server
 import json
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.processes import COMMAND, environment
+from support.tables import table
 
 from runner.api.token import Token
 from runner.batch import load
@@ -31,7 +31,6 @@ from runner.rules.lifecycle import advance
 from runner.store.rows import changes
 from runner.store.store import Binding, Store
 
-ROUNDS = 5
 TOKEN = "canary-token-b0b0"
 PICTURE = b"not looked at"
 
@@ -122,16 +121,19 @@ def seconds_to_work(directory, base):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("jobs", type=int, nargs="+")
+    parser.add_argument("--rounds", type=int, default=5)
+    arguments = parser.parse_args()
     server = Server(("127.0.0.1", 0), Service)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}/v1"
-    print(f"{platform.machine()}, Python {platform.python_version()}; median of {ROUNDS}")
-    print(f"{'jobs':>10} {'seconds':>8}")
-    for jobs in parser.parse_args().jobs:
+    rows = []
+    for jobs in arguments.jobs:
         with tempfile.TemporaryDirectory(prefix="resume-") as directory:
             prepare(Path(directory), jobs, base)
-            median = statistics.median(seconds_to_work(Path(directory), base) for _ in range(ROUNDS))
-        print(f"{jobs:>10,} {median:>8.2f}")
+            rows.append(
+                (jobs, statistics.median(seconds_to_work(Path(directory), base) for _ in range(arguments.rounds)))
+            )
+    table(f"from the command to its first useful call; median of {arguments.rounds}", ["jobs", "seconds"], rows)
     server.shutdown()
 
 

@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import sys
+import threading
 import zlib
 
 import pytest
@@ -25,6 +26,7 @@ from runner.media import (
     FetchSpec,
     HostPolicy,
     SecretUrl,
+    download,
     is_whole,
     sweep_parts,
     verify,
@@ -545,19 +547,50 @@ async def test_a_name_that_turns_out_to_be_private_is_not_connected_to(tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("act", "size"),
-    [(answer(b"", then="hang"), 0), (answer(BODY_TO_THE_END + PNG[:-1], then="hang"), len(PNG) - 1)],
+    ("act", "parts"),
+    [(answer(b"", then="hang"), 0), (answer(BODY_TO_THE_END + bytes(3 << 20), then="hang"), 1)],
     ids=["before the answer", "in the body"],
 )
-async def test_a_cancelled_download_leaves_nothing(tmp_path, act, size):
+async def test_a_cancelled_download_leaves_nothing(tmp_path, act, parts):
     """Wherever it is cancelled, the part file goes."""
     async with downloading(tmp_path, act) as (server, downloader):
         task = asyncio.create_task(downloader.fetch(spec(f"http://127.0.0.1:{server.port}/a")))
-        while not (server.requests and [path for path in tmp_path.rglob(".part-*") if path.stat().st_size == size]):
+        while not (
+            server.requests and sum(path.stat().st_size > 1 << 20 for path in tmp_path.rglob(".part-*")) >= parts
+        ):
             await asyncio.sleep(0.01)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+    assert files(tmp_path) == []
+
+
+async def test_a_download_that_is_cancelled_before_it_is_decoded_leaves_nothing(tmp_path, monkeypatch):
+    """Its turn to be decoded never comes."""
+    is_busy, go_on = threading.Event(), threading.Event()
+
+    def slow(path):
+        is_busy.set()
+        assert go_on.wait(20)
+        return inspect(path)
+
+    monkeypatch.setattr(download, "inspect", slow)
+    body = bytes(2 << 20)
+    async with downloading(tmp_path, answer(http(body=body)), decoders=1) as (server, downloader):
+        tasks = [
+            asyncio.create_task(downloader.fetch(spec(f"http://127.0.0.1:{server.port}/{name}", stem=f"images/{name}")))
+            for name in "ab"
+        ]
+        while not (is_busy.is_set() and downloader._decoders._work_queue.qsize()):
+            await asyncio.sleep(0.01)
+        for task in tasks:
+            task.cancel()
+        assert all(
+            isinstance(end, asyncio.CancelledError) for end in await asyncio.gather(*tasks, return_exceptions=True)
+        )
+        assert len(list(tmp_path.rglob(".part-*"))) == 1
+        go_on.set()
+        await asyncio.get_running_loop().run_in_executor(downloader._decoders, int)  # after all that was queued
     assert files(tmp_path) == []
 
 

@@ -15,6 +15,7 @@ import sys
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 from support.own_disk import on_own_disk, tiny_disk
@@ -874,3 +875,41 @@ def test_a_full_disk_can_be_locked(tmp_path):
     command = tiny_disk(sys.executable, "-c", LOCK_A_FULL_DISK)
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_a_mapping_that_cannot_be_changed_is_recorded_as_what_it_holds(store):
+    """An entry's inputs are a mapping, whatever kind of one."""
+    frozen = replace(spec("mug"), inputs=MappingProxyType({"prompt": "black"}))
+    store.record_now(store.job("mug"), SpecChanged(at=NOW, spec=frozen))
+    with looking(store._path.parent) as read:
+        [(data,)] = read("SELECT data FROM events")
+    assert json.loads(data)["spec"]["inputs"] == {"prompt": "black"}
+    assert store.job("mug").spec.inputs == {"prompt": "black"}
+
+
+# ----------------------------------------------------------------------------------------------------- what models take
+
+
+def test_what_a_model_took_is_read_from_the_events(store):
+    """From the acceptance to the notice of the end, the newest last; results that are read again count once."""
+    again = ResultRead(at=NOW + 700, outputs=("u",), cost=None)
+    for job_id, request_id, seconds in (("mug", "r1", 7.5), ("lamp", "r2", 4.0)):
+        done = ResultRead(at=NOW + 1 + seconds, outputs=("u",), cost=None)
+        walk(store, job_id, INTENDED, accepted(request_id), done, again)
+    assert store.noticed() == [("m/edit", 7.5), ("m/edit", 4.0)]
+
+
+def test_what_nobody_watched_or_a_clock_denies_is_left_out(store):
+    """A request that an earlier run left may have ended at any time; an end before its beginning is nonsense."""
+    done = ResultRead(at=NOW + 500, outputs=("u",), cost=None)
+    walk(store, "mug", INTENDED, accepted("r1"), Resumed(at=NOW + 400), done)
+    walk(store, "lamp", INTENDED, accepted("r2"), replace(done, at=NOW - 60))
+    walk(store, "vase", INTENDED, accepted("r3"))
+    assert store.noticed() == []
+
+
+def walk(store, job_id, *events):
+    job = store.job(job_id)
+    for event in events:
+        job = store.record_now(job, event)
+    return job

@@ -124,7 +124,7 @@ def child(manifest, out, base, fail_points, **choices):
         os.dup2(null, descriptor)
     if fail_points is not None:
         fail_points.install()
-    fast = Polling(first_s=LATENCY_S / 2, shortest_s=0.03)
+    fast = Polling(first_s=LATENCY_S / 2, blind_s=0.03, shortest_s=0.03)
     driving.Settings = partial(driving.Settings, polling=fast)
     choices = {"base_url": base, "token": TOKEN, "yes": True, "out": out, "concurrency": CAP} | choices
     outcome = asyncio.run(runner.run(manifest, **choices))

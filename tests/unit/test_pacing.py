@@ -8,48 +8,120 @@ from runner.rules.pacing import Brake, BrakeState, Full, Go, NotBefore, may_subm
 NOW = 1000.0
 
 
-def ask(paced, brake=None, *, in_flight=0, submitting=0, now=NOW):
-    return may_submit(paced, brake or Brake(), in_flight=in_flight, submitting=submitting, now=now)
+def ask(paced, brake=None, *, in_flight=0, submitting=0, ahead=0, now=NOW):
+    brake = brake or Brake()
+    return may_submit(paced, brake, in_flight=in_flight, submitting=submitting, ahead=ahead, now=now)
 
 
-def test_a_429_halves_the_cap_once_a_window():
-    """Many 429s that arrive together are one signal."""
-    paced = pacing.pacing(16)
-    paced = pacing.throttled(paced, NOW, NOW + 2)
-    assert (paced.cap, paced.closed_until) == (8, NOW + 2)
+def test_the_second_429_within_a_window_halves_the_cap_once_a_window():
+    """The first may be an accident: it closes the gate. Many that arrive together are one signal."""
+    paced = pacing.throttled(pacing.strict(16), NOW, NOW + 2)
+    assert (paced.cap, paced.closed_until) == (16, NOW + 2)
     paced = pacing.throttled(paced, NOW + 1, NOW + 5)
     assert (paced.cap, paced.closed_until) == (8, NOW + 5)
-    paced = pacing.throttled(paced, NOW + 20, NOW + 21)
+    for _ in range(30):
+        paced = pacing.throttled(paced, NOW + 2, NOW + 4)
+    assert (paced.cap, paced.closed_until) == (8, NOW + 5)
+    paced = pacing.throttled(pacing.throttled(paced, NOW + 20, NOW + 21), NOW + 22, NOW + 23)
     assert paced.cap == 4
+
+
+def test_a_single_429_now_and_then_cuts_nothing():
+    """It was an accident."""
+    paced = pacing.strict(16)
+    for n in range(5):
+        paced = pacing.throttled(paced, NOW + 60 * n, NOW + 60 * n + 2)
+    assert paced.cap == 16
+
+
+def test_a_429_right_after_a_long_retry_after_is_the_second():
+    """The window counts from the opening of the gate, or a throttled service would never be left in peace."""
+    paced = pacing.throttled(pacing.strict(16), NOW, NOW + 300)
+    assert pacing.throttled(paced, NOW + 301, NOW + 600).cap == 8
 
 
 def test_the_cap_never_falls_below_one():
     """A throttled run goes on, slowly."""
-    paced = pacing.pacing(1)
-    assert pacing.throttled(paced, NOW, NOW).cap == 1
+    assert pacing.cut(pacing.strict(1), NOW).cap == 1
 
 
-def test_successes_grow_the_cap_slowly_to_its_ceiling():
-    """One more in flight for each cap's worth of accepted POSTs, never above what the user allowed."""
-    paced = pacing.throttled(pacing.pacing(4), NOW, NOW)
+def ends(paced, count, **how):
+    """The caps after so many good ends."""
     caps = []
-    for _ in range(8):
-        paced = pacing.accepted(paced)
+    for _ in range(count):
+        paced = pacing.finished(paced, **{"in_flight": paced.cap, "is_crowded": False} | how)
         caps.append(paced.cap)
-    assert caps == [2, 3, 3, 3, 4, 4, 4, 4]
+    return caps
+
+
+def test_a_search_starts_modestly_and_doubles_each_round():
+    """One more with each good end, up to what one machine and good manners allow."""
+    paced = pacing.searching(64)
+    assert paced.cap == 8
+    assert ends(paced, 3) == [9, 10, 11]
+    assert ends(paced, 100)[-1] == 64
+    assert pacing.searching(4).cap == 4
+
+
+def test_a_search_ends_where_more_would_only_wait():
+    """Held while the service's queue is long enough; after that, one more a round."""
+    paced = pacing.searching(64)
+    assert ends(paced, 20, is_crowded=True) == [8] * 20
+    paced = pacing.finished(paced, in_flight=8, is_crowded=True)
+    assert ends(paced, 17) == [8] * 7 + [9] * 9 + [10]
+
+
+def test_a_search_ends_with_a_429():
+    """From then on one more a round."""
+    paced = pacing.throttled(pacing.searching(64), NOW, NOW)
+    assert not paced.is_searching
+
+
+def test_a_cap_that_is_not_in_use_does_not_grow():
+    """Nothing is learnt from good answers to a few."""
+    assert ends(pacing.searching(64), 20, in_flight=3) == [8] * 20
+
+
+def test_after_a_cut_it_is_soon_back_near_what_was_too_much_and_then_careful():
+    """A service that allows so many in flight is used well, and asked for more only now and then."""
+    paced = pacing.cut(replace(pacing.strict(64), cap=20), NOW)
+    caps = ends(paced, 45)
+    assert caps[:8] == [11, 12, 13, 14, 15, 16, 17, 18]
+    assert caps[8:25] == [18] * 17
+    assert (caps[25], caps[-1]) == (19, 20)
+
+
+def test_where_even_less_is_too_much_it_grows_by_one_a_round():
+    """The second cut on the way back says that what was good before is not any more."""
+    paced = pacing.cut(pacing.cut(pacing.strict(20), NOW), NOW + 30)
+    assert (paced.cap, paced.knee) == (5, 0)
+    assert ends(paced, 6) == [5, 5, 5, 5, 6, 6]
+
+
+def test_growth_ends_at_the_ceiling():
+    """Never above what the user allowed."""
+    assert ends(pacing.cut(pacing.strict(4), NOW), 30)[-1] == 4
+
+
+def test_lookahead_counts_only_where_the_user_set_no_limit():
+    """Their word is strict."""
+    paced = replace(pacing.searching(64), cap=64)
+    assert ask(paced, in_flight=70, ahead=8) == Go()
+    assert ask(paced, in_flight=72, ahead=8) == Full()
+    assert ask(pacing.strict(64), in_flight=64, ahead=8) == Full()
 
 
 def test_retry_after_closes_the_gate_for_every_job():
     """Not only for the one that was told."""
-    paced = pacing.throttled(pacing.pacing(8), NOW, NOW + 30)
+    paced = pacing.throttled(pacing.strict(8), NOW, NOW + 30)
     assert ask(paced) == NotBefore(NOW + 30)
     assert ask(paced, now=NOW + 30) == Go()
 
 
 def test_the_cap_counts_everything_in_flight():
     """Also what an earlier run submitted."""
-    assert ask(pacing.pacing(4), in_flight=3) == Go()
-    assert ask(pacing.pacing(4), in_flight=4) == Full()
+    assert ask(pacing.strict(4), in_flight=3) == Go()
+    assert ask(pacing.strict(4), in_flight=4) == Full()
 
 
 def test_three_doubts_in_a_row_put_the_brake_on():
@@ -57,10 +129,10 @@ def test_three_doubts_in_a_row_put_the_brake_on():
     brake = Brake()
     for _ in range(2):
         brake = pacing.after_doubt(brake, NOW, 8)
-    assert ask(pacing.pacing(8), brake) == Go()
+    assert ask(pacing.strict(8), brake) == Go()
     brake = pacing.after_doubt(brake, NOW, 8)
     assert brake.state is BrakeState.ON
-    assert ask(pacing.pacing(8), brake) == Full()
+    assert ask(pacing.strict(8), brake) == Full()
 
 
 def test_scattered_doubts_put_the_brake_on_too():
@@ -100,8 +172,8 @@ def test_two_good_probes_half_open_and_a_good_answer_releases():
     assert brake.state is BrakeState.ON
     brake = pacing.after_probe(brake, is_good=True)
     assert brake.state is BrakeState.HALF_OPEN
-    assert ask(pacing.pacing(8), brake, submitting=0) == Go()
-    assert ask(pacing.pacing(8), brake, submitting=1) == Full()
+    assert ask(pacing.strict(8), brake, submitting=0) == Go()
+    assert ask(pacing.strict(8), brake, submitting=1) == Full()
     assert pacing.after_probe(brake, is_good=False) is brake
     assert pacing.after_answer(brake) == Brake()
 
