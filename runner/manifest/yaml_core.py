@@ -29,6 +29,11 @@ SPARE_NODES: Final = 100_000
 """How many nodes a document may unfold to beyond one a character: a bomb is small, and refused in a moment."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+SCALAR: Final = yaml.ScalarEvent
+MAPPING: Final = yaml.MappingStartEvent
+MAPPING_END: Final = yaml.MappingEndEvent
+SEQUENCE: Final = yaml.SequenceStartEvent
+SEQUENCE_END: Final = yaml.SequenceEndEvent
 _STR: Final = "tag:yaml.org,2002:str"
 _KINDS: Final = (
     ("null", re.compile(r"~|null|Null|NULL|"), "~nN"),
@@ -72,12 +77,14 @@ class Document:
             return event
         event = self._event()
         kind = type(event)
-        if kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+        if kind is SCALAR:
+            pass
+        elif kind is MAPPING or kind is SEQUENCE:
             self._depth += 1
             if self._depth > DEEPEST:
                 self._refuse("yaml-bomb", event, f"refused: more than {DEEPEST} levels deep", "nobody needs so many")
-        elif kind is not yaml.ScalarEvent:
-            if kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+        else:
+            if kind is MAPPING_END or kind is SEQUENCE_END:
                 self._depth -= 1
             return event
         if event.tag is not None and event.tag != _STR:  # plain words say what they are; !!str only makes them text
@@ -98,28 +105,29 @@ class Document:
     def _composed(self, event: Any) -> yaml.Node:
         """The node that an event begins."""
         kind = type(event)
-        if kind is yaml.ScalarEvent:
+        if kind is SCALAR:
             node: yaml.Node = yaml.ScalarNode(
                 _tag_of(event), event.value, event.start_mark, event.end_mark, event.style
             )
-            self._remember(event, node)
+            if event.anchor is not None:
+                self._anchors[event.anchor] = node
             return node
         if kind is yaml.AliasEvent:
             if event.anchor not in self._anchors:
                 problem = f"found undefined alias {event.anchor!r}"
                 raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
             return self._anchors[event.anchor]
-        if kind is yaml.SequenceStartEvent:
+        if kind is SEQUENCE:
             items: list[yaml.Node] = []
             node = yaml.SequenceNode("", items, event.start_mark, None, event.flow_style)
             self._remember(event, node)
-            while type(event := self.next()) is not yaml.SequenceEndEvent:
+            while type(event := self.next()) is not SEQUENCE_END:
                 items.append(self._composed(event))
         else:
             pairs: list[tuple[yaml.Node, yaml.Node]] = []
             node = yaml.MappingNode("", pairs, event.start_mark, None, event.flow_style)
             self._remember(event, node)
-            while type(event := self.next()) is not yaml.MappingEndEvent:
+            while type(event := self.next()) is not MAPPING_END:
                 pairs.append((self._composed(event), self._composed(self.next())))
         node.end_mark = event.end_mark
         return node
