@@ -12,8 +12,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import os
-import platform
 import resource
 import subprocess
 import sys
@@ -24,6 +22,10 @@ from pathlib import Path
 
 import xlsxwriter
 import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from support.tables import machine
 
 HEADER = ("id", "prompt", "image_urls", "aspect_ratio")
 MOST = {"csv": 10**9, "jsonl": 10**9, "yaml": 300_000, "xlsx": 200_000}
@@ -110,8 +112,9 @@ def main():
     if arguments.measure is not None:
         print(json.dumps(measure(arguments.measure)))
         return
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; seconds of CPU")
+    print(machine())
     print(f"{'':>5} {'rows':>9} {'bare':>7} {'check':>7} {'plan':>7} {'µs/row':>7} {'check/bare':>10} {'peak MB':>8}")
+    print(" ".join("-" * width for width in (5, 9, 7, 7, 7, 7, 10, 8)))
     for form in arguments.formats:
         for count in arguments.rows:
             if count > MOST[form]:
