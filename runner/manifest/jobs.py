@@ -20,7 +20,7 @@ from runner.manifest.scopes import Layer
 from runner.manifest.sources import RulesOf
 from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, cell, compiled, is_template, unknown_name
 from runner.model import LOCAL, InputProblem, InputRules, LocalFile, LocalFiles, MeasuredFile, canonical, local_uri
-from runner.rules.names import is_plain, safe_path
+from runner.rules.names import MOST_OUTPUTS, is_plain, safe_path
 
 DEFAULT_MODEL: Final = "google/nano-banana/edit"
 MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
@@ -29,7 +29,6 @@ MEDIA: Final = ("image_urls", "image_url", "image", "images", "video_url", "vide
 """Fields of URLs of a model of which nothing is known."""
 LARGEST_BODY: Final = 64 << 20
 """Bytes that the service takes in one request."""
-MOST_OUTPUTS: Final = 64
 _NO_FILES: Final[Mapping[str, str]] = {}
 SHORTENED: Final = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 
