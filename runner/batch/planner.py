@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from itertools import count, islice
 from pathlib import Path
 from typing import Any, Final
@@ -33,7 +32,7 @@ from runner.errors import (
 from runner.manifest import Manifest
 from runner.media import HostPolicy, is_whole
 from runner.model import Job, JobSpec, JobState, Money, Price
-from runner.rules.names import asked_for, kept_paths
+from runner.rules.names import asked_for, kept_paths, wild
 from runner.rules.pacing import MODEST
 from runner.rules.planning import (
     RETRY_WORDS,
@@ -204,7 +203,7 @@ class _Planner:
     def check_only(self) -> None:
         """Raise `UsageProblem` where `--only` was for nobody."""
         if not self._has_match:
-            hint = "a * stands for any letters, as in 'mug-*'"
+            hint = "a * stands for any letters, as in 'mug-*', and all but * and ? for itself"
             raise UsageProblem(f"--only {self._options.only!r}: no job of that name; {hint}")
 
     # --------------------------------------------------------------------------------------------------- one entry
@@ -256,7 +255,7 @@ class _Planner:
         return choose
 
     def _matches(self, spec: JobSpec) -> bool:
-        if self._options.only is not None and not fnmatchcase(spec.job_id, self._options.only):
+        if self._options.only is not None and not wild(self._options.only).fullmatch(spec.job_id):
             return False
         return self._approved is None or self._approved.holds(spec)
 

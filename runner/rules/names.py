@@ -7,7 +7,8 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from functools import cache
+from typing import Any, Final
 
 from runner.model import JobSpec
 
@@ -74,7 +75,12 @@ def owned_stems(job_id: str, paths: Sequence[str], count: int) -> set[str]:
 
 def asked_for(spec: JobSpec) -> int:
     """How many outputs a job asks for."""
-    count = spec.inputs.get("num_images", 1)
+    return outputs_of(spec.inputs)
+
+
+def outputs_of(inputs: Mapping[str, Any]) -> int:
+    """How many outputs a request asks for."""
+    count = inputs.get("num_images", 1)
     return count if isinstance(count, int) and 1 <= count <= MOST_OUTPUTS else 1
 
 
@@ -140,6 +146,12 @@ def safe_path(path: str) -> str:
     if any(len(part.encode()) > LONGEST for part in parts) or len(path.encode()) > LONGEST_PATH:
         raise ValueError(f"a part of it is longer than {LONGEST} bytes, or all of it than {LONGEST_PATH}")
     return "/".join(f"_{part}" if RESERVED.fullmatch(part) else part for part in parts)
+
+
+@cache
+def wild(pattern: str) -> re.Pattern[str]:
+    """What ids match: `*` stands for any letters, `?` for any one; everything else for itself, brackets too."""
+    return re.compile("".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in pattern), re.DOTALL)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -17,6 +17,7 @@ from runner.rules.names import (
     owned_stems,
     stem_for,
     taken_by,
+    wild,
 )
 
 
@@ -112,6 +113,21 @@ def test_files_that_could_meet_are_found_before_anything_is_paid(jobs, expected)
     stems = {job_id: {folded(stem) for stem in owned_stems(job_id, (), count)} for job_id, count in jobs}
     found = [(one, two) for (one, _), (two, _) in itertools.combinations(jobs, 2) if stems[one] & stems[two]]
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches", "not_these"),
+    [
+        ("mug[1]", ["mug[1]"], ["mug1"]),
+        ("mug-*", ["mug-", "mug-1\n2", "mug-a/b"], ["Mug-1", "a mug-1"]),
+        ("mug-?", ["mug-1"], ["mug-", "mug-12"]),
+        ("a.b{2}", ["a.b{2}"], ["axb{2}", "a.bb"]),
+    ],
+)
+def test_two_signs_are_wild_and_no_others(pattern, matches, not_these):
+    assert [bool(wild(pattern).fullmatch(job_id)) for job_id in matches + not_these] == (
+        [True] * len(matches) + [False] * len(not_these)
+    )
 
 
 def sent(job_id, *paths, count=1):
