@@ -55,7 +55,7 @@ class Assembly:
             self.findings.warn("matrix", place, message, "jobs that are alike are paid once, and share their files")
         for override in self._common.unused_overrides():
             message = f"overrides: no job's id matches {override.match!r}"
-            self.findings.warn("override", override.places["match"], message, "a * stands for any letters, ? for any one, and all else for itself")
+            self.findings.warn("override", override.places["match"], message, "a * stands for any letters")
 
     def _put(self, job: Job, item: Item) -> None:
         """Make a job and put it with the others."""
