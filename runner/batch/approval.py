@@ -1,20 +1,22 @@
 """A plan that was written down, to be looked at by a person and then run: exactly that, and nothing else.
 
-The file holds each job that is to be submitted, a line each, by id and fingerprint. What has been done since is not
-done again; what was not in it is not submitted; a job that would be another request by now is an error.
+The file holds each job that is to be submitted, a line each, by id, fingerprint and price. What has been done since is
+not done again; what was not in it is not submitted. A job that would be another request by now, or a dearer one, is an
+error, and so are a looser limit and a file that is not as it was written.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from runner.batch.options import Options
+from runner.batch.options import Options, settled
 from runner.errors import InputMissing, ManifestInvalid, UsageProblem
-from runner.model import JobSpec, Money, in_usd, money
+from runner.model import JobSpec, Money, canonical, in_usd, money
 
 if TYPE_CHECKING:
     from runner.batch.planner import Plan
@@ -40,6 +42,10 @@ class Approved:
     """The choices that it was made with."""
     fingerprints: dict[str, str]
     """By job id: what may be submitted."""
+    prices: dict[str, Money | None]
+    """By job id: what that may cost."""
+    max_cost: Money | None
+    """The limit on what is spent in the run directory, as it was then."""
 
     @classmethod
     def read(cls, path: Path) -> Approved:
@@ -48,19 +54,27 @@ class Approved:
             document = json.loads(path.read_text("utf-8"))
         except OSError as error:
             raise InputMissing(f"{path}: {error.strerror}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ManifestInvalid(f"{path}: not a plan: {error}. Make it anew with `plan -o`.") from error
         foreign = ManifestInvalid(f"{path}: not a plan of this program. Make one with `plan MANIFEST -o FILE.json`.")
         if not isinstance(document, dict) or document.get("schema") != SCHEMA:
             raise foreign
+        if not _is_sealed(document):
+            raise ManifestInvalid(
+                f"{path}: not a plan as it was written: it was changed since, or is of an earlier version. "
+                f"Nothing was submitted: make it anew with `plan MANIFEST -o {path.name}`, and look at it."
+            )
         try:
+            jobs = [job for job in document["jobs"] if job["will_submit"]]
             return cls(
                 path=path,
                 manifest=Path(document["manifest"]),
                 directory=Path(document["run_dir"]),
-                price=None if document["price_usd"] is None else money(document["price_usd"]),
+                price=_amount(document["price_usd"]),
                 options=_restored(document["options"]),
-                fingerprints={job["job_id"]: job["fingerprint"] for job in document["jobs"] if job["will_submit"]},
+                fingerprints={job["job_id"]: job["fingerprint"] for job in jobs},
+                prices={job["job_id"]: _amount(job["price_usd"]) for job in jobs},
+                max_cost=_amount(document["max_cost_usd"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise foreign from error
@@ -74,6 +88,26 @@ class Approved:
                 "Nothing was submitted: make the plan anew, and look at it."
             )
         return fingerprint is not None
+
+    def check_money(self, plan: Plan, max_cost: Money | None) -> None:
+        """Raise `UsageProblem` where a run would cost more than was approved, in all or for one job, or might."""
+        if self.price is None:
+            raise UsageProblem(
+                f"{self.path} was made without a price: make it anew with a token, or run the manifest with --yes."
+            )
+        if plan.price is None or plan.price > self.price:
+            raise self._dearer(f"approved for {_usd(self.price)}, and the price is {_usd(plan.price)} now")
+        for entry in plan.entries if plan.submits else ():
+            allowed = self.prices.get(entry.job_id)
+            if entry.will_submit and (entry.price is None or allowed is None or entry.price > allowed):
+                what = f"approved with {_usd(allowed)} for job {entry.job_id!r}"
+                raise self._dearer(f"{what}, and its price is {_usd(entry.price)} now")
+        if self.max_cost is not None and (max_cost is None or max_cost > self.max_cost):
+            now = "there is none" if max_cost is None else f"it is {_usd(max_cost)}"
+            raise self._dearer(f"approved with a limit of {_usd(self.max_cost)} (max_cost_usd), and {now} now")
+
+    def _dearer(self, what: str) -> UsageProblem:
+        return UsageProblem(f"{self.path} was {what}. Nothing was submitted: make the plan anew, and look at it.")
 
 
 def is_plan(path: Path) -> bool:
@@ -106,8 +140,10 @@ def lines(plan: Plan, options: Options) -> Iterator[str]:
         "options": _saved(options),
         "counts": {str(change): count for change, count in plan.counts.items()},
         "submits": plan.submits,
-        "price_usd": None if plan.price is None else float(in_usd(plan.price)),
+        "price_usd": _plain(plan.price),
+        "max_cost_usd": _plain(settled(options, plan.manifest.run).max_cost),
     }
+    seal = hashlib.sha256(canonical(head))
     yield json.dumps(head, ensure_ascii=False, indent=2).removesuffix("\n}") + ',\n  "jobs": ['
     separator = "\n"
     for spec, entry in plan.with_specs():
@@ -115,13 +151,42 @@ def lines(plan: Plan, options: Options) -> Iterator[str]:
             "job_id": entry.job_id,
             "change": str(entry.change),
             "will_submit": entry.will_submit,
-            "price_usd": None if entry.price is None else float(in_usd(entry.price)),
+            "price_usd": _plain(entry.price),
             "reason": entry.reason,
             "fingerprint": spec.fingerprint if spec is not None else None,
         }
+        seal.update(canonical(document))
         yield f"{separator}    {json.dumps(document, ensure_ascii=False)}"
         separator = ",\n"
-    yield "\n  ]\n}\n"
+    yield f'\n  ],\n  "sha256": "{seal.hexdigest()}"\n}}\n'
+
+
+def _is_sealed(document: Mapping[str, Any]) -> bool:
+    try:
+        return bool(document.get("sha256") == _seal(document))
+    except (ValueError, RecursionError):  # what is no JSON after all, as NaN
+        return False
+
+
+def _seal(document: Mapping[str, Any]) -> str:
+    """The SHA-256 of what a plan says, whatever its white space; it guards against slips, and is no signature."""
+    seal = hashlib.sha256(canonical({key: value for key, value in document.items() if key not in ("jobs", "sha256")}))
+    jobs = document.get("jobs")
+    for job in jobs if isinstance(jobs, list) else ():
+        seal.update(canonical(job))
+    return seal.hexdigest()
+
+
+def _plain(amount: Money | None) -> float | None:
+    return None if amount is None else float(in_usd(amount))
+
+
+def _amount(usd: float | None) -> Money | None:
+    return None if usd is None else money(usd)
+
+
+def _usd(amount: Money | None) -> str:
+    return "unknown" if amount is None else f"{in_usd(amount)} USD"
 
 
 def _saved(options: Options) -> dict[str, Any]:

@@ -260,8 +260,10 @@ def _opening(entry: PlanEntry, job: Job, spec: JobSpec | None, now: float) -> Ev
     Recorded only when its POST leaves: until then a limit, a stop or a kill leaves the job as it was.
     """
     match entry.change:
-        case Change.RETRY:
+        case Change.RETRY if spec is None or spec.paths == job.spec.paths:
             return RetryRequested(at=now)
+        case Change.RETRY if spec is not None:  # its files go where the manifest says now, which was looked at
+            return SpecChanged(at=now, spec=spec)
         case Change.CHANGED if spec is not None:
             return SpecChanged(at=now, spec=spec)
         case Change.IN_DOUBT if job.state is JobState.IN_DOUBT:

@@ -123,13 +123,13 @@ class Unfit:
                 if "?" in url and (end := expires_at(url)) is not None and end <= self._now:
                     when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(end))
                     message = f"{field}: {shown(url)} stopped working at {when} UTC"
-                    self._tell(f"{spec.source}: error[input-expired]: {message}", "presign it anew")
+                    self.tell(f"{spec.source}: error[input-expired]: {message}", "presign it anew")
         if self._strangers:
             for stem in sorted(stems_of(spec)):
                 if folded(stem) in self._strangers:
                     message = f"a file {stem}.* is there already, and is no job's"
                     hint = "move it away, choose another --out, or say  output: {on_conflict: overwrite}"
-                    self._tell(f"{spec.source}: error[output-exists]: {message}", hint)
+                    self.tell(f"{spec.source}: error[output-exists]: {message}", hint)
 
     def refuse(self) -> None:
         """Raise `ManifestInvalid` where there were any."""
@@ -138,7 +138,8 @@ class Unfit:
             text = "\n".join(self._lines)
             raise ManifestInvalid(f"{text}{more}\n{counted(self._count, 'error')}. Nothing was submitted.")
 
-    def _tell(self, line: str, hint: str) -> None:
+    def tell(self, line: str, hint: str) -> None:
+        """One more reason to refuse, with its remedy."""
         self._count += 1
         if self._count <= MOST_TOLD:
             self._lines += [line, f"        = {hint}"]

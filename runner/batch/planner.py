@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from itertools import count, islice
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +22,7 @@ from runner.batch.inputs import Unfit
 from runner.batch.live import UNKNOWN_PRICE, live_cards, play_cards_of, with_live_rules
 from runner.batch.loading import load
 from runner.batch.options import Options, api_base, hosts_of, settled, token_for, wallet_base
+from runner.batch.places import Places
 from runner.batch.sharing import twin_in
 from runner.catalog import ModelCard
 from runner.errors import (
@@ -32,6 +32,7 @@ from runner.errors import (
 from runner.manifest import Manifest
 from runner.media import HostPolicy, is_whole
 from runner.model import Job, JobSpec, JobState, Money, Price
+from runner.rules.names import asked_for, kept_paths, wild
 from runner.rules.pacing import MODEST
 from runner.rules.planning import (
     RETRY_WORDS,
@@ -108,12 +109,15 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
     Raises `ManifestInvalid` for a job to be sent that is certain to be paid for nothing, or to cost somebody a file.
     """
     planner = _Planner(manifest, directory, options, prices)
+    places = Places(manifest, directory)
     unfit = Unfit(manifest, directory, time.time(), is_simulated=options.simulate)
     counts: Counter[Change] = Counter()
     notable: dict[Change, list[PlanEntry]] = {change: [] for change in Change}
     new = submits = images = kept = total = 0
     is_known = True
-    for spec, entry in planner.entries():
+    for spec, entry, job in planner.weighed():
+        if spec is not None and (entry.will_submit or entry.change is Change.SHARED):
+            places.look(spec, job)
         if entry.change is Change.NEW:
             new += 1
         else:
@@ -124,12 +128,12 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
         if entry.will_submit and spec is not None:
             submits += 1
             unfit.look(spec)
-            asked = spec.inputs.get("num_images", 1)
-            images += asked if isinstance(asked, int) else 1
+            images += asked_for(spec)
             is_known &= entry.price is not None
             total += entry.price or 0
     counts[Change.NEW] = new
     planner.check_only()
+    places.settle(planner.weighed, unfit)
     unfit.refuse()
     return Plan(
         manifest=manifest,
@@ -173,27 +177,33 @@ class _Planner:
 
     def entries(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
         """Every entry with its spec, those of jobs that are gone last."""
+        return ((spec, entry) for spec, entry, _ in self.weighed())
+
+    def weighed(self) -> Iterator[tuple[JobSpec | None, PlanEntry, Job | None]]:
+        """Every entry with its spec, and with the job that the state knows under its id."""
         leaders: dict[str, Twin] = {}
         choose = self._chooser()
         if not self._has_state:
             for spec in self._manifest.jobs:
-                yield spec, self._entry(spec, None, None, leaders, is_chosen=choose(spec))
+                yield spec, self._entry(spec, None, None, leaders, is_chosen=choose(spec)), None
             return
         with Reader(self._directory) as reader:
             seen = 0
             for chunk in _chunks(self._manifest.jobs, CHUNK):
                 known = reader.named([spec.job_id for spec in chunk])
                 seen += len(known)
-                for spec in chunk:
-                    yield spec, self._entry(spec, known.get(spec.job_id), reader, leaders, is_chosen=choose(spec))
+                for written in chunk:
+                    job = known.get(written.job_id)
+                    spec = self._placed(written, job)
+                    yield spec, self._entry(spec, job, reader, leaders, is_chosen=choose(spec)), job
             if seen < sum(reader.counts().values()):
                 names = {spec.job_id for spec in self._manifest.jobs}
-                yield from ((None, gone_entry(job)) for job in reader.jobs() if job.job_id not in names)
+                yield from ((None, gone_entry(job), job) for job in reader.jobs() if job.job_id not in names)
 
     def check_only(self) -> None:
         """Raise `UsageProblem` where `--only` was for nobody."""
         if not self._has_match:
-            hint = "a * stands for any letters, as in 'mug-*'"
+            hint = "a * stands for any letters, as in 'mug-*', and all but * and ? for itself"
             raise UsageProblem(f"--only {self._options.only!r}: no job of that name; {hint}")
 
     # --------------------------------------------------------------------------------------------------- one entry
@@ -214,6 +224,12 @@ class _Planner:
         if is_repeated and entry.change is not Change.SHARED:
             leaders.setdefault(spec.fingerprint, Twin(job_id=spec.job_id, state=_state_for_twins(entry, job)))
         return entry
+
+    def _placed(self, spec: JobSpec, job: Job | None) -> JobSpec:
+        """The spec with the places of the files that the job has, where the manifest would only number them anew."""
+        if self._manifest.on_conflict != "suffix" or job is None or not job.artifacts or spec.paths == job.spec.paths:
+            return spec
+        return replace(spec, paths=kept_paths(spec, job.spec))
 
     def _chooser(self) -> Callable[[JobSpec], bool]:
         """Whether `--only`, `--limit`, `--sample` and an approved plan leave an entry; asked in the manifest's order.
@@ -239,7 +255,7 @@ class _Planner:
         return choose
 
     def _matches(self, spec: JobSpec) -> bool:
-        if self._options.only is not None and not fnmatchcase(spec.job_id, self._options.only):
+        if self._options.only is not None and not wild(self._options.only).fullmatch(spec.job_id):
             return False
         return self._approved is None or self._approved.holds(spec)
 

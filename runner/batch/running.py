@@ -35,7 +35,7 @@ from runner.errors import (
 )
 from runner.manifest import render
 from runner.media import sync_folder
-from runner.model import FailureKind, Job, JobState, counted, in_usd
+from runner.model import FailureKind, Job, JobState, counted
 from runner.progress import Progress
 from runner.rules.pacing import MODEST
 from runner.store.lock import RunLock
@@ -176,21 +176,6 @@ def _not_proven(directory: Path, request_id: str, error: ApiError) -> BatchError
     return ServiceUnavailable(f"{message}Nothing was submitted; run again later.")
 
 
-def _check_approved(plan: Plan, path: Path) -> None:
-    """What was approved is consent, up to its price."""
-    approved = Approved.read(path)
-    if approved.price is None:
-        raise UsageProblem(
-            f"{path} was made without a price: make it anew with a token, or run the manifest with --yes."
-        )
-    if plan.price is None or plan.price > approved.price:
-        now = "unknown" if plan.price is None else f"{in_usd(plan.price)} USD"
-        raise UsageProblem(
-            f"{path} was approved for {in_usd(approved.price)} USD, and the price is {now} now. "
-            "Nothing was submitted: make the plan anew, and look at it."
-        )
-
-
 def _consent(plan: Plan, options: Options, confirm: Confirm | None, *, has_limit: bool) -> None:
     """Nobody spends by accident; raises `UsageProblem` without consent."""
     if options.simulate or not plan.submits:
@@ -201,7 +186,7 @@ def _consent(plan: Plan, options: Options, confirm: Confirm | None, *, has_limit
             "Use --limit N with --yes. Nothing was submitted."
         )
     if options.approved is not None:
-        _check_approved(plan, options.approved)
+        Approved.read(options.approved).check_money(plan, options.max_cost)
         return
     if options.yes or (has_limit and confirm is None):
         return

@@ -10,8 +10,9 @@ from typing import Final
 
 from runner.media import copy_of, is_whole, sync_folder
 from runner.model import Artifact, Job, JobSpec, JobState, Shared, ShareFailed
-from runner.rules.names import stem_of
+from runner.rules.names import stem_of, stem_of_file
 from runner.rules.planning import Twin, best_twin
+from runner.scheduler import Berths
 from runner.store.store import Reader, Store
 
 ENDED: Final = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST, JobState.IN_DOUBT)
@@ -34,6 +35,7 @@ def share(store: Store, directory: Path, job_ids: Iterable[str]) -> list[tuple[J
     """
     ended: list[tuple[Job, Job]] = []
     folders: set[Path] = set()
+    berths = Berths(store)
     for job_id in job_ids:
         job = store.job(job_id)
         if job is None or job.state is not JobState.PENDING:
@@ -43,7 +45,7 @@ def share(store: Store, directory: Path, job_ids: Iterable[str]) -> list[tuple[J
         if leader is None:
             continue
         if leader.state is JobState.DONE and all(is_whole(directory, artifact) for artifact in leader.artifacts):
-            artifacts = _copies(directory, leader, job.spec)
+            artifacts = _copies(directory, leader, job, berths)
             folders |= {(directory / artifact.path).parent for artifact in artifacts}
             event = Shared(at=time.time(), job_id=leader.job_id, request_id=leader.request_id, artifacts=artifacts)
             ended.append((job, store.record_now(job, event)))
@@ -56,6 +58,13 @@ def share(store: Store, directory: Path, job_ids: Iterable[str]) -> list[tuple[J
     return ended
 
 
-def _copies(directory: Path, leader: Job, spec: JobSpec) -> tuple[Artifact, ...]:
+def _copies(directory: Path, leader: Job, job: Job, berths: Berths) -> tuple[Artifact, ...]:
+    """The files under the job's own names; a file that is there under that very name is its own as it is."""
     count = len(leader.artifacts)
-    return tuple(copy_of(directory, a, stem_of(spec, n, count)) for n, a in enumerate(leader.artifacts, start=1))
+    own = []
+    with berths.of(job) as berth:
+        for n, artifact in enumerate(leader.artifacts, start=1):
+            stem = stem_of(job.spec, n, count)
+            is_there = stem == stem_of_file(artifact.path)
+            own.append(artifact if is_there else copy_of(directory, artifact, berth(stem)))
+    return tuple(own)

@@ -5,7 +5,7 @@ from runner.manifest.jobs import DEFAULT_MODEL, MODEL
 from runner.manifest.published import manifest_schema
 from runner.manifest.reader import Inline, Manifest, read_manifest
 from runner.manifest.schema import LONGEST_ID, template
-from runner.manifest.spool import Specs
+from runner.manifest.spool import Specs, Twins
 from runner.manifest.starter import starter
 from runner.manifest.twins import stems_of
 
@@ -19,6 +19,7 @@ __all__ = [
     "Manifest",
     "Place",
     "Specs",
+    "Twins",
     "as_json",
     "manifest_schema",
     "read_manifest",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from runner.manifest.schema import head_schema
 from runner.manifest.templates import TemplateProblem, compiled, condition, is_template
 from runner.manifest.unquoted import check_unquoted
 from runner.manifest.yaml_core import Document
+from runner.rules.names import wild
 
 Settings = Mapping[str, Callable[[Any], str | None]]
 """The settings that `run:` may hold, each with its check: what was expected in a value's place, or `None`."""
@@ -61,7 +61,7 @@ class Override:
 
     def is_for(self, job_id: str) -> bool:
         """Whether it is about that job."""
-        return fnmatchcase(job_id, self.match)
+        return wild(self.match).fullmatch(job_id) is not None
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.head import Head, Override, texts_in
 from runner.manifest.items import Item, split_urls
 from runner.manifest.matrix import NONE, Combination
@@ -20,16 +20,18 @@ from runner.manifest.scopes import Layer
 from runner.manifest.sources import RulesOf
 from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, cell, compiled, is_template, unknown_name
 from runner.model import LOCAL, InputProblem, InputRules, LocalFile, LocalFiles, MeasuredFile, canonical, local_uri
-from runner.rules.names import is_plain, safe_path
+from runner.rules.names import is_plain, outputs_of, safe_path
 
 DEFAULT_MODEL: Final = "google/nano-banana/edit"
-MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)*", re.ASCII)
-"""A model's id is part of the URL that is paid at: nothing in it may lead elsewhere."""
+MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)+", re.ASCII)
+"""A model's id is part of the URL that is paid at: nothing in it may lead elsewhere. Owner and name at least: what a
+sheet calls a model is often the product's."""
 MEDIA: Final = ("image_urls", "image_url", "image", "images", "video_url", "video", "videos")
 """Fields of URLs of a model of which nothing is known."""
 LARGEST_BODY: Final = 64 << 20
 """Bytes that the service takes in one request."""
-MOST_OUTPUTS: Final = 64
+LARGEST_WHOLE: Final = 2**53
+"""Below it a number of JSON is the same for every reader."""
 _NO_FILES: Final[Mapping[str, str]] = {}
 SHORTENED: Final = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 
@@ -48,6 +50,7 @@ class Common:
         self.asked: frozenset[str] = frozenset()
         """Names that templates ask for, where there is a matrix."""
         self._used_overrides: set[int] = set()
+        self._told: set[str] = set()
 
     @property
     def models(self) -> Sequence[str]:
@@ -59,6 +62,12 @@ class Common:
         if model not in self._rules:
             self._rules[model] = self._rules_of(model)
         return self._rules[model]
+
+    def is_told(self, model: str) -> bool:
+        """Whether a model that nothing is known of was spoken of before."""
+        is_told = model in self._told
+        self._told.add(model)
+        return is_told
 
     def kinds(self, rules: InputRules | None) -> Mapping[str, str]:
         """How each field of a model is read, where there is more to it than to take it as it stands."""
@@ -144,12 +153,13 @@ class Job:
                 self.fields.update(override.fields)
             self.model, inputs = self._model(), None
             rules = self._all.rules(self.model)
+        if rules is None:
+            self._look_at_model()
         self.inputs = self._inputs(rules) if inputs is None else inputs
         self.body = canonical(self.inputs)
         self.is_plain = is_plain(job_id)
         self._check(rules)
-        number = self.inputs.get("num_images", 1)
-        self.count = number if isinstance(number, int) and 1 <= number <= MOST_OUTPUTS else 1
+        self.count = outputs_of(self.inputs)
         self.paths = self._paths(rules) if self._all.stem_template is not None else ()
         return True
 
@@ -172,8 +182,23 @@ class Job:
             return DEFAULT_MODEL
         if isinstance(model, str) and len(model) <= LONGEST_ID and MODEL.fullmatch(model):
             return model
-        self._error("model", ("model",), f"not a model's id: {str(model)[:60]!r}", f"as in {DEFAULT_MODEL}")
+        hint = f"as in {DEFAULT_MODEL}"
+        if self._place(("model",))[0].cell is not None:
+            hint += "; where it is the product's, rename the column, or say which one it is:  columns: {model: …}"
+        self._error("model", ("model",), f"not a model's id: {str(model)[:60]!r}", hint)
         return DEFAULT_MODEL
+
+    def _look_at_model(self) -> None:
+        """Tell of a model that nothing is known of, once: perhaps nobody has it, perhaps it is only not pulled yet."""
+        if self._all.is_told(self.model):
+            return
+        near = nearest(self.model, [DEFAULT_MODEL], 0.8)
+        hint = (
+            f"did you mean {near!r}?" if near else f"models pull {self.model}  puts it there, if there is such a model"
+        )
+        place, _ = self._place(("model",))
+        message = f"no card of the model {self.model!r} is at hand: its jobs are checked once the service is asked"
+        self._all.findings.warn("model", place, message, hint)
 
     def _id(self) -> str | None:
         """The user's id, with the matrix's suffix unless a template made it; `None` where there is none."""
@@ -202,7 +227,7 @@ class Job:
             if holds_template and kind == "prompt" and isinstance(value, str):
                 inputs[key] = self._render(value, key)
                 continue
-            inputs[key] = [value] if kind == "list" and isinstance(value, str) else value
+            inputs[key] = _as_kind(value, kind)
             if holds_template:
                 hint = "templates are filled in in prompt, media URLs, id and output.path alone"
                 self._error("template", (key,), f"{key} holds a template", hint)
@@ -374,6 +399,7 @@ def _kinds(rules: InputRules | None) -> Iterator[tuple[str, str]]:
     yield from (("id", "name"), ("model", "name"), ("prompt", "prompt"))
     if rules is None:
         yield from ((name, "media") for name in MEDIA)
+        yield "num_images", "integer"
         return
     for name, schema in rules.fields.items():
         is_list = schema.get("type") == "array"
@@ -381,6 +407,17 @@ def _kinds(rules: InputRules | None) -> Iterator[tuple[str, str]]:
             yield name, "media list" if is_list else "media"
         elif is_list:
             yield name, "list"
+        elif schema.get("type") in ("integer", ["integer", "null"]):
+            yield name, "integer"
+
+
+def _as_kind(value: Any, kind: str | None) -> Any:
+    """A text in a list where a list is wanted, and `3.0` as the 3 that is meant, counted and paid for."""
+    if kind == "list" and isinstance(value, str):
+        return [value]
+    if kind == "integer" and isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_WHOLE:
+        return int(value)
+    return value
 
 
 def _are_urls(value: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,12 +24,13 @@ from runner.manifest.jsonl import read_jsonl
 from runner.manifest.presets import PRESETS
 from runner.manifest.readings import decide, delimiter_of
 from runner.manifest.sources import Reopen, RulesOf, items
+from runner.manifest.spool import Specs
 from runner.manifest.tables import open_text
 from runner.manifest.twins import refuse_twins
 from runner.manifest.workbook import open_workbook
 from runner.manifest.yaml_core import LARGEST
 from runner.manifest.yaml_reader import YamlManifest
-from runner.model import JobSpec, LocalFiles
+from runner.model import LocalFiles
 
 FORMATS: Final = {".yaml": "yaml", ".yml": "yaml", **ENDINGS}
 LARGEST_TABLE: Final = 4 << 30
@@ -63,7 +64,7 @@ class Manifest:
 
     name: str
     path: Path
-    jobs: Sequence[JobSpec]
+    jobs: Specs
     """Read once, and kept as they were when they were checked."""
     models: tuple[str, ...] = ()
     """The models that the jobs name, each once."""

@@ -11,6 +11,7 @@ import os
 import tempfile
 import weakref
 from array import array
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -151,6 +152,25 @@ class Twins:
     def buckets(self) -> Sequence[Sequence[int]]:
         """The hashes, those that may be equal side by side: a few at a time take little memory to compare."""
         return self._hashes
+
+    def common(self, others: Twins) -> frozenset[int]:
+        """The hashes that occur among these and among the others."""
+        pairs = zip(self._hashes, others.buckets(), strict=True)
+        return frozenset().union(*(set(own).intersection(other) for own, other in pairs))
+
+    def sort(self) -> None:
+        """Make ready for `in`: nothing is added any more."""
+        self._hashes = [array("q", sorted(bucket)) for bucket in self._hashes]
+
+    def __bool__(self) -> bool:
+        return any(self._hashes)
+
+    def __contains__(self, value: str) -> bool:
+        """Whether it was added, perhaps: another value may have its hash."""
+        number = hash(value)
+        bucket = self._hashes[number % BUCKETS]
+        place = bisect_left(bucket, number)
+        return place < len(bucket) and bucket[place] == number
 
     def repeated(self, others: Twins | None = None) -> frozenset[int]:
         """The hashes that occur more than once, among these and the others; none where there are only others."""

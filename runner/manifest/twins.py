@@ -7,13 +7,14 @@ is read only hashes are kept; where some occur twice, the specs are gone through
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import chain
 
 from runner.manifest.assembly import Assembly
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.spool import Specs, stem_key
 from runner.model import JobSpec
-from runner.rules.names import folded, owned_stems
+from runner.rules.names import asked_for, folded, given_paths, numbered, owned_stems
 
 
 def refuse_twins(
@@ -38,8 +39,7 @@ def refuse_twins(
 
 def stems_of(spec: JobSpec) -> set[str]:
     """The paths without extension that a job's outputs may take."""
-    count = spec.inputs.get("num_images", 1)
-    return owned_stems(spec.job_id, spec.paths, count if isinstance(count, int) and 1 <= count <= 64 else 1)
+    return owned_stems(spec.job_id, spec.paths, asked_for(spec))
 
 
 def _settle_ids(specs: Specs, hashes: frozenset[int], findings: Findings, line_of: Callable[[int], str]) -> None:
@@ -86,21 +86,13 @@ def _number_paths(specs: Specs) -> None:
         if not spec.paths and not any(folded(stem) in taken for stem in stems_of(spec)):
             taken |= {folded(stem): spec.job_id for stem in stems_of(spec)}
             continue
-        plain = spec.paths or tuple(sorted(stems_of(spec)))
-        for paths in _numbered(plain):
+        plain = given_paths(spec, asked_for(spec))
+        for paths in chain([plain], numbered(plain)):
             if not any(folded(path) in taken for path in paths):
                 break
         if paths != spec.paths:
             specs.change(position, paths=paths)
         taken |= {folded(path): spec.job_id for path in paths}
-
-
-def _numbered(paths: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    yield paths
-    number = 2
-    while True:
-        yield tuple(f"{path}~{number}" for path in paths)
-        number += 1
 
 
 def _place(spec: JobSpec, id_at: str, line_of: Callable[[int], str]) -> Place:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 import unicodedata
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
 
 from runner.model import JobSpec
 
@@ -14,6 +16,8 @@ LONGEST: Final = 120
 """Bytes of a stem in UTF-8: file systems allow 255 for the whole name."""
 LONGEST_PATH: Final = 200
 """Bytes of a path below the images folder: Windows allows 260 characters for the whole."""
+MOST_OUTPUTS: Final = 64
+"""No model makes more of one request; what says so is refused by its card."""
 PICTURE: Final = re.compile(r".*\.(avif|bmp|gif|jpe?g|m4v|mov|mp4|png|tiff?|webm|webp)", re.IGNORECASE)
 """What an output may be called, and a folder beside it may not."""
 PLAIN: Final = re.compile(rf"[A-Za-z0-9_](?:[A-Za-z0-9._-]{{0,{LONGEST - 2}}}[A-Za-z0-9_-])?")
@@ -69,6 +73,54 @@ def owned_stems(job_id: str, paths: Sequence[str], count: int) -> set[str]:
     return {output_stem(job_id, index, count) for index in range(1, count + 1)} | {output_stem(job_id, 1, 1)}
 
 
+def asked_for(spec: JobSpec) -> int:
+    """How many outputs a job asks for."""
+    return outputs_of(spec.inputs)
+
+
+def outputs_of(inputs: Mapping[str, Any]) -> int:
+    """How many outputs a request asks for."""
+    count = inputs.get("num_images", 1)
+    return count if isinstance(count, int) and 1 <= count <= MOST_OUTPUTS else 1
+
+
+def given_paths(spec: JobSpec, count: int) -> tuple[str, ...]:
+    """The paths of `count` outputs without extension, one each, as the manifest or the job's id gives them."""
+    return spec.paths or tuple(output_stem(spec.job_id, index, count) for index in range(1, count + 1))
+
+
+def numbered(paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """The paths with a number behind each: `mug~2`, `mug~3` and so on. No id makes a name with a tilde."""
+    plain = unnumbered(paths)
+    return (tuple(f"{path}~{number}" for path in plain) for number in itertools.count(2))
+
+
+def unnumbered(paths: Sequence[str]) -> tuple[str, ...]:
+    """The paths as they were before `numbered`."""
+    return tuple(re.sub(r"~\d+$", "", path) for path in paths)
+
+
+def kept_paths(spec: JobSpec, sent: JobSpec) -> tuple[str, ...]:
+    """Where the outputs of a job go that has files already: to the same places, if only the number would be another."""
+    is_renumbered = bool(sent.paths) and unnumbered(spec.paths or given_paths(spec, len(sent.paths))) == unnumbered(
+        sent.paths
+    )
+    return sent.paths if is_renumbered else spec.paths
+
+
+def taken_by(job_id: str, stems: Iterable[str], owners: Mapping[str, Iterable[str]]) -> tuple[str, str] | None:
+    """The first of the paths that is another job's, with that job's id; `owners` are by folded paths."""
+    for stem in sorted(stems):
+        if others := sorted({*owners.get(folded(stem), ())} - {job_id}):
+            return stem, others[0]
+    return None
+
+
+def stem_of_file(path: str) -> str:
+    """The path without its extension."""
+    return path.rpartition(".")[0]
+
+
 def folded(name: str) -> str:
     """The name as a careless file system compares it: without case, in one normal form."""
     return name.lower() if name.isascii() else unicodedata.normalize("NFC", name.casefold())
@@ -94,6 +146,12 @@ def safe_path(path: str) -> str:
     if any(len(part.encode()) > LONGEST for part in parts) or len(path.encode()) > LONGEST_PATH:
         raise ValueError(f"a part of it is longer than {LONGEST} bytes, or all of it than {LONGEST_PATH}")
     return "/".join(f"_{part}" if RESERVED.fullmatch(part) else part for part in parts)
+
+
+@cache
+def wild(pattern: str) -> re.Pattern[str]:
+    """What ids match: `*` stands for any letters, `?` for any one; everything else for itself, brackets too."""
+    return re.compile("".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in pattern), re.DOTALL)
 
 
 def natural(name: str) -> list[tuple[int, int, str]]:

@@ -58,6 +58,7 @@ from runner.rules.pacing import searching, strict
 from runner.rules.polling import Polling
 from runner.rules.retry import retry_after_s
 from runner.scheduler import outcomes
+from runner.scheduler.berths import Berths
 from runner.scheduler.clock import Clock
 from runner.scheduler.gate import Hold, Outage, SubmitGate
 from runner.scheduler.looking import Looking
@@ -119,6 +120,7 @@ class Scheduler:
         self._looking = Looking(clock, dice, settings.polling, noticed, is_ahead=not settings.is_strict)
         paced = (strict if settings.is_strict else searching)(settings.max_in_flight)
         self.gate = SubmitGate(clock, paced, budget, self._looking, self._probe, settings.outage)
+        self._berths = Berths(store)
         self._tasks: set[asyncio.Task[None]] = set()
         self._collecting: set[asyncio.Task[None]] = set()
         self._submits: set[asyncio.Task[Job | None]] = set()
@@ -268,7 +270,8 @@ class Scheduler:
             case ReadResult():
                 return await self._record(job, await self._read_result(job))
             case Collect():
-                return await self._record(job, await self._collect(job))
+                with self._berths.of(job) as berth:
+                    return await self._record(job, await self._collect(job, berth))
             case GiveUp(failure=failure):
                 return await self._record(job, OutputLost(at=self._clock.now(), failure=failure))
             case Leave(failure=failure):
@@ -442,7 +445,7 @@ class Scheduler:
 
     # --------------------------------------------------------------------------------------------------- collecting
 
-    async def _collect(self, job: Job) -> Event:
+    async def _collect(self, job: Job, berth: Callable[[str], str]) -> Event:
         """Fetch the outputs that are not on disk yet. A stop lets it go on for a while."""
         task = asyncio.current_task()
         if task is not None and task in self._tasks:
@@ -450,7 +453,7 @@ class Scheduler:
         have = {artifact.index for artifact in job.artifacts}
         count = len(job.outputs)
         specs = [
-            FetchSpec(job_id=job.job_id, index=n, url=SecretUrl(url), stem=stem_of(job.spec, n, count))
+            FetchSpec(job_id=job.job_id, index=n, url=SecretUrl(url), stem=berth(stem_of(job.spec, n, count)))
             for n, url in enumerate(job.outputs, start=1)
             if n not in have
         ]

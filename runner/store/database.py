@@ -38,6 +38,10 @@ OLD_JOBS: Final = """
 """Jobs of a state before version 3 as this version reads them; only a writer brings a state up to date."""
 
 
+INDEXES: Final = "CREATE INDEX IF NOT EXISTS artifacts_by_path ON artifacts (path COLLATE NOCASE)"
+"""What only makes a state faster to read: any version may read and write it with or without, so it has no number."""
+
+
 def create(path: Path) -> None:
     """An empty file that only its owner may read; SQLite gives its side files the same mode."""
     try:
@@ -79,6 +83,7 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         if answer != "ok":
             raise corrupt(path, sqlite3.DatabaseError(answer.rpartition("\n")[2]))
         _migrate(connection, path)
+        connection.execute(INDEXES)
     except sqlite3.Error as error:
         raise corrupt(path, error) from error
     return connection

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -26,6 +27,8 @@ from runner.model import (
     SubmitIntended,
 )
 from runner.rules.lifecycle import advance
+from runner.rules.names import asked_for, folded, owned_stems, stem_of_file
+from runner.rules.planning import is_refused_by_us
 from runner.store.database import FILE, OLD_JOBS, check_version, connect, corrupt, create, open_for_writing, version_of
 from runner.store.rescue import Rescue, Saved, unplaced
 from runner.store.rows import KNOWN, SELECT_JOBS, SENT_COUNT, Statement, changes, insertion, job_of, word
@@ -36,6 +39,11 @@ NUMBERLESS: Final = 2
 """The last version of a state whose runs have no number; it is still read, for `status` and `report`."""
 LATEST: Final = 4000
 """Events from which a run learns what its models take: those of some hundred jobs."""
+OWED: Final = (
+    *(JobState.SUBMITTING, JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.IN_DOUBT, JobState.OUTPUT_LOST),
+)
+"""States of jobs whose files may still come."""
+WAITING: Final = (JobState.PENDING, JobState.HELD)
 CHUNK: Final = 500
 """Jobs read at a time: the reader never holds a snapshot open while the run goes on."""
 
@@ -140,6 +148,30 @@ class Reader:
             "SELECT job_id, state, is_gone FROM jobs WHERE fingerprint = ? ORDER BY position", (fingerprint,)
         )
         return [(job_id, JobState(state), bool(is_gone)) for job_id, state, is_gone in rows]
+
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Job ids, each with a path without extension that is that job's.
+
+        Those of its files, and of files to come where its request is paid or may be; also of jobs that are gone.
+        """
+        try:
+            for job_id, path in self._read.execute("SELECT job_id, path FROM artifacts"):
+                yield job_id, stem_of_file(path)
+        except sqlite3.Error as error:
+            raise corrupt(self._path, error) from error
+        released = [job_id for (job_id,) in self._rows("SELECT job_id FROM attempts WHERE state = 'released'")]
+        waiting = (job for job_id in released if (job := self.job(job_id)) and job.state in WAITING)
+        for job in chain(self.jobs(OWED), waiting):
+            if job.state is not JobState.OUTPUT_LOST or is_refused_by_us(job):
+                count = max(len(job.outputs), asked_for(job.spec))
+                for stem in owned_stems(job.job_id, job.spec.paths, count):
+                    yield job.job_id, stem
+
+    def owners_of(self, stem: str) -> list[str]:
+        """The jobs with a recorded file of that path, whatever its extension and whether in capitals or not."""
+        sql = "SELECT job_id, path FROM artifacts WHERE path >= ? COLLATE NOCASE AND path < ? COLLATE NOCASE"
+        rows = self._rows(sql, (f"{stem}.", f"{stem}/"))  # what is between has a dot there
+        return [job_id for job_id, path in rows if folded(stem_of_file(path)) == folded(stem)]
 
     def history(self, most: int = 400) -> list[tuple[float, int]]:
         """Of the jobs that were done last: seconds from acceptance to the end, and bytes that came out."""

@@ -5,6 +5,7 @@ import json
 import pytest
 from support.night import Night
 
+from runner.batch import approval
 from runner.errors import ManifestInvalid, UsageProblem
 
 
@@ -63,11 +64,71 @@ def test_a_dearer_service_is_not_what_was_approved(nights, approved):
     assert "was approved for 0.117 USD, and the price is 0.15 USD now" in morning.said
 
 
+def test_a_job_that_became_dearer_is_not_what_was_approved(nights, approved):
+    """Also where the whole costs less by now, since most of it is done."""
+    path = approved()
+    nights.run(limit=2)
+    nights.settings["price_usd"] = "0.05"
+    morning = nights.run(manifest=path, yes=False, out=None)
+    assert (morning.exit_code, morning.ledger["posts"]) == (64, 0)
+    assert "was approved with 0.039 USD for job 'job-2', and its price is 0.05 USD now" in morning.said
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ("run: {max_cost_usd: 400}", "approved with a limit of 4 USD (max_cost_usd), and it is 400 USD now"),
+        ("", "approved with a limit of 4 USD (max_cost_usd), and there is none now"),
+        ("run: {max_cost_usd: 3}", None),
+    ],
+)
+def test_a_looser_limit_is_not_what_was_approved(nights, approved, now, said):
+    """A tighter one is nobody's harm."""
+    nights.manifest = nights.manifest.with_suffix(".yaml")
+    body = "version: 1\njobs: [{id: a, prompt: white, image_urls: [https://photos.example.com/mug-red.jpg]}]\n"
+    nights.manifest.write_text(f"{body}run: {{max_cost_usd: 4}}\n")
+    path = approved()
+    nights.manifest.write_text(f"{body}{now}\n")
+    morning = nights.run(manifest=path, yes=False, out=None)
+    assert (morning.exit_code, morning.ledger["posts"]) == ((0, 1) if said is None else (64, 0))
+    assert said is None or said in morning.said
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"price_usd": 0.117', '"price_usd": 9.0'),
+        ('"price_usd": 0.039', '"price_usd": 9.0'),
+        ('"will_submit": true', '"will_submit": false'),
+        ('"options": {}', '"options": {"rerun_changed": true}'),
+        ('"sha256"', '"sha"'),
+    ],
+)
+def test_a_plan_that_was_changed_is_refused(nights, approved, old, new):
+    """65, with what to do; white space alone is no change."""
+    path = approved()
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    morning = nights.run(manifest=path, yes=False, out=None)
+    assert (morning.exit_code, morning.ledger["posts"]) == (65, 0)
+    assert "it was changed since" in morning.said
+    assert "make it anew with `plan MANIFEST -o plan.json`" in morning.said
+    path.write_text(json.dumps(json.loads(text), indent=1))
+    assert nights.run(manifest=path, yes=False, out=None).ledger["posts"] == 3
+
+
+def sealed(document):
+    """A plan as it would be written."""
+    return json.dumps(document | {"sha256": approval._seal(document)})
+
+
 WHOLE = {
     "schema": "runcomfy-batch.plan/1",
     "manifest": "m.csv",
     "run_dir": "r",
     "price_usd": None,
+    "max_cost_usd": None,
     "options": {},
     "jobs": [],
 }
@@ -76,11 +137,11 @@ WHOLE = {
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "[]", "{}", "\x00"),
-        *(json.dumps(WHOLE | {"schema": schema}) for schema in ("runcomfy-batch.plan/2", None)),
-        *(json.dumps({key: value for key, value in WHOLE.items() if key != left}) for left in WHOLE),
-        *(json.dumps(WHOLE | wrong) for wrong in ({"options": {"a": 1}}, {"options": []}, {"manifest": 5})),
-        *(json.dumps(WHOLE | wrong) for wrong in ({"jobs": [5]}, {"jobs": {"a": 1}}, {"price_usd": "much"})),
+        *("", "[]", "{}", "\x00", "[" * 100_000, json.dumps(WHOLE | {"price_usd": float("nan"), "sha256": ""})),
+        *(sealed(WHOLE | {"schema": schema}) for schema in ("runcomfy-batch.plan/2", None)),
+        *(sealed({key: value for key, value in WHOLE.items() if key != left}) for left in WHOLE),
+        *(sealed(WHOLE | wrong) for wrong in ({"options": {"a": 1}}, {"options": []}, {"manifest": 5})),
+        *(sealed(WHOLE | wrong) for wrong in ({"jobs": [5]}, {"jobs": {"a": 1}}, {"price_usd": "much"})),
     ],
 )
 async def test_what_is_no_plan_is_refused(tmp_path, text):
@@ -94,7 +155,7 @@ async def test_what_is_no_plan_is_refused(tmp_path, text):
 def test_a_plan_without_a_price_is_no_consent(nights, approved, tmp_path):
     path = approved()
     document = json.loads(path.read_text()) | {"price_usd": None}
-    path.write_text(json.dumps(document))
+    path.write_text(sealed(document))
     with pytest.raises(UsageProblem, match="made without a price"):
         raise_from(nights.run(manifest=path, yes=False, out=None))
 

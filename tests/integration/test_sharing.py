@@ -1,11 +1,14 @@
 """Jobs whose requests are word for word the same: paid once, and shared by all that want it."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from support.night import Night
 
 from runner.batch import Options, repair, settle_doubts, verify
+from runner.errors import ManifestInvalid
 
 SAME = {"prompt": "White."}
 TAKEN_BUT_CUT = {"on": "submit", "kind": "reset_after", "times": 1}
@@ -133,3 +136,112 @@ def test_a_plan_says_who_shares_with_whom(nights):
     assert {str(change): count for change, count in plan.counts.items()} == {"new": 2, "shared": 1}
     assert plan.submits == 2
     assert [entry.reason for entry in plan.entries][1] == "the same request as 'a': sent once, and shared"
+
+
+# ------------------------------------------------------------------------------------------- one file is no two jobs'
+
+
+def catalogue(nights, output, *jobs):
+    """A manifest of jobs, each an id and a prompt, whose files go where `output` says."""
+    url = "https://photos.example.com/mug-red.jpg"
+    entries = "".join(
+        json.dumps({"id": job_id, "prompt": prompt, "image_urls": [url], "output_format": "png"}) + ",\n"
+        for job_id, prompt in jobs
+    )
+    path = nights.manifest.with_name("catalogue.yaml")
+    path.write_text(f"version: 1\noutput: {output}\njobs: [\n{entries}]\n")
+    return path
+
+
+def places(morning):
+    return {job_id: [file["path"] for file in line["files"]] for job_id, line in morning.results.items()}
+
+
+MUG = '{path: "mug.{{ ext }}", on_conflict: suffix}'
+
+
+def test_a_newcomer_takes_the_next_number_and_nobody_moves(nights):
+    """Also where the manifest's order has changed, and where a job that has files is paid for again."""
+    first = nights.run(manifest=catalogue(nights, MUG, ("a", "One."), ("b", "Two.")))
+    assert places(first) == {"a": ["images/mug.png"], "b": ["images/mug~2.png"]}
+    paid = files(nights)
+    rows = ("z", "Three."), ("y", "Four."), ("b", "Two."), ("a", "One, again.")
+    second = nights.run(manifest=catalogue(nights, MUG, *rows))
+    assert (second.exit_code, second.ledger["posts"], verify(nights.out)) == (0, 2, {})
+    where = places(second)
+    assert (where["a"], where["b"]) == (["images/mug.png"], ["images/mug~2.png"])
+    assert len({*where["z"], *where["y"], "images/mug.png", "images/mug~2.png"}) == 4
+    assert {name: files(nights)[name] for name in paid} == paid
+    third = nights.run(manifest=catalogue(nights, MUG, *rows), rerun_changed=True)
+    assert (third.exit_code, third.ledger["posts"], places(third), verify(nights.out)) == (0, 1, where, {})
+
+
+@pytest.mark.parametrize(
+    ("output", "before", "after", "choices"),
+    [
+        ('{path: "same.{{ ext }}"}', [("b", "One.")], [("c", "Two.")], {}),
+        ('{path: "{{ prompt }}.{{ ext }}"}', [("a", "x"), ("b", "y")], [("a", "y"), ("b", "x")], {"only": "a"}),
+        ('{path: "{{ prompt }}.{{ ext }}", on_conflict: overwrite}', [("a", "x")], [("b", "X")], {}),
+        ("{}", [("mug", "One.")], [("MUG", "Two.")], {}),
+    ],
+    ids=["the same path", "two that swap", "in capitals", "ids in capitals"],
+)
+def test_a_path_of_another_job_is_refused_before_the_first_post(nights, output, before, after, choices):
+    """65, with both jobs and what to do; `plan` says it too, and nothing is paid or written."""
+    nights.run(manifest=catalogue(nights, output, *before))
+    paid = files(nights)
+    path = catalogue(nights, output, *after)
+    morning = nights.run(manifest=path, rerun_changed=True, dedupe=False, **choices)
+    assert (morning.exit_code, morning.ledger["posts"], files(nights)) == (65, 0, paid)
+    owner, newcomer = before[-1][0], after[0][0]
+    assert f"error[output-taken]: job {newcomer!r} would be written to images/" in morning.said
+    assert f"where the files of job {owner!r} are" in morning.said
+    assert "on_conflict: suffix" in morning.said
+    nights.manifest = path
+    with pytest.raises(ManifestInvalid, match="output-taken"):
+        nights.plan(rerun_changed=True, dedupe=False, **choices)
+
+
+def test_what_is_owed_keeps_its_place(nights):
+    """The file of a request in doubt may still come, also where the manifest does not name the job any more."""
+    path = '{path: "same.{{ ext }}"}'
+    first = nights.run(TAKEN_BUT_CUT, manifest=catalogue(nights, path, ("a", "One.")))
+    assert first.states == ["in_doubt"]
+    second = nights.run(manifest=catalogue(nights, path, ("b", "Two.")))
+    assert (second.exit_code, second.ledger["posts"]) == (65, 0)
+    assert "where the files of job 'a' are" in second.said
+
+
+def test_a_renamed_job_may_keep_the_name_of_its_file(nights):
+    """It is the very same picture; the next one under that name is refused all the same."""
+    path = '{path: "same.{{ ext }}"}'
+    nights.run(manifest=catalogue(nights, path, ("old", "One.")))
+    morning = nights.run(manifest=catalogue(nights, path, ("new", "One.")))
+    assert (morning.exit_code, morning.ledger["posts"], verify(nights.out)) == (0, 0, {})
+    assert places(morning)["new"] == ["images/same.png"]
+    again = nights.run(manifest=catalogue(nights, path, ("new", "Two.")), rerun_changed=True)
+    assert (again.exit_code, again.ledger["posts"]) == (65, 0)
+
+
+def test_a_retried_job_goes_where_the_manifest_says_now(nights):
+    """It has no file yet; its old place may be another's by now."""
+    first, second = '{path: "same.{{ ext }}"}', '{path: "{{ id }}.{{ ext }}"}'
+    nights.run({"on": "job", "kind": "fail", "times": 1}, manifest=catalogue(nights, first, ("a", "One.")))
+    morning = nights.run(manifest=catalogue(nights, second, ("a", "One.")), retry=("failed",))
+    assert places(morning) == {"a": ["images/a.png"]}
+
+
+def test_a_download_never_replaces_the_file_of_another_job(nights, caplog):
+    """Where an earlier version let two jobs have one path: what is paid for is saved beside, and the log says so."""
+    nights.write({"id": "a", "prompt": "One."}, {"id": "b", "prompt": "Two."})
+    nights.run()
+    paid = files(nights)
+    with closing(sqlite3.connect(nights.out / "state.db")) as state:
+        state.execute("UPDATE artifacts SET path = 'images/B.png' WHERE job_id = 'a'")
+        state.execute("""UPDATE jobs SET paths = '["images/B"]' WHERE job_id = 'a'""")
+        state.commit()
+    (nights.out / "images" / "a.png").unlink()
+    (mended,) = nights.repair("a")
+    assert [artifact.path for artifact in mended.artifacts] == ["images/B~2.png"]
+    assert (set(files(nights)), files(nights)["b.png"]) == ({"b.png", "B~2.png"}, paid["b.png"])
+    assert (verify(nights.out), caplog.messages) == ({}, ["saved beside"])

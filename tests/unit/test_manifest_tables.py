@@ -6,6 +6,7 @@ import pytest
 
 from runner.catalog import bundled, parse_card, rules_for
 from runner.manifest import DEFAULT_MODEL, InvalidManifest, read_manifest
+from runner.rules.names import asked_for
 
 RULES = rules_for(bundled(DEFAULT_MODEL))
 UPSCALER = rules_for(
@@ -284,9 +285,33 @@ def test_a_model_that_only_the_service_knows_is_not_judged(read):
     assert (spec.model, spec.inputs, spec.row["text"]) == ("owner/unknown", {}, "hello")
 
 
-def test_a_models_id_in_a_cell_is_checked(found):
-    text = f"id,model,prompt,image_urls\na,../x,white,{URL}\n"
-    assert found(text) == [("model", 2, "B2", "not a model's id: '../x'", f"as in {DEFAULT_MODEL}")]
+@pytest.mark.parametrize("model", ["../x", "XR-200", "Alto 2"])
+def test_a_models_id_in_a_cell_is_checked(found, model):
+    """A sheet's model is often the product's: it is never what is paid at."""
+    text = f"id,model,prompt,image_urls\na,{model},white,{URL}\n"
+    hint = f"as in {DEFAULT_MODEL}; where it is the product's, rename the column, or say which one it is:  "
+    assert found(text) == [("model", 2, "B2", f"not a model's id: {model!r}", hint + "columns: {model: …}")]
+
+
+def test_a_model_that_nothing_is_known_of_is_told_once_with_its_place(read):
+    rows = "".join(f"{name},google/nano-banana/Edit,white,{URL}\n" for name in "ab")
+    (warning,) = read(f"id,model,prompt,image_urls\n{rows}").warnings
+    said = (warning.severity, warning.code, warning.place.cell, warning.hint)
+    assert said == ("warning", "model", "B2", f"did you mean {DEFAULT_MODEL!r}?")
+    assert "no card of the model 'google/nano-banana/Edit' is at hand" in warning.message
+
+
+@pytest.mark.parametrize(("given", "sent"), [("2.0", 2), ("2", 2), ("1e0", 1)])
+def test_a_whole_number_is_an_integer_however_it_is_written(read, given, sent):
+    """So that it is counted: for the price, and for the names of the files."""
+    text = f'{{"id": "mug", "prompt": "white", "image_urls": ["{URL}"], "num_images": {given}}}\n'
+    (spec,) = read(text, "jsonl").jobs
+    assert (spec.inputs["num_images"], type(spec.inputs["num_images"])) == (sent, int)
+    assert asked_for(spec) == sent
+    other = f'{{"id": "mug-{sent}", "prompt": "white", "image_urls": ["{URL}"]}}\n'
+    if sent > 1:
+        with pytest.raises(InvalidManifest, match="would have one name: images/mug-2"):
+            read(text + other, "jsonl")
 
 
 # ------------------------------------------------------------------------------------------------ what is wrong with it

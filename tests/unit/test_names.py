@@ -5,7 +5,20 @@ import unicodedata
 
 import pytest
 
-from runner.rules.names import LONGEST, folded, output_stem, owned_stems, stem_for
+from runner.model import JobSpec
+from runner.rules.names import (
+    LONGEST,
+    asked_for,
+    folded,
+    given_paths,
+    kept_paths,
+    numbered,
+    output_stem,
+    owned_stems,
+    stem_for,
+    taken_by,
+    wild,
+)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +113,56 @@ def test_files_that_could_meet_are_found_before_anything_is_paid(jobs, expected)
     stems = {job_id: {folded(stem) for stem in owned_stems(job_id, (), count)} for job_id, count in jobs}
     found = [(one, two) for (one, _), (two, _) in itertools.combinations(jobs, 2) if stems[one] & stems[two]]
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches", "not_these"),
+    [
+        ("mug[1]", ["mug[1]"], ["mug1"]),
+        ("mug-*", ["mug-", "mug-1\n2", "mug-a/b"], ["Mug-1", "a mug-1"]),
+        ("mug-?", ["mug-1"], ["mug-", "mug-12"]),
+        ("a.b{2}", ["a.b{2}"], ["axb{2}", "a.bb"]),
+    ],
+)
+def test_two_signs_are_wild_and_no_others(pattern, matches, not_these):
+    assert [bool(wild(pattern).fullmatch(job_id)) for job_id in matches + not_these] == (
+        [True] * len(matches) + [False] * len(not_these)
+    )
+
+
+def sent(job_id, *paths, count=1):
+    return JobSpec(job_id=job_id, model="m", inputs={"num_images": count}, fingerprint="f", paths=paths)
+
+
+@pytest.mark.parametrize(
+    ("spec", "second"),
+    [
+        (sent("mug"), ("images/mug~2",)),
+        (sent("mug", count=2), ("images/mug-1~2", "images/mug-2~2")),
+        (sent("mug", "images/x~7"), ("images/x~2",)),
+    ],
+)
+def test_a_number_goes_behind_the_plain_path(spec, second):
+    """Never behind another number; each output keeps its own name."""
+    assert next(numbered(given_paths(spec, asked_for(spec)))) == second
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "kept"),
+    [
+        (sent("a", "images/mug~2"), sent("a", "images/mug"), ("images/mug",)),
+        (sent("a", "images/mug"), sent("a", "images/mug~3"), ("images/mug~3",)),
+        (sent("mug"), sent("mug", "images/mug~2"), ("images/mug~2",)),
+        (sent("a", "images/pot~2"), sent("a", "images/mug~2"), ("images/pot~2",)),
+        (sent("a", "images/pot"), sent("a"), ("images/pot",)),
+    ],
+)
+def test_files_stay_where_they_are_unless_the_manifest_moves_them(now, before, kept):
+    """Another number is only another order of the manifest."""
+    assert kept_paths(now, before) == kept
+
+
+def test_a_path_is_compared_as_a_careless_file_system_would():
+    owners = {"images/straße".casefold(): {"a", "b"}}
+    assert taken_by("a", {"images/STRASSE", "images/free"}, owners) == ("images/STRASSE", "b")
+    assert taken_by("a", {"images/STRASSE"}, {"images/strasse": {"a"}}) is None
