@@ -50,7 +50,7 @@ def _rows(
     def reading(model: str) -> Columns:
         return Columns(source, table.header, rules_of(model), given, findings)
 
-    model_at = _model_column(source, table.header)
+    model_at = _model_column(source, table.header, given)
     columns = reading(given.model) if model_at is None else None
     naming = None if _has_ids(source, table) or "id" in given.fields else _naming_column(table.header, reopen)
     named_at: dict[str, int] = {} if naming is None else {"id": naming}
@@ -120,8 +120,10 @@ def _look_at_prompt(item: Item, findings: Findings) -> None:
         findings.warn("space-before-quote", item.at("prompt"), f"the quotes are sent: {prompt[:40]!r}", hint)
 
 
-def _model_column(source: Source, header: Sequence[str]) -> int | None:
+def _model_column(source: Source, header: Sequence[str], given: Given) -> int | None:
     """The column that names each row's model: another model has other fields."""
+    if source.is_alone and "model" in given.fields:
+        return None
     named = source.columns.get("model", ("model",))
     keys = {key_of(name) for name in named}
     exact = (index for index, title in enumerate(header) if title in named)
@@ -197,7 +199,7 @@ def _products(
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             base = item.fields.get("id") or group.name
             item.fields["id"] = f"{base}-{part.name}" if part.name else base
-            if urls := [picture.url for picture in part.pictures]:
+            if (urls := [picture.url for picture in part.pictures]) and not (source.is_alone and media in given.fields):
                 item.fields[media] = urls if is_list else urls[0]
             item.row = table.row(part.cells)
             item.id_at = cell_name(places["id"], part.number)
