@@ -829,3 +829,48 @@ def test_columns_that_templates_use_are_not_told(read):
     """A `format` that the prompt names is sent by it."""
     head = 'defaults: {prompt: "A {{ format }} book."}'
     assert warned(read(f"id,format,image_urls\nmug,small,{URL}\n", head=head)) == []
+
+
+# ------------------------------------------------------------------------------------------- rows inside of one cell
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "cell", "count"),
+    [
+        (f'id,prompt,image_urls\nx,"white bg,{FIRST}\ny,oak bg",{SECOND}\n', 2, "B2", 2),
+        (f'id,prompt,image_urls\nw,grass,{URL}\nx,"white bg,{FIRST}\nz,sand,{URL}\ny,oak bg",{SECOND}\n', 3, "B3", 3),
+        (f'prompt,image_urls\n"white bg,{FIRST}\noak bg",{SECOND}\n', 2, "A2", 2),
+        (f'id;colour;prompt;image_urls\nx;"red;white bg;{FIRST}\r\ny;blue";oak bg;{SECOND}\n', 2, "B2", 2),
+        (f'id,image_urls,prompt,note\nx,{FIRST},"White.,\ny,{SECOND},Oak.",\n', 2, "C2", 2),
+    ],
+)
+def test_rows_that_a_stray_quote_swallowed_are_refused(read, text, line, cell, count):
+    """One job less, and one prompt that nobody wrote: neither would be missed before the bill."""
+    with pytest.raises(InvalidManifest) as caught:
+        read(text)
+    [wrong] = caught.value.diagnostics
+    assert (wrong.code, wrong.place.line, wrong.place.cell) == ("swallowed-rows", line, cell)
+    assert wrong.message.startswith(f"this cell looks like {count} rows swallowed by a stray quote: ")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "White background, soft shadow.\nKeep the label, and the cap.",
+        '<p>Oak, oiled,\n"hand made, signed"</p>\n<ul><li>a,b</li>\n<li>c</li></ul>',
+        "Put it on oak.\nKeep the label.",
+        "Like https://example.com/a.jpg\nbut white.",
+    ],
+)
+def test_texts_of_several_lines_are_texts(read, prompt, tmp_path):
+    """Prompts, and the HTML of a shop's descriptions."""
+    rows = [["id", "prompt", "image_urls"], ["mug", prompt, URL]]
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert prompts(read((tmp_path / "rows.csv").read_bytes())) == [prompt]
+
+
+def test_several_pictures_in_a_cell_are_pictures(read):
+    """URLs by lines and commas, as many as the row has cells."""
+    manifest = read(f'id,prompt,image_urls\nmug,White.,"{URL}\n{FIRST},{SECOND},{THIRD}"\n')
+    assert urls(manifest) == [[URL, FIRST, SECOND, THIRD]]
