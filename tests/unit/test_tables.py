@@ -874,3 +874,29 @@ def test_several_pictures_in_a_cell_are_pictures(read):
     """URLs by lines and commas, as many as the row has cells."""
     manifest = read(f'id,prompt,image_urls\nmug,White.,"{URL}\n{FIRST},{SECOND},{THIRD}"\n')
     assert urls(manifest) == [[URL, FIRST, SECOND, THIRD]]
+
+
+# --------------------------------------------------------------------------------------------------- rows without names
+
+
+@pytest.mark.parametrize(
+    ("skus", "why", "line"),
+    [(("a", "b", "A"), "names two rows 'A', lines 2 and 4", 4), (("a", "", "b"), "is empty in line 3", 3)],
+)
+def test_a_sku_that_does_not_name_each_row_is_told(read, skus, why, line):
+    """Jobs are then known by their requests: who mends a typo in a prompt pays for a new job."""
+    rows = [f"{sku},a,{URL}?{n}\n" for n, sku in enumerate(skus)]
+    manifest = read("SKU,prompt,image_urls\n" + "".join(rows))
+    assert ids(manifest) == [spec.fingerprint[:12] for spec in manifest.jobs]
+    [diagnostic] = manifest.warnings
+    assert (diagnostic.code, diagnostic.place.line) == ("unnamed-rows", line)
+    assert diagnostic.message == (f"'SKU' {why}: jobs are known by their requests, and an edited row is a new job")
+
+
+def test_the_column_that_names_rows_instead_is_told(read):
+    """A second SKU decides silently whether ids are SKUs or handles."""
+    manifest = read(f"sku,handle,prompt,image_urls\na,x,a,{URL}\na,y,b,{URL}\n")
+    assert ids(manifest) == ["x", "y"]
+    assert [d.message for d in manifest.warnings] == [
+        "'sku' names two rows 'a', lines 2 and 3: jobs are named by 'handle'"
+    ]
