@@ -186,6 +186,38 @@ def test_several_urls_stand_in_one_cell(read, cell, urls):
     assert inputs(read(f"id,prompt,image_urls\nmug,white,{cell}\n"))[0]["image_urls"] == urls
 
 
+@pytest.mark.parametrize(
+    ("cell", "code", "message"),
+    [
+        (f"{URL[:-7]}red mug.jpg", "url-space", f"the URL holds white space: {URL[:-7]}red mug.jpg"),
+        (f"{URL[:-7]}red|mug.jpg", "url-space", f"the URL holds a | : {URL[:-7]}red|mug.jpg"),
+        (f"photos/a.jpg | {URL}", "url-space", f"the URL holds white space: photos/a.jpg | {URL}"),
+        (f'"{URL},www.example.com/b.jpg"', "url-glued", f"two pictures in one URL: {URL},www.example.com/b.jpg"),
+        (f'"{URL},b.jpg"', "url-glued", f"two pictures in one URL: {URL},b.jpg"),
+        (f"{URL}{URL}", "url-glued", f"two pictures in one URL: {URL}{URL}"),
+    ],
+)
+def test_a_url_with_something_else_beside_it_is_refused(found, cell, code, message):
+    """Half a URL and a photo of this machine, or the first of two pictures: neither was meant."""
+    (wrong,) = found(f"id,prompt,image_urls\nmug,white,{cell}\n")
+    assert (*wrong[:1], *wrong[2:4]) == (code, "C2", message)
+
+
+def test_commas_of_image_services_are_theirs(read):
+    url = "https://res.example.com/w_300,h_300,l_logo/a.jpg"
+    assert inputs(read(f'id,prompt,image_urls\nmug,white,"{url}"\n'))[0]["image_urls"] == [url]
+
+
+def test_nothing_is_split_within_a_template(read):
+    """Bars and spaces are the filter's; those between two templates part two pictures."""
+    base = "https://cdn.example.com"
+    cell = f"{base}/{{{{ id | upper }}}}.jpg | {base}/{{{{ id|lower }}}}.jpg"
+    assert inputs(read(f"id,prompt,image_urls\nMug,white,{cell}\n"))[0]["image_urls"] == [
+        f"{base}/MUG.jpg",
+        f"{base}/mug.jpg",
+    ]
+
+
 @pytest.mark.parametrize(("cell", "count"), [("2", 2), ("2.0", 2), (" 3 ", 3), ("+1", 1), ("2.00", 2), ("", None)])
 def test_a_number_is_read_as_one(read, cell, count):
     """A spreadsheet writes 2 as 2.0; an empty cell says nothing."""
@@ -334,7 +366,13 @@ def test_every_error_is_told_at_once_with_its_cell(found):
         ),
         ("id", 7, "A7", "not an id: ''", "1 to 120 printable characters"),
         ("spoilt-cell", 8, "B8", "#REF! is a spreadsheet's error, not a value", "mend the cell, or empty it"),
-        ("url", 8, "C8", "not a URL: C:\\mug.jpg", "the service fetches public https:// URLs: upload the file first"),
+        (
+            "url-space",
+            8,
+            "C8",
+            f"the URL holds a | : {URL}|C:\\mug.jpg",
+            "write it as %7C; a second picture needs its https://",
+        ),
         (
             "id",
             9,
