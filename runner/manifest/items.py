@@ -108,7 +108,7 @@ def typed(text: str, kind: Any) -> Any:
     match kind:
         case "integer" if re.fullmatch(r"[-+]?\d{1,15}(\.0+)?", text):
             return int(float(text))
-        case "number" if re.fullmatch(r"[-+]?\d{1,15}([.,]\d+)?", text):
+        case "number" if re.fullmatch(r"[-+]?\d{1,15}([.,]\d+)?", text) and not re.fullmatch(r".?\d{1,3},\d{3}", text):
             return float(text.replace(",", "."))
         case "boolean" if text.lower() in ("true", "false", "yes", "no", "1", "0"):
             return text.lower() in ("true", "yes", "1")

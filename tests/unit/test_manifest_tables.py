@@ -683,3 +683,85 @@ def test_one_job_is_the_same_request_in_every_format(read):
         "jsonl": line(aspect_ratio="16:9", num_images=2),
     }
     assert len({read(text, ending).jobs[0].fingerprint for ending, text in texts.items()}) == 1
+
+
+# ------------------------------------------------------------------------------------------------------ damaged texts
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "message"),
+    [
+        ("caf\ufffd scene", "damaged-text", "prompt holds a letter that was lost: 'caf\ufffd scene'"),
+        ("white\x07 bg", "damaged-text", "prompt holds the control character '\\x07': 'white\\x07 bg'"),
+        ("on \u202eoak", "damaged-text", "prompt holds the control character '\\u202e': 'on \\u202eoak'"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_text_that_is_damaged_is_refused(found, prompt, code, message, ending):
+    """What a person meant is lost already, or is not what a person sees."""
+    text = f"{HEADER}mug,{prompt},{URL},,\n" if ending == "csv" else line(prompt=prompt)
+    assert [(wrong[0], wrong[3]) for wrong in found(text, ending)] == [(code, message)]
+
+
+@pytest.mark.parametrize("text", [line(id="m\ufffdg"), line(image_urls=[f"{URL}?\ufffd"])])
+def test_ids_and_urls_that_are_damaged_are_refused(found, text):
+    assert [wrong[0] for wrong in found(text, "jsonl")] == ["damaged-text"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("CafÃ© scene", "prompt looks like UTF-8 that was read in another encoding: 'CafÃ© scene'"),
+        ("white â€“ soft", "prompt looks like UTF-8 that was read in another encoding: 'white â€“ soft'"),
+        ("A {title} on oak", "'{title}' is sent as it stands, and there is a column 'title'"),
+        ("A ${Title} on oak", "'${Title}' is sent as it stands, and there is a column 'title'"),
+        ("A [title] on oak", "'[title]' is sent as it stands, and there is a column 'title'"),
+    ],
+)
+def test_a_text_that_looks_damaged_is_told(read, prompt, message):
+    """It may be meant; who pays is told."""
+    manifest = read(f"id,title,prompt,image_urls\nmug,Mug,{prompt},{URL}\n")
+    assert [(d.code, d.place.cell, d.message) for d in manifest.warnings] == [("odd-text", "C2", message)]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["Größe {name} [1]", "Âme à Paris, É — “ok” ½", "{ css: 1 }", "日本語。白い背景", "{{ title }}"]
+)
+def test_a_text_that_is_only_foreign_is_not_told(read, prompt):
+    assert read(f'id,title,prompt,image_urls\nmug,Mug,"{prompt}",{URL}\n').warnings == ()
+
+
+# -------------------------------------------------------------------------------------------- what a line says twice
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"id": "a", "custom_id": "b"}, "'id' is 'a' and 'custom_id' is 'b'"),
+        ({"id": "a", "input": {"id": "b"}}, "'id' is 'a' and 'input.id' is 'b'"),
+        ({"id": "a", "model": "x/y", "body": {"model": "x/z"}}, "'model' is 'x/y' and 'body.model' is 'x/z'"),
+        ({"id": "a", "model": "x/y", "url": "/v1/models/x/z", "body": {}}, "'model' is 'x/y' and 'url' is 'x/z'"),
+        ({"id": "a", "url": "/v1/chat/completions", "body": {}}, "'url' names no model: '/v1/chat/completions'"),
+        ({"id": "a", "method": "GET", "body": {}}, "a job is sent by the method POST alone"),
+        ({"id": "a", "row": "text"}, "'row' is a mapping of columns, got 'text'"),
+    ],
+)
+def test_a_line_that_says_two_things_is_refused(found, document, message):
+    """Only one of them would be sent, and nobody would know which."""
+    wrapper = next((key for key in ("input", "body") if key in document), None)
+    fields = {"prompt": "white", "image_urls": [URL]}
+    whole = document | ({wrapper: fields | document[wrapper]} if wrapper else fields)
+    assert message in [wrong[3] for wrong in found(json.dumps(whole) + "\n", "jsonl")]
+
+
+def test_a_line_that_says_one_thing_twice_is_taken(read):
+    fields = {"prompt": "white", "image_urls": [URL], "id": "a"}
+    model = "google/nano-banana/edit"
+    document = {"custom_id": "a", "url": f"/v1/models/{model}", "method": "POST", "body": fields}
+    (job,) = read(json.dumps(document) + "\n", "jsonl").jobs
+    assert (job.job_id, job.model) == ("a", model)
+
+
+def test_json_lines_in_utf16_say_so(found):
+    (wrong,) = found(line().encode("utf-16"), "jsonl")
+    assert wrong[3] == "it begins with the mark of UTF-16, and is to be read as utf-8"
