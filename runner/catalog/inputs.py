@@ -145,8 +145,9 @@ def _named(path: tuple[str | int, ...]) -> str:
 def _not_in_enum(path: tuple[str | int, ...], schema: Mapping[str, Any], value: Any) -> InputProblem:
     allowed = [str(option) for option in schema.get("enum", ())]
     code = _named(path).replace("_", "-") if path in (("aspect_ratio",), ("output_format",)) else "enum"
-    message = f"{_named(path)}: {str(value)[:60]!r} is not supported"
-    near = _nearest(str(value), allowed)
+    shown = "null" if value is None else repr(str(value)[:60])
+    message = f"{_named(path)}: {shown} is not supported"
+    near = _nearest(str(value), allowed) if value is not None else None
     hint = f"did you mean {near!r}? " if near else ""
     if near and re.fullmatch(r"\d+:0\d(:00)?|0\d+:\d+(:00)?", str(value)):
         hint += f"spreadsheets turn {near} into the time {value}; format the column as Text"
@@ -218,6 +219,8 @@ def _as_type(name: str, value: Any) -> str:
         case "string":
             return "write some text, or leave it out" if value is None else "quote it, to have it as text"
         case "integer" | "number":
+            if isinstance(value, str) and re.fullmatch(r"[-+]?\d{1,3}[.,]\d{3}", value.strip()):
+                return "is it thousands or a fraction? write it with a point for a fraction, else without any sign"
             return "write a number, without quotes" if isinstance(value, str) else f"write one {name}"
         case "boolean":
             return "write true or false, without quotes"

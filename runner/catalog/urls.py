@@ -19,11 +19,15 @@ Problem = tuple[str, str, str]
 PUBLIC: Final = "use a public https:// URL"
 PLAIN: Final = re.compile(
     r"https://(?:[A-Za-z0-9-]+\.)+(?!(?i:local|internal|lan|arpa|localhost)(?![A-Za-z]))[A-Za-z]+"
-    r"(?:[/?#][!-\[\]-~]*)?",
+    r"(?:[/?#][!-+\--9<-\[\]-{}~]*)?",
     re.ASCII,
 )
-"""Proves most URLs good at a glance: a dotted public name, no port, no user, nothing but visible ASCII. What it does
-not match may be good all the same."""
+"""Proves most URLs good at a glance: a dotted public name, no port, no user, nothing but visible ASCII, and nothing
+that may stand between two URLs. What it does not match may be good all the same."""
+_PICTURE: Final = r"\.(?:jpe?g|png|webp|gif|avif|heic|bmp|tiff?)"
+GLUED: Final = re.compile(rf"{_PICTURE}(?:https?://|[,;][^?#]*{_PICTURE}\b)", re.IGNORECASE)
+"""Two pictures in one URL. Image services have commas too, but before the one extension."""
+ONE_EACH: Final = "separate them by  |  , each with its whole https:// URL"
 is_plain: Final = PLAIN.fullmatch
 
 
@@ -35,8 +39,8 @@ def url_problem(url: str, *, allow_loopback: bool = False) -> Problem | None:
 def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
     if not url.strip():
         return "url", "an empty URL", "give a public https:// URL, or drop it"
-    if re.search(r"\s", url):
-        return "url-space", f"the URL holds white space: {_short(url)}", "write a space in a URL as %20"
+    if problem := _not_one(url):
+        return problem
     if not url.isprintable():
         return "url", f"the URL holds a character that cannot be seen: {_short(url)!r}", "type the URL anew"
     if url.startswith(LOCAL):
@@ -63,6 +67,21 @@ def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
         return "url-scheme", f"https:// is needed: {_short(url)}", f"did you mean https://{_short(url[7:])}"
     if parts.scheme != "https":
         return "url-scheme", f"{parts.scheme}:// is not fetched: {_short(url)}", "use an https:// URL"
+    return None
+
+
+def _not_one(url: str) -> Problem | None:
+    """White space, a bar, or two pictures: part of what was meant would not be sent."""
+    pieces = re.split(r"\s+|[|]", url.strip())
+    if len(pieces) > 1 and sum("://" in piece for piece in pieces) > 1:
+        return "url-space", f"several URLs in one text: {_short(url)}", "separate URLs by  |  ; one field takes one URL"
+    if re.search(r"\s", url):
+        hint = "write a space in a URL as %20" if "://" in url else "write one URL or path each"
+        return "url-space", f"the URL holds white space: {_short(url)}", hint
+    if "|" in url:
+        return "url-space", f"the URL holds a | : {_short(url)}", "write it as %7C; a second picture needs its https://"
+    if not url.startswith("data:") and GLUED.search(url.split("?", 1)[0]):
+        return "url-glued", f"two pictures in one URL: {_short(url)}", ONE_EACH
     return None
 
 

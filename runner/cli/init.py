@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.errors import CannotCreate
+from runner.errors import CannotCreate, UsageProblem
 
 
 @click.command(short_help="Write a manifest to start from.")
@@ -14,7 +14,8 @@ from runner.errors import CannotCreate
 @click.option(
     "--from", "sheet", type=click.Path(path_type=Path), metavar="SHEET", help="Look at this table, and fit it to that."
 )
-def init(file: Path | None, sheet: Path | None) -> None:
+@click.option("--encoding", "said", metavar="NAME", help="With --from: what the table is written in, as cp932.")
+def init(file: Path | None, sheet: Path | None, said: str | None) -> None:
     """Write a commented manifest to start from, and the schema by which editors complete and check it.
 
     With --from SHEET (CSV, TSV, XLSX) its columns are looked at: which names the rows, which holds the pictures, whose
@@ -25,9 +26,11 @@ def init(file: Path | None, sheet: Path | None) -> None:
     from runner.batch import manifest_schema
     from runner.manifest import starter, template
 
+    if said is not None and sheet is None:
+        raise UsageProblem("--encoding goes with --from SHEET")
     file = file or (sheet.with_suffix(".yaml") if sheet is not None else Path("catalogue.yaml"))
     schema = file.with_name("runcomfy-batch.schema.json")
-    _write(file, template() if sheet is None else starter(sheet, file))
+    _write(file, template() if sheet is None else starter(sheet, file, said=said))
     if not schema.exists():
         _write(schema, json.dumps(manifest_schema(), ensure_ascii=False, indent=2) + "\n")
     click.echo(f"wrote {file}\nnext: runcomfy-batch plan {file}; runcomfy-batch run {file} --simulate")

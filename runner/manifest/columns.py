@@ -1,8 +1,10 @@
 """Which column of a sheet is which field of a model, and how its cells are read.
 
 What the user says under `columns:` goes first; then a field's own name, however it is spelled; then its synonyms, and
-`url_1`, `url_2` … for a list of pictures. Every other column is the user's own, and is carried along. One that looks
-as if it were meant to be sent is told: a mistyped `aspect_ration` would be left out silently, and the edit paid for.
+`url_1`, `url_2` … for a list of pictures. A synonym is a guess: it fills no field that the defaults give. The command
+line has the last word: a column gives nothing that a flag gives. Every other column is the user's own, and is carried
+along. One that looks as if it were meant to be sent is told: a mistyped `aspect_ration` would be left out silently, and
+the edit paid for.
 """
 
 from __future__ import annotations
@@ -30,7 +32,19 @@ SYNONYMS_OF_ONE: Final = ("image_urls", "images", "url", "photo", "image_src", "
 """What a model's only media field, whatever its name, may be called in a sheet."""
 NUMBERED: Final = re.compile(r"(?P<stem>(?:image_?)?(?:url|image|photo|picture|src))s?_?(?P<number>\d{1,2})")
 """`url_1`, `image2`, `image_url_10`: one picture a column."""
+PICTURES: Final = frozenset({*SYNONYMS["image_urls"], "img", "imgs"} - {"url", "urls", "src"})
+"""What a column of pictures is called; one of URLs may as well hold those of pages."""
 NAMING: Final = ("sku", "handle", "custom_id")
+NEAR: Final = {
+    "aspect_ratio": ("ratio", "aspect"),
+    "output_format": ("format", "file_format", "image_format"),
+    "num_images": ("count", "images_count", "image_count", "number_of_images"),
+}
+"""What a field is called elsewhere, and no synonym: a sheet's `format` may be that of a book."""
+OF_OTHERS: Final = frozenset(
+    {"negative_prompt", "seed", "guidance_scale", "num_inference_steps", "strength", "resolution"}
+)
+"""Inputs of other models."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +105,16 @@ class Columns:
         """Whether a column that the user names is not there."""
         self.of: dict[str, list[int]] = {}
         """The columns of each field, in the order in which they are read."""
+        self._flags = given.fields if source.is_alone else frozenset()
+        self._defaults = frozenset() if source.is_alone else given.fields
+        self._aside: set[int] = set()
+        """Columns that give way to a flag or a default, and are told."""
         self._map_named()
         self._map_by_name()
         self._check_twins()
         self._check_needed(given)
         self._check_unused()
+        self._check_foreign(given)
         self.first = {name: indexes[0] for name, indexes in self.of.items()}
         """Each field's first column: where an error of it is shown."""
         self.id_letters = column_name(self.first["id"]) if "id" in self.first else ""
@@ -119,7 +138,10 @@ class Columns:
             found = [index for pattern in patterns for index in self._matching(pattern, place)]
             if len(found) > 1 and name not in self._urls:
                 self._findings.error("columns", place, f"{name} is read from one column", "name one")
-            if found:
+            if found and name in self._flags:
+                message = f"{name} is given by {self._flag(name)} and by --col"
+                self._findings.error("columns", place, message, "drop one of them")
+            elif found:
                 self.of[name] = list(dict.fromkeys(found))
 
     def _matching(self, pattern: str, place: Place) -> list[int]:
@@ -158,13 +180,19 @@ class Columns:
         own = [*self._fields] if self._source.preset else ["id", "model", *self._fields]
         for name in own:
             if name not in self.of and name in self._keys:
-                self._take(name, [self._keys.index(name)])
+                if name in self._flags:
+                    self._set_aside(name, [self._keys.index(name)])
+                else:
+                    self._take(name, [self._keys.index(name)])
         if self._source.preset is not None:  # of a shop's export the preset knows the pictures, and nothing is guessed
             return
         for name in self._fields:
             if name not in self._urls:
                 if name not in self.of and (found := self._by_synonym(SYNONYMS.get(name, ()))):
-                    self._take(name, found[:1])
+                    if name in self._flags | self._defaults:
+                        self._set_aside(name, found)
+                    else:
+                        self._take(name, found[:1])
             elif name not in self._source.columns:
                 self._map_pictures(name)
 
@@ -178,10 +206,14 @@ class Columns:
         found = list(dict.fromkeys([*bases[:1], *numbered.get(stem, ())]))
         if not found:
             return
+        if name in self._flags or (name in self._defaults and not exact):
+            self._set_aside(name, found)
+            return
         taken = found if name in self._lists else found[:1]
         self._take(name, taken)
-        left = [*found, *bases[1:], *(index for rest in numbered.values() for index in rest)]
-        for index in left if not exact or len(found) > 1 else ():
+        beside = [index for index, key in enumerate(self._keys) if exact and key in PICTURES and self._urls == (name,)]
+        left = [*found, *bases[1:], *(index for rest in numbered.values() for index in rest), *beside]
+        for index in dict.fromkeys(left):
             if index not in taken:
                 message = f"the column {self._header[index]!r} is not sent: {name} is read from {self._shown(taken)}"
                 self._findings.warn("unused-column", self._at(index), message, f"say which under  columns: {name}")
@@ -189,6 +221,19 @@ class Columns:
     def _take(self, name: str, indexes: list[int]) -> None:
         self.of[name] = indexes
         self._by_name.update(indexes)
+
+    def _set_aside(self, name: str, indexes: Sequence[int]) -> None:
+        """Columns that look like a field which was given already: they are carried along, and it is said."""
+        self._aside.update(indexes)
+        is_flag = name in self._flags
+        message = f"the column {self._header[indexes[0]]!r} is not sent: "
+        message += f"{self._flag(name)} gives {name} to every row" if is_flag else f"the defaults give {name}"
+        hint = f"to send the column drop {self._flag(name)}" if is_flag else "to send the column write  "
+        hint += "" if is_flag else f"columns: {{{name}: {self._header[indexes[0]]!r}}}"
+        self._findings.warn("unused-column", self._at(indexes[0]), message, hint)
+
+    def _flag(self, name: str) -> str:
+        return "--prompt" if name == "prompt" else f"--set {name}"
 
     def _by_synonym(self, names: Iterable[str]) -> list[int]:
         taken = {index for indexes in self.of.values() for index in indexes}
@@ -239,7 +284,7 @@ class Columns:
 
     def _check_unused(self) -> None:
         """A mistyped column would be carried along, and what it says not sent."""
-        used = {index for indexes in self.of.values() for index in indexes}
+        used = self._aside.union(*self.of.values())
         is_preset = self._source.preset is not None
         free = [name for name in self._fields if name not in self.of and not (is_preset and name in self._urls)]
         for index, key in enumerate(self._keys):
@@ -248,6 +293,23 @@ class Columns:
             if near := nearest(key, free, cutoff=0.8):
                 message = f"the column {self._header[index]!r} is not sent"
                 self._findings.warn("unused-column", self._at(index), message, f"did you mean {near!r}?")
+
+    def _check_foreign(self, given: Given) -> None:
+        """Columns called like a field of another model, or nearly like one of this: what they say is not sent."""
+        nearly = {word: name for name, words in NEAR.items() for word in words if name in self._fields}
+        used = self._aside.union(*self.of.values())
+        found = {
+            index: nearly.get(key, "")
+            for index, key in enumerate(self._keys)
+            if index not in used and key not in given.names and (key in nearly or key in OF_OTHERS)
+        }
+        if not found or not self._is_known or self._source.preset is not None or "row" in given.names:
+            return
+        named = [f"{self._header[index]!r}" + f" (is it {near}?)" * bool(near) for index, near in found.items()]
+        message = f"carried along, and not sent: {', '.join(named)}"
+        hint = "to send such a column say which field it is:  "
+        hint += "--col FIELD=COLUMN" if self._source.is_alone else "columns: {field: column}"
+        self._findings.warn("unused-column", self._at(min(found)), message, hint)
 
     def _at(self, index: int) -> Place:
         return Place(cell=cell_name(index, 1), file="" if self._source.is_alone else self._source.file)

@@ -16,7 +16,7 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -103,6 +103,14 @@ HABIT: Final = {
     **dict.fromkeys(("cp950", "euc_jp"), -0.3),
 }
 """What spreadsheets of today write, before what they do not; an Eastern code page that fits at all is seldom wrong."""
+MARKS: Final = (
+    *((mark, "utf-32") for mark in (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)),  # the longer before UTF-16's
+    *((mark, "utf-16") for mark in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)),
+    (codecs.BOM_UTF8, "utf-8"),
+)
+OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
+OF_ONE_BYTE: Final = re.compile(r"cp(?:125\d|4\d\d|7\d\d|8\d\d)|iso8859|latin|koi8|mac[-_]|tis-620|kz1048|ptcp154")
+"""Encodings, as Python names them, in which a letter is a byte: they can read anything, UTF-8 as well."""
 PIECE: Final = 1 << 20
 LONGEST_LINE: Final = 8 << 20
 """Characters; a text file whose line does not end is none, and it is refused before it fills the memory."""
@@ -150,20 +158,28 @@ def look(path: Path, said: str | None = None, *, longest_line: int = LONGEST_LIN
     """How the file may be read; `said` is what the user says, and is known. Raises `OSError`."""
     with path.open("rb") as file:
         head = file.read(4096)
+        if head.startswith(OLD_EXCEL):
+            return Broken(1, "this is an old Excel workbook (.xls): no text file", "save it as .xlsx or as CSV UTF-8")
         if head.startswith(b"PK\3\4"):
             return Broken(1, "this is an Excel workbook, or another zip: no text file", "name it .xlsx")
         if said is not None:
             if not is_known(said):
                 return Broken(1, f"no encoding is called {said[:40]!r}", "as in  utf-8, cp932, cp1252, gb18030, cp949")
-            name = codecs.lookup(said).name
-            return _checked(file, "utf-8-sig" if name == "utf-8" else name, longest_line)
-        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return _as_said(file, head, codecs.lookup(said).name, longest_line)
+        if _marked(head) == "utf-32":
+            return Broken(
+                1, "this is UTF-32, which hardly anything writes", "say  encoding: utf-32, or save it as UTF-8"
+            )
+        if _marked(head) == "utf-16":
             return _checked(file, "utf-16", longest_line)
         if (codec := _by_zeros(head)) is not None:
             return _checked(file, codec, longest_line)
         utf8 = _checked(file, "utf-8-sig", longest_line)
         if not isinstance(utf8, _NotOfCodec) or head.startswith(codecs.BOM_UTF8):
             return utf8
+        if _is_utf8_but_for_a_byte(file):
+            hint = "mend that letter, and save it as UTF-8; in another encoding all the others would be wrong"
+            return replace(utf8, message=f"{utf8.message}, and the rest of the file is", hint=hint)
         live = [*(codec for codec in EASTERN if _could_be(file, codec)), *_that_have(_odd_bytes(file))]
         sample, is_old = _foreign_lines(file), b"\r" in head and b"\n" not in head
         order = sorted(live, key=lambda codec: -_likelihood(codec, sample, is_old=is_old))
@@ -172,6 +188,40 @@ def look(path: Path, said: str | None = None, *, longest_line: int = LONGEST_LIN
 
 class _NotOfCodec(Broken):
     """Bytes that the encoding does not have: another one may."""
+
+
+def _as_said(file: BinaryIO, head: bytes, name: str, longest_line: int) -> Certain | Broken:
+    """What the user says, unless the file says otherwise: then somebody is wrong, and the prompts would be garbled."""
+    marked = _marked(head)
+    if marked is not None and not name.startswith(marked):
+        message = f"it begins with the mark of {marked.upper()}, and is to be read as {name.removesuffix('-sig')}"
+        return Broken(1, message, f"say  encoding: {marked}, or save it as UTF-8")
+    name = marked or name
+    found = _checked(file, "utf-8-sig" if name == "utf-8" else name, longest_line)
+    foreign = _foreign_lines(file) if isinstance(found, Certain) and OF_ONE_BYTE.match(name) else b""
+    if foreign and isinstance(_checked(file, "utf-8-sig", longest_line), Certain):
+        start = max(0, next(n for n, byte in enumerate(foreign) if byte > 0x7F) - 8)
+        one, other = (foreign[start : start + 40].decode(codec, "ignore")[:20] for codec in (name, "utf-8"))
+        message = f"it is valid UTF-8, and is to be read as {name}: {one.strip()!r}, or {other.strip()!r} in UTF-8?"
+        return Broken(1, message, "drop the encoding: this is UTF-8")
+    return found
+
+
+def _marked(head: bytes) -> str | None:
+    """The encoding whose byte order mark the file begins with."""
+    return next((name for mark, name in MARKS if head.startswith(mark)), None)
+
+
+def _is_utf8_but_for_a_byte(file: BinaryIO) -> bool:
+    """Whether nearly all that is not ASCII is good UTF-8; what other encodings write is so by accident only."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    good = bad = 0
+    for piece, is_last in _pieces(file):
+        text = decoder.decode(piece, is_last)
+        wrong = text.count("\ufffd")
+        bad += wrong
+        good += sum(char > "\x7f" for char in text) - wrong if not text.isascii() else 0
+    return good > 4 * bad
 
 
 def _by_zeros(head: bytes) -> str | None:

@@ -13,6 +13,7 @@ from runner.manifest.templates import Condition, Scope, TemplateProblem, unknown
 
 At = Callable[..., Place]
 """Where a field stands, or an item of it: `at("image_urls", 2)`. Unknown ones stand where their job begins."""
+_TEMPLATE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _SEPARATOR: Final = re.compile(r"[|\s,;]")
 """Without one of these a text holds one URL."""
 
@@ -75,15 +76,22 @@ def key_of(name: str) -> str:
 def split_urls(text: str) -> list[str]:
     """Several URLs or paths in one text, by `|` or a line break.
 
-    URLs also by white space, or by a comma or semicolon before the next scheme, as WooCommerce writes them.
+    URLs also by white space, or by a comma or semicolon before the next scheme, as WooCommerce writes them. Nothing is
+    split within `{{ … }}`. A text of URLs and something else stays whole, to be refused: `a b.jpg` in a URL would
+    become a URL and a photo of this machine.
     """
     if _SEPARATOR.search(text) is None:
         return [text] if text else []
+    templates = _TEMPLATE.findall(text) if "{{" in text else []
     found: list[str] = []
-    for part in re.split(r"[|\r\n]+", text):
+    for part in re.split(r"[|\r\n]+", _TEMPLATE.sub("\0", text) if templates else text):
         pieces = re.split(r"\s+|[,;]\s*(?=https?://)", part.strip(), flags=re.IGNORECASE) if "://" in part else [part]
         found += [piece.strip().rstrip(",;") for piece in pieces]
-    return [piece for piece in found if piece]
+    found = [piece for piece in found if piece]
+    if len({"://" in piece for piece in found if not piece.startswith(("data:", "\0"))}) > 1:
+        return [text]
+    fillings = iter(templates)
+    return [re.sub("\0", lambda _: next(fillings), piece) for piece in found] if templates else found
 
 
 def names_of(values: Iterable[str]) -> dict[str, int]:
@@ -100,7 +108,7 @@ def typed(text: str, kind: Any) -> Any:
     match kind:
         case "integer" if re.fullmatch(r"[-+]?\d{1,15}(\.0+)?", text):
             return int(float(text))
-        case "number" if re.fullmatch(r"[-+]?\d{1,15}([.,]\d+)?", text):
+        case "number" if re.fullmatch(r"[-+]?\d{1,15}([.,]\d+)?", text) and not re.fullmatch(r".?\d{1,3},\d{3}", text):
             return float(text.replace(",", "."))
         case "boolean" if text.lower() in ("true", "false", "yes", "no", "1", "0"):
             return text.lower() in ("true", "yes", "1")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from runner.manifest.damage import Damage, braces, damage
 from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.head import Head, Override, texts_in
 from runner.manifest.items import Item, split_urls
@@ -295,8 +296,25 @@ class Job:
             self._error("prompt-length", ("prompt",), "prompt is blank", "say what is to change")
         if not self.is_plain:
             self._check_id(self.id)
+        for key, value in self.inputs.items():
+            if type(value) is not str:
+                for index, text in enumerate(value) if type(value) is list else ():
+                    if type(text) is str and not text.isascii():
+                        self._tell(damage((key, index), text))
+            elif not (value.isascii() and value.isprintable()):
+                self._tell(damage((key,), value))
+        if isinstance(prompt, str) and ("{" in prompt or "[" in prompt):
+            self._tell(braces(prompt, self._item.scope))
         if self._local:
             self._check_size(rules)
+
+    def _tell(self, found: Damage | None) -> None:
+        if found is None:
+            return
+        if found.is_error:
+            self._error("damaged-text", found.path, found.message, found.hint)
+        else:
+            self._all.findings.warn("odd-text", self._place(found.path)[0], found.message, found.hint)
 
     def _check_size(self, rules: InputRules | None) -> None:
         texts = (text for value in self.inputs.values() for text in (value if isinstance(value, list) else [value]))
@@ -309,6 +327,7 @@ class Job:
             self._error("body-too-large", (key,), message, "use fewer or smaller photos, or --shrink-inputs")
 
     def _check_id(self, job_id: str) -> None:
+        self._tell(damage(("id",), job_id))
         if not job_id.isprintable() or len(job_id) > LONGEST_ID or not job_id.strip():
             self._error("id", ("id",), f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
         elif "+" in job_id and SHORTENED.match(job_id):

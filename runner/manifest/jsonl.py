@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NoReturn
 
@@ -14,8 +15,9 @@ from runner.model import canonical
 
 DEEPEST: Final = 50
 WRAPPERS: Final = ("input", "body")
-CARRIED: Final = ("method", "url")
-"""Keys of other services' batch formats that mean nothing here."""
+ENDPOINT: Final = re.compile(r"(?:https?://[^/]+)?(?:/v1)?/models/(.+)", re.IGNORECASE)
+"""The URL of a job in the batch format of other services, which names the model."""
+ROW: Final = 'as in  "row": {"title": "Blue mug"}'
 EXAMPLE: Final = 'a job a line, as in  {"id": "mug", "prompt": "White background.", "image_urls": ["https://…"]}'
 
 
@@ -57,20 +59,25 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
     row = document.pop("row", None)
     model = document.pop("model", None)
     wrapped = next((key for key in WRAPPERS if isinstance(document.get(key), dict)), None)
+    told = _Told(place, findings)
+    job_id = told.one("id", job_id, "custom_id", custom_id)
+    if row is not None and not isinstance(row, dict):
+        findings.error("unknown-field", place, f"'row' is a mapping of columns, got {str(row)[:40]!r}", ROW)
     if wrapped is not None:
         fields = dict(document.pop(wrapped))
-        model = fields.pop("model", model)
-        for key in CARRIED:
-            document.pop(key, None)
+        model = told.one("model", model, f"{wrapped}.model", fields.pop("model", None))
+        job_id = told.one("id", job_id, f"{wrapped}.id", fields.pop("id", None))
+        model = told.one("model", model, "url", _model_in(document.pop("url", None), place, findings))
+        if str(document.pop("method", "POST")).upper() != "POST":
+            findings.error("unknown-field", place, "a job is sent by the method POST alone", "drop  method")
         for key in document:
             if not key.startswith("x-"):
                 message = f"{key!r} stands beside {wrapped!r}: it would not be sent"
                 findings.error("unknown-field", place, message, f"put it inside {wrapped!r}, or call it x-{key}")
     else:
         fields = {key: value for key, value in document.items() if not key.startswith("x-")}
-    identity = job_id if job_id is not None else custom_id
-    if identity is not None:
-        fields["id"] = str(identity) if type(identity) is int else identity
+    if job_id is not None:
+        fields["id"] = str(job_id) if type(job_id) is int else job_id
     if model is not None:
         fields["model"] = model
     carried = {str(key): str(value) for key, value in row.items()} if isinstance(row, dict) else {}
@@ -82,8 +89,36 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
         lambda *_: place,
         Names(names),
         carried,
-        f"line {place.line}" if identity is not None else "",
+        f"line {place.line}" if job_id is not None else "",
     )
+
+
+class _Told:
+    """What a line says twice: the two must agree, for only one of them is sent."""
+
+    def __init__(self, place: Place, findings: Findings) -> None:
+        self._place = place
+        self._findings = findings
+
+    def one(self, name: str, value: Any, other: str, another: Any) -> Any:
+        """The value that is there; where there are two that differ, it is an error."""
+        if value is None or another is None:
+            return another if value is None else value
+        if value != another:
+            message = f"{name!r} is {str(value)[:60]!r} and {other!r} is {str(another)[:60]!r}"
+            self._findings.error("unknown-field", self._place, message, "keep one of them")
+        return value
+
+
+def _model_in(url: Any, place: Place, findings: Findings) -> str | None:
+    """The model that a `url` names, `/v1/models/owner/model`; any other is refused, for it would not be used."""
+    if url is None:
+        return None
+    if isinstance(url, str) and (found := ENDPOINT.fullmatch(url)):
+        return found[1].strip("/")
+    message = f"'url' names no model: {str(url)[:60]!r}"
+    findings.error("unknown-field", place, message, "drop it, or name the model:  /v1/models/google/nano-banana/edit")
+    return None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

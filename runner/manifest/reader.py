@@ -100,6 +100,8 @@ def read_manifest(
             f"{path}: --prompt, --col, --set, --encoding, --preset and --per are for tables; "
             "a YAML manifest says these things itself"
         )
+    if inline.per is not None and inline.preset is None:
+        raise UsageProblem(f"{path}: --per goes with a preset, as in  --preset shopify")
     findings = Findings(str(path))
     reading = _Reading(path, rules, settings or {}, local, findings)
     head = reading.read(form, inline)

@@ -56,7 +56,7 @@ def decide(
     shown = [f"{_named(codec)}: {_shown(texts, starts)}" for texts, codec in firsts.items()][:MOST_SHOWN]
     if len(firsts) > MOST_SHOWN:
         shown.append(f"or {', '.join(list(firsts.values())[MOST_SHOWN:])}")
-    hint = "\n".join([*shown, f"say which with  {option} {best}  (or another), or save it as CSV UTF-8"])
+    hint = "\n".join([*shown, f"say which of them with  {option} NAME, or save it as CSV UTF-8"])
     message = "it is not UTF-8, and what is sent would differ from encoding to encoding"
     findings.error("encoding", replace(place, file=label), message, hint)
     return None

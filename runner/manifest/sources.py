@@ -50,9 +50,9 @@ def _rows(
     def reading(model: str) -> Columns:
         return Columns(source, table.header, rules_of(model), given, findings)
 
-    model_at = _model_column(source, table.header)
+    model_at = _model_column(source, table.header, given)
     columns = reading(given.model) if model_at is None else None
-    naming = None if _has_ids(source, table) or "id" in given.fields else _naming_column(table.header, reopen)
+    naming = None if _has_ids(source, table) or "id" in given.fields else _naming_column(table, reopen, findings)
     named_at: dict[str, int] = {} if naming is None else {"id": naming}
     letters = "" if naming is None else column_name(naming)
     where, label = source.where, table.label
@@ -120,8 +120,10 @@ def _look_at_prompt(item: Item, findings: Findings) -> None:
         findings.warn("space-before-quote", item.at("prompt"), f"the quotes are sent: {prompt[:40]!r}", hint)
 
 
-def _model_column(source: Source, header: Sequence[str]) -> int | None:
+def _model_column(source: Source, header: Sequence[str], given: Given) -> int | None:
     """The column that names each row's model: another model has other fields."""
+    if source.is_alone and "model" in given.fields:
+        return None
     named = source.columns.get("model", ("model",))
     keys = {key_of(name) for name in named}
     exact = (index for index, title in enumerate(header) if title in named)
@@ -132,27 +134,50 @@ def _has_ids(source: Source, table: Table) -> bool:
     return "id" in source.columns or "id" in [key_of(name) for name in table.header]
 
 
-def _naming_column(header: Sequence[str], reopen: Reopen) -> int | None:
-    """The first column that names every row, each by another name."""
-    keys = [key_of(name) for name in header]
-    for key in NAMING:
-        if key in keys and _is_naming(keys.index(key), reopen):
-            return keys.index(key)
-    return None
+def _naming_column(table: Table, reopen: Reopen, findings: Findings) -> int | None:
+    """The first column that names every row, each by another name; of those that do not it is said why."""
+    keys = [key_of(name) for name in table.header]
+    unfit: list[tuple[int, str, int]] = []
+    found = None
+    for index in (keys.index(key) for key in NAMING if key in keys):
+        if (why := _unnamed(index, reopen)) is None:
+            found = index
+            break
+        unfit.append((index, *why))
+    for column, reason, line in unfit:
+        told = "jobs are known by their requests, and an edited row is a new job"
+        if found is not None:
+            told = f"jobs are named by {table.header[found]!r}"
+        place = Place(line=line, file=table.label)
+        hint = "give each row a name of its own, or name the column that does as id"
+        findings.warn("unnamed-rows", place, f"{table.header[column]!r} {reason}: {told}", hint)
+    return found
 
 
-def _is_naming(index: int, reopen: Reopen) -> bool:
+def _unnamed(index: int, reopen: Reopen) -> tuple[str, int] | None:
+    """Why a column does not name every row, and the line that shows it; `None` where it does."""
     seen: set[int] = set()
+    for line, text in _filled(index, reopen):
+        if not text:
+            return f"is empty in line {line:,}", line
+        if (digest := _digest(text)) in seen:
+            first = next(before for before, other in _filled(index, reopen) if _digest(other) == digest)
+            return f"names two rows {text[:40]!r}, lines {first:,} and {line:,}", line
+        seen.add(digest)
+    return None if seen else ("is empty", 1)
+
+
+def _filled(index: int, reopen: Reopen) -> Iterator[tuple[int, str]]:
+    """Each row that holds anything: its line, and its text in a column."""
     with reopen() as sheet:
-        for _, _, cells in sheet.rows if sheet else ():
+        for line, _, cells in sheet.rows if sheet else ():
             text = cells[index].strip()
-            if not text and not "".join(cells).strip():
-                continue
-            name = text if text.isascii() else unicodedata.normalize("NFC", text)
-            if not text or (digest := hash(name.casefold())) in seen:
-                return False
-            seen.add(digest)
-    return bool(seen)
+            if text or "".join(cells).strip():
+                yield line, text
+
+
+def _digest(text: str) -> int:
+    return hash((text if text.isascii() else unicodedata.normalize("NFC", text)).casefold())
 
 
 # ---------------------------------------------------------------------------------------------------------- products
@@ -197,7 +222,7 @@ def _products(
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             base = item.fields.get("id") or group.name
             item.fields["id"] = f"{base}-{part.name}" if part.name else base
-            if urls := [picture.url for picture in part.pictures]:
+            if (urls := [picture.url for picture in part.pictures]) and not (source.is_alone and media in given.fields):
                 item.fields[media] = urls if is_list else urls[0]
             item.row = table.row(part.cells)
             item.id_at = cell_name(places["id"], part.number)

@@ -14,11 +14,12 @@ from typing import Final
 
 from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
-from runner.manifest.columns import NAMING, NUMBERED, SYNONYMS
+from runner.manifest.columns import NAMING, NUMBERED, SYNONYMS, Given, Source
 from runner.manifest.diagnostics import Findings, InvalidManifest
 from runner.manifest.head import ENDINGS
 from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised
+from runner.manifest.readings import MOST_SHOWN, decide
 from runner.manifest.tables import Sheet, open_text
 from runner.manifest.workbook import open_workbook
 
@@ -26,6 +27,14 @@ LOOKED_AT: Final = 2000
 """Rows."""
 PICTURE: Final = re.compile(r"https?://\S+|[^\s|,;]+\.(?:jpe?g|png|webp)", re.IGNORECASE)
 TITLES: Final = ("title", "name", "product_name", "product_title", "product", "item_name", "productname")
+IDENTITY: Final = re.compile(
+    r"id|(?:\w+_)?(?:sku|asin|upc|mpn|isbn)s?|handle|slug|barcode|(?:ean|gtin)(?:_?(?:8|12|13|14))?(?:_code)?"
+    r"|(?:custom|product|item|article|artikel|variant|style|model|part|catalogue|catalog)_?"
+    r"(?:id|code|no|nr|num|number|nummer|ref|reference)"
+    r"|article|artikel|artikelnummer|bestellnummer|r[eé]f[eé]rence|codice|c[oó]digo"
+    r"|商品番号|商品コード|品番|型番|管理番号|货号|商品编号|貨號|상품코드|상품번호|품번|артикул"
+)
+"""Columns, as `key_of` spells them, whose name says that they tell one product from another."""
 MOST_NAMES: Final = 24
 LONGEST_SAMPLE: Final = 32
 
@@ -37,13 +46,14 @@ class _Look:
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     encoding: str | None
-    """What it is read as, where that is not plain."""
+    """What it is read as, where the user says so."""
     count: str
 
 
-def starter(sheet: Path, manifest: Path) -> str:
+def starter(sheet: Path, manifest: Path, *, said: str | None = None) -> str:
     """The text of a YAML manifest beside which the sheet lies; it validates where the sheet has pictures.
 
+    `said` is the encoding that the user names; without it a sheet that could be read in two ways is refused.
     Raises `InputMissing`, `UsageProblem` for what is no table, and `InvalidManifest` for a broken one.
     """
     form = ENDINGS.get(sheet.suffix.lower())
@@ -51,32 +61,44 @@ def starter(sheet: Path, manifest: Path) -> str:
         raise UsageProblem(f"{sheet}: init looks at tables: {', '.join(k for k, v in ENDINGS.items() if v != 'jsonl')}")
     if not sheet.is_file():
         raise InputMissing(f"{sheet}: no such file")
-    look = _look_at(sheet, form)
+    look = _look_at(sheet, form, said)
     name = re.sub(r"[^a-z0-9._-]+", "-", sheet.stem.lower()).strip("-._") or "batch"
     file = os.path.relpath(sheet, manifest.parent)
     return "\n".join(_lines(look, name, file, manifest.name)) + "\n"
 
 
-def _look_at(sheet: Path, form: str) -> _Look:
+def _look_at(sheet: Path, form: str, said: str | None) -> _Look:
     findings = Findings(str(sheet))
-    codec = None
     if form == "xlsx":
         opening: AbstractContextManager[Sheet | None] = open_workbook(sheet, None, findings, str(sheet))
     else:
-        match encoding.look(sheet):
-            case encoding.Broken(message=message, hint=hint):
-                raise UsageProblem(f"{sheet}: {message}; {hint}")
-            case encoding.Unsaid(codecs=codecs):
-                codec = read_as = codecs[0]
-            case encoding.Certain(codec=read_as):
-                pass
+        read_as = _codec(sheet, form, said, findings)
         opening = open_text(sheet, read_as, "\t" if form == "tsv" else None, findings, str(sheet))
     with opening as opened:
         if opened is None:
             raise InvalidManifest(findings.found)
         rows = [cells for _, _, cells in islice(opened.rows, LOOKED_AT + 1)]
         count = f"{LOOKED_AT:,} rows and more" if len(rows) > LOOKED_AT else f"{len(rows):,} rows"
-        return _Look(opened.header, rows, codec, count)
+        return _Look(opened.header, rows, said, count)
+
+
+def _codec(sheet: Path, form: str, said: str | None, findings: Findings) -> str:
+    """What the sheet is read as: certain, or said, or the same in every encoding that it could have."""
+    match encoding.look(sheet, said):
+        case encoding.Broken(message=message, hint=hint):
+            raise UsageProblem(f"{sheet}: {message}; {hint}")
+        case encoding.Certain(codec=codec):
+            return codec
+        case encoding.Unsaid(codecs=codecs):
+            source = Source(file=str(sheet), format=form, is_alone=True)
+            read_as = decide(source, sheet, str(sheet), codecs, None, Given(names=frozenset({"row"})), findings)
+            if read_as is None:
+                raise InvalidManifest(findings.found)
+            with open_text(sheet, read_as, "\t" if form == "tsv" else None, findings, str(sheet)) as opened:
+                if len(codecs) > 1 and opened is not None and not "".join(opened.header).isascii():
+                    known = ", ".join(codecs[:MOST_SHOWN])
+                    raise UsageProblem(f"{sheet}: it is not UTF-8: say what it is with  --encoding NAME, of {known}")
+            return read_as
 
 
 def _lines(look: _Look, name: str, file: str, manifest: str) -> Iterator[str]:
@@ -92,7 +114,7 @@ def _lines(look: _Look, name: str, file: str, manifest: str) -> Iterator[str]:
         yield f"    Pure white background for {subject}. Keep the product and a soft shadow."
     yield from ("  aspect_ratio: 1:1", "  output_format: jpeg", "", "sources:", f"  - file: {_quoted(file)}")
     if look.encoding is not None:
-        yield f"    encoding: {look.encoding}  # it is not UTF-8; if its letters look wrong, this is why"
+        yield f"    encoding: {_quoted(look.encoding)}  # if its letters look wrong, this is why"
     yield from _mapping(look, keys, preset)
     yield "    # where: stock > 0     # which rows are wanted"
     yield ""
@@ -118,10 +140,13 @@ def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterato
         yield "    per: product           # one job a product, with all its pictures; or  image: one a picture"
         return
     columns: dict[str, str | list[str]] = {}
+    suggested = None
     if "id" not in keys and not any(key in NAMING and _names_each(look, keys.index(key)) for key in keys):
-        index = next((index for index in range(len(keys)) if _names_each(look, index)), None)
-        if index is not None and keys[index]:
+        naming = [index for index, key in enumerate(keys) if key and _names_each(look, index)]
+        if (index := next((index for index in naming if IDENTITY.fullmatch(keys[index])), None)) is not None:
             columns["id"] = look.header[index]
+        elif naming:
+            suggested = look.header[naming[0]]
     if not any(key in ("image_urls", *SYNONYMS["image_urls"]) or NUMBERED.fullmatch(key) for key in keys):
         found = [title for index, title in enumerate(look.header) if title.strip() and _holds_pictures(look, index)]
         if found:
@@ -132,6 +157,11 @@ def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterato
     if columns:
         shown = ", ".join(f"{field}: {_quoted(value)}" for field, value in columns.items())
         yield f"    columns: {{{shown}}}"
+    if suggested is not None:
+        yield "    # Which column names the product? Jobs are known by it when a row is edited, as in"
+        yield f"    # columns: {{id: {_quoted(suggested)}}}"
+    elif "id" in columns and len(look.rows) > LOOKED_AT:
+        yield f"    # (only the first {LOOKED_AT:,} rows were looked at; plan tells of an id that comes twice)"
 
 
 def _names_each(look: _Look, index: int) -> bool:

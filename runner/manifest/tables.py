@@ -34,6 +34,9 @@ SPOILT: Final = re.compile(
 """What a spreadsheet shows where a formula failed, in any of its languages, or a cell is too narrow for its value."""
 KEPT_AS_TEXT: Final = re.compile(r'="((?:[^"]|"")*)"')
 """How exports keep a spreadsheet from making numbers of `00123`: as a formula, whose value is what a person sees."""
+URL: Final = re.compile(r"https?://", re.IGNORECASE)
+WIDE: Final = 6
+"""Columns beyond which no prose has as many commas by chance."""
 MERGED: Final = "#MERGED!"
 UNCALCULATED: Final = "#UNCALCULATED!"
 """Marks of ours, for cells of a workbook that look empty and are not."""
@@ -132,7 +135,8 @@ def _sheet(file: io.TextIOWrapper, delimiter: str, skipped: int, findings: Findi
         findings.error("too-large", Place(line=line, file=label), message, "is the first row the header?")
         return None
     header = list(map(_shown, header))
-    return Sheet(header, _rows(reader, len(header), number, skipped, findings, label), line, number)
+    rows = _rows(reader, len(header), number, skipped, findings, label)
+    return Sheet(header, _whole(rows, delimiter, header, findings, label), line, number)
 
 
 def _rows(reader: Any, width: int, number: int, skipped: int, findings: Findings, label: str) -> Iterator[Cells]:
@@ -151,6 +155,39 @@ def _rows(reader: Any, width: int, number: int, skipped: int, findings: Findings
             start = reader.line_num + skipped + 1
     except csv.Error as error:
         _syntax(error, start, findings, label)
+
+
+def _whole(
+    rows: Iterator[Cells], delimiter: str, header: Sequence[str], findings: Findings, label: str
+) -> Iterator[Cells]:
+    """The rows; a cell into which a stray quote has swallowed rows is refused: these jobs would never be missed."""
+    width = len(header)
+    for row in rows:
+        for index, cell in enumerate(row[2]) if "\n" in (text := "".join(row[2])) or "\r" in text else ():
+            if count := _swallowed(cell, index, delimiter, width):
+                place = Place(line=row[0], cell=cell_name(index, row[1]), file=label)
+                message = f"this cell looks like {count} rows swallowed by a stray quote: {cell.strip()[:60]!r}"
+                hint = 'look for a lone " in it and at its ends; a " that is meant is written twice: ""'
+                findings.error("swallowed-rows", place, message, hint)
+        yield row
+
+
+def _swallowed(cell: str, index: int, delimiter: str, width: int) -> int:
+    """How many rows a cell seems to be made of; 0 where it is one text.
+
+    Its first line then ends a row and its last begins one, so that the delimiters in each are known. Prose may have as
+    many commas by chance, but with a space behind each; and a cell of nothing but URLs is what it says.
+    """
+    outside = "".join(cell.split('"')[::2]).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    counts = [line.count(delimiter) for line in outside]
+    breaks = len(counts) - 1
+    if breaks < 1 or counts != [width - 1 - index, *[width - 1] * (breaks - 1), index]:
+        return 0
+    pieces = [piece for line in outside for piece in line.split(delimiter)]
+    has_url = any(map(URL.match, pieces))
+    is_prose = width < WIDE and all(piece[:1].isspace() for line in outside for piece in line.split(delimiter)[1:])
+    is_told = (has_url and not all(map(URL.match, pieces))) or (width >= 3 and not has_url and not is_prose)
+    return breaks + 1 if is_told else 0
 
 
 def _shown(cell: str) -> str:

@@ -21,6 +21,7 @@ from xml.etree import ElementTree as ET
 from xml.parsers.expat import ExpatError
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
+from runner.manifest.encoding import OLD_EXCEL
 from runner.manifest.sheet_xml import Marks, Merged, TooLarge, check_archive, marks_of
 from runner.manifest.tables import MERGED, MOST_COLUMNS, NAMELESS, Cells, Sheet, cell_name
 
@@ -58,6 +59,9 @@ def _opened(python_calamine: Any, path: Path, sheet: str | None, findings: Findi
         return None
     except (*broken, RuntimeError, NotImplementedError, EOFError, zlib.error, ValueError, struct.error) as error:
         message = f"not an Excel workbook (.xlsx): {str(error)[:120]}"
+        with path.open("rb") as file:
+            if file.read(len(OLD_EXCEL)) == OLD_EXCEL:
+                message = "an old Excel workbook (.xls), or one with a password: it is not read"
         findings.error("xlsx", Place(file=label), message, "save it again as .xlsx, or as CSV UTF-8")
         return None
     return _sheet(found, marks, findings, label)

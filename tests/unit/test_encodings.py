@@ -103,9 +103,7 @@ def test_a_prompt_that_code_pages_read_differently_is_refused(read, refusal, cod
     readings, named = shown(wrong)
     fitting = [name for name in (*readings, *named) if prompt.encode(codec).decode(name) == prompt]
     assert fitting
-    assert re.search(
-        r"^say which with  --encoding \w+  \(or another\), or save it as CSV UTF-8$", wrong.hint, re.MULTILINE
-    )
+    assert wrong.hint.endswith("\nsay which of them with  --encoding NAME, or save it as CSV UTF-8")
     assert prompts(read(data, f"encoding: {fitting[0]}")) == [prompt]
 
 
@@ -360,3 +358,66 @@ def test_a_large_sheet_that_says_nothing_is_looked_at_in_seconds(tmp_path):
     with pytest.raises(InvalidManifest) as caught:
         load(tmp_path / "m.csv")
     assert caught.value.diagnostics[0].place.line == 100_002
+
+
+# ------------------------------------------------------------------------------------ files that say something else
+
+
+@pytest.mark.parametrize(
+    ("data", "said", "message", "hint"),
+    [
+        (
+            sheet("Café, s’il vous plaît", "utf-8"),
+            "cp1252",
+            """it is valid UTF-8, and is to be read as cp1252: """
+            """'mug,"CafÃ©, sâ€™il v', or 'mug,"Café, s’il vous' in UTF-8?""",
+            "drop the encoding: this is UTF-8",
+        ),
+        (
+            sheet("White", "utf-16"),
+            "cp1252",
+            "it begins with the mark of UTF-16, and is to be read as cp1252",
+            "say  encoding: utf-16, or save it as UTF-8",
+        ),
+        (
+            sheet("White", "utf-8-sig"),
+            "utf-16",
+            "it begins with the mark of UTF-8, and is to be read as utf-16",
+            "say  encoding: utf-8, or save it as UTF-8",
+        ),
+    ],
+)
+def test_an_encoding_that_the_file_contradicts_is_refused(refusal, data, said, message, hint):
+    """A flag of another sheet, left on the command line, would garble every prompt."""
+    wrong = refusal(data, f"encoding: {said}")
+    assert (wrong.code, wrong.message, wrong.hint) == ("encoding", message, hint)
+
+
+@pytest.mark.parametrize(
+    ("codec", "said"), [("utf-8-sig", "utf-8"), ("utf-16", "utf-16-le"), ("utf-32", "utf-32"), ("ascii", "cp1252")]
+)
+def test_an_encoding_that_the_file_confirms_is_taken(read, codec, said):
+    assert prompts(read(sheet("White", codec), f"encoding: {said}")) == ["White"]
+
+
+def test_one_bad_byte_in_good_utf8_is_named(refusal):
+    """Another encoding would read that letter, and spoil all the others."""
+    data = sheet("Größe ändern, bitte schön für Öl", "utf-8") + f'b,"wei\xdf",{URL}\n'.encode("latin-1")
+    wrong = refusal(data)
+    assert (wrong.code, wrong.place.line, wrong.message) == (
+        "encoding",
+        3,
+        "byte 0xdf is not UTF-8, and the rest of the file is",
+    )
+    assert "in another encoding all the others would be wrong" in wrong.hint
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (sheet("White", "utf-32"), "this is UTF-32, which hardly anything writes"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "this is an old Excel workbook (.xls): no text file"),
+    ],
+)
+def test_what_is_no_such_text_says_what_it_is(refusal, data, message):
+    assert refusal(data).message == message

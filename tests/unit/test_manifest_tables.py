@@ -187,6 +187,38 @@ def test_several_urls_stand_in_one_cell(read, cell, urls):
     assert inputs(read(f"id,prompt,image_urls\nmug,white,{cell}\n"))[0]["image_urls"] == urls
 
 
+@pytest.mark.parametrize(
+    ("cell", "code", "message"),
+    [
+        (f"{URL[:-7]}red mug.jpg", "url-space", f"the URL holds white space: {URL[:-7]}red mug.jpg"),
+        (f"{URL[:-7]}red|mug.jpg", "url-space", f"the URL holds a | : {URL[:-7]}red|mug.jpg"),
+        (f"photos/a.jpg | {URL}", "url-space", f"the URL holds white space: photos/a.jpg | {URL}"),
+        (f'"{URL},www.example.com/b.jpg"', "url-glued", f"two pictures in one URL: {URL},www.example.com/b.jpg"),
+        (f'"{URL},b.jpg"', "url-glued", f"two pictures in one URL: {URL},b.jpg"),
+        (f"{URL}{URL}", "url-glued", f"two pictures in one URL: {URL}{URL}"),
+    ],
+)
+def test_a_url_with_something_else_beside_it_is_refused(found, cell, code, message):
+    """Half a URL and a photo of this machine, or the first of two pictures: neither was meant."""
+    (wrong,) = found(f"id,prompt,image_urls\nmug,white,{cell}\n")
+    assert (*wrong[:1], *wrong[2:4]) == (code, "C2", message)
+
+
+def test_commas_of_image_services_are_theirs(read):
+    url = "https://res.example.com/w_300,h_300,l_logo/a.jpg"
+    assert inputs(read(f'id,prompt,image_urls\nmug,white,"{url}"\n'))[0]["image_urls"] == [url]
+
+
+def test_nothing_is_split_within_a_template(read):
+    """Bars and spaces are the filter's; those between two templates part two pictures."""
+    base = "https://cdn.example.com"
+    cell = f"{base}/{{{{ id | upper }}}}.jpg | {base}/{{{{ id|lower }}}}.jpg"
+    assert inputs(read(f"id,prompt,image_urls\nMug,white,{cell}\n"))[0]["image_urls"] == [
+        f"{base}/MUG.jpg",
+        f"{base}/mug.jpg",
+    ]
+
+
 @pytest.mark.parametrize(("cell", "count"), [("2", 2), ("2.0", 2), (" 3 ", 3), ("+1", 1), ("2.00", 2), ("", None)])
 def test_a_number_is_read_as_one(read, cell, count):
     """A spreadsheet writes 2 as 2.0; an empty cell says nothing."""
@@ -359,7 +391,13 @@ def test_every_error_is_told_at_once_with_its_cell(found):
         ),
         ("id", 7, "A7", "not an id: ''", "1 to 120 printable characters"),
         ("spoilt-cell", 8, "B8", "#REF! is a spreadsheet's error, not a value", "mend the cell, or empty it"),
-        ("url", 8, "C8", "not a URL: C:\\mug.jpg", "the service fetches public https:// URLs: upload the file first"),
+        (
+            "url-space",
+            8,
+            "C8",
+            f"the URL holds a | : {URL}|C:\\mug.jpg",
+            "write it as %7C; a second picture needs its https://",
+        ),
         (
             "id",
             9,
@@ -670,3 +708,85 @@ def test_one_job_is_the_same_request_in_every_format(read):
         "jsonl": line(aspect_ratio="16:9", num_images=2),
     }
     assert len({read(text, ending).jobs[0].fingerprint for ending, text in texts.items()}) == 1
+
+
+# ------------------------------------------------------------------------------------------------------ damaged texts
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "message"),
+    [
+        ("caf\ufffd scene", "damaged-text", "prompt holds a letter that was lost: 'caf\ufffd scene'"),
+        ("white\x07 bg", "damaged-text", "prompt holds the control character '\\x07': 'white\\x07 bg'"),
+        ("on \u202eoak", "damaged-text", "prompt holds the control character '\\u202e': 'on \\u202eoak'"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_a_text_that_is_damaged_is_refused(found, prompt, code, message, ending):
+    """What a person meant is lost already, or is not what a person sees."""
+    text = f"{HEADER}mug,{prompt},{URL},,\n" if ending == "csv" else line(prompt=prompt)
+    assert [(wrong[0], wrong[3]) for wrong in found(text, ending)] == [(code, message)]
+
+
+@pytest.mark.parametrize("text", [line(id="m\ufffdg"), line(image_urls=[f"{URL}?\ufffd"])])
+def test_ids_and_urls_that_are_damaged_are_refused(found, text):
+    assert [wrong[0] for wrong in found(text, "jsonl")] == ["damaged-text"]
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("CafÃ© scene", "prompt looks like UTF-8 that was read in another encoding: 'CafÃ© scene'"),
+        ("white â€“ soft", "prompt looks like UTF-8 that was read in another encoding: 'white â€“ soft'"),
+        ("A {title} on oak", "'{title}' is sent as it stands, and there is a column 'title'"),
+        ("A ${Title} on oak", "'${Title}' is sent as it stands, and there is a column 'title'"),
+        ("A [title] on oak", "'[title]' is sent as it stands, and there is a column 'title'"),
+    ],
+)
+def test_a_text_that_looks_damaged_is_told(read, prompt, message):
+    """It may be meant; who pays is told."""
+    manifest = read(f"id,title,prompt,image_urls\nmug,Mug,{prompt},{URL}\n")
+    assert [(d.code, d.place.cell, d.message) for d in manifest.warnings] == [("odd-text", "C2", message)]
+
+
+@pytest.mark.parametrize(
+    "prompt", ["Größe {name} [1]", "Âme à Paris, É — “ok” ½", "{ css: 1 }", "日本語。白い背景", "{{ title }}"]
+)
+def test_a_text_that_is_only_foreign_is_not_told(read, prompt):
+    assert read(f'id,title,prompt,image_urls\nmug,Mug,"{prompt}",{URL}\n').warnings == ()
+
+
+# -------------------------------------------------------------------------------------------- what a line says twice
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({"id": "a", "custom_id": "b"}, "'id' is 'a' and 'custom_id' is 'b'"),
+        ({"id": "a", "input": {"id": "b"}}, "'id' is 'a' and 'input.id' is 'b'"),
+        ({"id": "a", "model": "x/y", "body": {"model": "x/z"}}, "'model' is 'x/y' and 'body.model' is 'x/z'"),
+        ({"id": "a", "model": "x/y", "url": "/v1/models/x/z", "body": {}}, "'model' is 'x/y' and 'url' is 'x/z'"),
+        ({"id": "a", "url": "/v1/chat/completions", "body": {}}, "'url' names no model: '/v1/chat/completions'"),
+        ({"id": "a", "method": "GET", "body": {}}, "a job is sent by the method POST alone"),
+        ({"id": "a", "row": "text"}, "'row' is a mapping of columns, got 'text'"),
+    ],
+)
+def test_a_line_that_says_two_things_is_refused(found, document, message):
+    """Only one of them would be sent, and nobody would know which."""
+    wrapper = next((key for key in ("input", "body") if key in document), None)
+    fields = {"prompt": "white", "image_urls": [URL]}
+    whole = document | ({wrapper: fields | document[wrapper]} if wrapper else fields)
+    assert message in [wrong[3] for wrong in found(json.dumps(whole) + "\n", "jsonl")]
+
+
+def test_a_line_that_says_one_thing_twice_is_taken(read):
+    fields = {"prompt": "white", "image_urls": [URL], "id": "a"}
+    model = "google/nano-banana/edit"
+    document = {"custom_id": "a", "url": f"/v1/models/{model}", "method": "POST", "body": fields}
+    (job,) = read(json.dumps(document) + "\n", "jsonl").jobs
+    assert (job.job_id, job.model) == ("a", model)
+
+
+def test_json_lines_in_utf16_say_so(found):
+    (wrong,) = found(line().encode("utf-16"), "jsonl")
+    assert wrong[3] == "it begins with the mark of UTF-16, and is to be read as utf-8"

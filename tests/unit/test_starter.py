@@ -15,10 +15,10 @@ URL = "https://photos.example.com/mug-blue.jpg"
 def made(tmp_path):
     """The manifest made of a sheet, and what it reads as."""
 
-    def made(text, name="Spring sheet.csv", encoding="utf-8"):
+    def made(text, name="Spring sheet.csv", encoding="utf-8", said=None):
         sheet, manifest = tmp_path / name, tmp_path / "spring.yaml"
         sheet.write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
-        manifest.write_text(starter(sheet, manifest))
+        manifest.write_text(starter(sheet, manifest, said=said))
         return manifest.read_text(), load(manifest)
 
     return made
@@ -64,13 +64,43 @@ def test_a_shops_export_is_recognised(made, header, row, preset):
     assert [spec.job_id for spec in manifest.jobs] == ["mug"]
 
 
-@pytest.mark.parametrize("encoding", ["cp932", "utf-8", "utf-16", "utf-8-sig"])
-def test_the_encoding_is_written_down_where_it_is_not_plain(made, encoding):
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [("cp932", "cp932"), ("cp1250", "cp1250"), ("utf-8", None), ("utf-16", None), ("utf-8-sig", None)],
+)
+def test_the_encoding_is_written_down_where_it_is_said(made, encoding, said):
     """A person sees the letters, and sets it right where they look wrong."""
-    text, manifest = made(f"商品番号,商品名,画像URL\n0001,マグカップ①,{URL}\n", encoding=encoding)
-    assert ("encoding: cp932" in text) == (encoding == "cp932")
-    assert "{{ 商品名 }}" in text
+    title = "マグカップ①" if encoding != "cp1250" else "Białe tło"
+    text, manifest = made(f"sku,titel,photo\n0001,{title},{URL}\n", encoding=encoding, said=said)
+    assert (f"encoding: {said}" in text) == (said is not None)
+    assert f"{{{{ titel }}}}                  {title}" in text
     assert [spec.job_id for spec in manifest.jobs] == ["0001"]
+
+
+@pytest.mark.parametrize("header", ["sku,titel,photo", "sku,Stückzahl,photo"])
+def test_an_encoding_is_not_guessed_and_written_down(tmp_path, header):
+    """It would be a guess for good: `plan` asks no more of an encoding that the manifest names."""
+    title = "Białe tło" if header.isascii() else "mug"
+    (tmp_path / "a.csv").write_bytes(f"{header}\n0001,{title},{URL}\n".encode("cp1250"))
+    with pytest.raises((InvalidManifest, UsageProblem)) as caught:
+        starter(tmp_path / "a.csv", tmp_path / "a.yaml")
+    assert "it is not UTF-8" in str(caught.value)
+    assert "cp1250" in str(caught.value)
+    assert "with  --encoding NAME" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["No", "Price", "date"])
+def test_what_only_happens_to_differ_is_no_id(made, name):
+    """A row's number, a price, a date: the next sheet has them elsewhere, and edited rows would be paid as others."""
+    text, manifest = made(f"{name},prompt,photo\n1,On oak.,{URL}\n2,On sand.,{URL}\n")
+    assert f"# columns: {{id: {name}}}" in text
+    assert [spec.job_id for spec in manifest.jobs] == [spec.fingerprint[:12] for spec in manifest.jobs]
+
+
+@pytest.mark.parametrize("name", ["Item code", "EAN", "Product ID", "ASIN", "Artikelnummer", "Part number", "商品番号"])
+def test_a_column_of_identities_is_the_id(made, name):
+    _, manifest = made(f"title,{name},prompt,photo\nMug,A1,On oak.,{URL}\nMug,A2,On sand.,{URL}\n")
+    assert [spec.job_id for spec in manifest.jobs] == ["A1", "A2"]
 
 
 def test_a_sheet_without_pictures_says_where_they_may_be(tmp_path):
@@ -83,8 +113,8 @@ def test_a_sheet_without_pictures_says_where_they_may_be(tmp_path):
 
 
 def test_a_name_that_yaml_would_read_otherwise_is_quoted(made):
-    text, manifest = made(f'"No: 5","a ""b"" #c",null\nA-1,x,{URL}\n', "true.csv")
-    assert '"No: 5"' in text
+    text, manifest = made(f'"Item: no","a ""b"" #c",null\nA-1,x,{URL}\n', "true.csv")
+    assert '"Item: no"' in text
     assert json.dumps("null") in text
     assert [spec.job_id for spec in manifest.jobs] == ["A-1"]
 

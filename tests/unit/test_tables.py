@@ -727,3 +727,176 @@ def test_a_column_on_the_command_line_is_mapped_alike(tmp_path):
     columns = {"id": "nr", "prompt": "Wish", "image_urls": "photo*"}
     manifest = read_manifest(tmp_path / "m.csv", rules=rules_of, inline=Inline(columns=columns))
     assert jobs(manifest) == [("mug", "White", [URL])]
+
+
+# ---------------------------------------------------------------------------------- what goes before a sheet's columns
+
+
+@pytest.fixture
+def read_alone(tmp_path):
+    """Reads a table that is a manifest by itself, with what the command line says of it."""
+
+    def read(text, name="sheet.csv", **inline):
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_manifest(tmp_path / name, rules=rules_of, inline=Inline(**inline))
+
+    return read
+
+
+@pytest.mark.parametrize("name", ["instruction", "edit", "Prompt text"])
+def test_a_column_that_resembles_a_field_gives_way_to_the_defaults(read, name):
+    """Whoever wrote a prompt for all meant it; the column is carried along, and it is said."""
+    manifest = read(f"id,title,{name},image_urls\nmug,Mug,wash cold,{URL}\n", head='defaults: {prompt: "{{ title }}."}')
+    assert prompts(manifest) == ["Mug."]
+    assert dict(manifest.jobs[0].row)[name] == "wash cold"
+    [(code, cell, message, hint)] = warned(manifest)
+    assert (code, cell, message) == (
+        "unused-column",
+        "C1",
+        f"the column {name!r} is not sent: the defaults give prompt",
+    )
+    assert hint == f"to send the column write  columns: {{prompt: {name!r}}}"
+
+
+@pytest.mark.parametrize("name", ["url", "Photo", "url_1", "image_link"])
+def test_a_column_like_pictures_gives_way_to_the_defaults(read, name):
+    """A product page's address is no picture, and the defaults say which one is."""
+    manifest = read(f"id,prompt,{name}\nmug,White.,{FIRST}\n", head=f"defaults: {{image_urls: [{URL}]}}")
+    assert urls(manifest) == [[URL]]
+    assert [message for _, _, message, _ in warned(manifest)] == [
+        f"the column {name!r} is not sent: the defaults give image_urls"
+    ]
+
+
+def test_a_fields_own_column_goes_before_the_defaults(read):
+    """A default is for rows that say nothing."""
+    manifest = read(f"id,prompt,image_urls\na,Oak.,{FIRST}\nb,,\n", head=f"{ONE_FOR_ALL[:-1]}, prompt: White.}}")
+    assert jobs(manifest) == [("a", "Oak.", [FIRST]), ("b", "White.", [URL])]
+    assert warned(manifest) == []
+
+
+@pytest.mark.parametrize("name", ["num_images", "Num Images"])
+def test_a_flag_has_the_last_word(read_alone, name):
+    """It says of itself that it is the same in every row; a column of four would cost four times as much."""
+    manifest = read_alone(f"id,prompt,image_urls,{name}\nmug,White.,{URL},4\n", values={"num_images": "1"})
+    assert [spec.inputs["num_images"] for spec in manifest.jobs] == [1]
+    message = f"the column {name!r} is not sent: --set num_images gives num_images to every row"
+    assert warned(manifest) == [("unused-column", "D1", message, "to send the column drop --set num_images")]
+
+
+@pytest.mark.parametrize("name", ["prompt", "instruction"])
+def test_the_prompt_of_the_command_line_has_the_last_word(read_alone, name):
+    """A column's own name as well: nothing tells the two apart on the command line."""
+    manifest = read_alone(f"id,title,{name},image_urls\nmug,Mug,Oak.,{URL}\n", prompt="{{ title }}.")
+    assert prompts(manifest) == ["Mug."]
+    assert [code for code, *_ in warned(manifest)] == ["unused-column"]
+
+
+def test_the_model_of_the_command_line_has_the_last_word(read_alone):
+    """Another model has another price."""
+    manifest = read_alone(
+        f"id,prompt,image_urls,model\nmug,White.,{URL},owner/upscaler\n", values={"model": DEFAULT_MODEL}
+    )
+    assert [spec.model for spec in manifest.jobs] == [DEFAULT_MODEL]
+    assert [code for code, *_ in warned(manifest)] == ["unused-column"]
+
+
+def test_a_flag_and_a_column_for_one_field_are_refused(read_alone):
+    """Both stand on the command line: neither is the last word."""
+    with pytest.raises(InvalidManifest, match="prompt is given by --prompt and by --col"):
+        read_alone(f"id,text,image_urls\nmug,Oak.,{URL}\n", prompt="White.", columns={"prompt": "text"})
+
+
+def test_pictures_that_are_left_out_are_told(read):
+    """`image_urls` is what is sent; whoever also has `url_1` and `photo` may have meant them too."""
+    manifest = read(f"id,prompt,image_urls,url_1,Photo,img\nmug,White.,{URL},{FIRST},{SECOND},{THIRD}\n")
+    assert urls(manifest) == [[URL]]
+    assert [(cell, message) for _, cell, message, _ in warned(manifest)] == [
+        (f"{letter}1", f"the column {name!r} is not sent: image_urls is read from 'image_urls'")
+        for letter, name in (("D", "url_1"), ("E", "Photo"), ("F", "img"))
+    ]
+
+
+def test_columns_like_fields_of_other_models_are_told_once(read):
+    """They are carried along; whoever pays for `ratio` 4:5 and gets a square is not told by the picture."""
+    manifest = read(f"id,prompt,image_urls,seed,negative_prompt,Ratio\nmug,White.,{URL},7,text,4:5\n")
+    message = "carried along, and not sent: 'seed', 'negative_prompt', 'Ratio' (is it aspect_ratio?)"
+    hint = "to send such a column say which field it is:  columns: {field: column}"
+    assert warned(manifest) == [("unused-column", "D1", message, hint)]
+
+
+def test_columns_that_templates_use_are_not_told(read):
+    """A `format` that the prompt names is sent by it."""
+    head = 'defaults: {prompt: "A {{ format }} book."}'
+    assert warned(read(f"id,format,image_urls\nmug,small,{URL}\n", head=head)) == []
+
+
+# ------------------------------------------------------------------------------------------- rows inside of one cell
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "cell", "count"),
+    [
+        (f'id,prompt,image_urls\nx,"white bg,{FIRST}\ny,oak bg",{SECOND}\n', 2, "B2", 2),
+        (f'id,prompt,image_urls\nw,grass,{URL}\nx,"white bg,{FIRST}\nz,sand,{URL}\ny,oak bg",{SECOND}\n', 3, "B3", 3),
+        (f'prompt,image_urls\n"white bg,{FIRST}\noak bg",{SECOND}\n', 2, "A2", 2),
+        (f'id;colour;prompt;image_urls\nx;"red;white bg;{FIRST}\r\ny;blue";oak bg;{SECOND}\n', 2, "B2", 2),
+        (f'id,image_urls,prompt,note\nx,{FIRST},"White.,\ny,{SECOND},Oak.",\n', 2, "C2", 2),
+    ],
+)
+def test_rows_that_a_stray_quote_swallowed_are_refused(read, text, line, cell, count):
+    """One job less, and one prompt that nobody wrote: neither would be missed before the bill."""
+    with pytest.raises(InvalidManifest) as caught:
+        read(text)
+    [wrong] = caught.value.diagnostics
+    assert (wrong.code, wrong.place.line, wrong.place.cell) == ("swallowed-rows", line, cell)
+    assert wrong.message.startswith(f"this cell looks like {count} rows swallowed by a stray quote: ")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "White background, soft shadow.\nKeep the label, and the cap.",
+        '<p>Oak, oiled,\n"hand made, signed"</p>\n<ul><li>a,b</li>\n<li>c</li></ul>',
+        "Put it on oak.\nKeep the label.",
+        "Like https://example.com/a.jpg\nbut white.",
+    ],
+)
+def test_texts_of_several_lines_are_texts(read, prompt, tmp_path):
+    """Prompts, and the HTML of a shop's descriptions."""
+    rows = [["id", "prompt", "image_urls"], ["mug", prompt, URL]]
+    with (tmp_path / "rows.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    assert prompts(read((tmp_path / "rows.csv").read_bytes())) == [prompt]
+
+
+def test_several_pictures_in_a_cell_are_pictures(read):
+    """URLs by lines and commas, as many as the row has cells."""
+    manifest = read(f'id,prompt,image_urls\nmug,White.,"{URL}\n{FIRST},{SECOND},{THIRD}"\n')
+    assert urls(manifest) == [[URL, FIRST, SECOND, THIRD]]
+
+
+# --------------------------------------------------------------------------------------------------- rows without names
+
+
+@pytest.mark.parametrize(
+    ("skus", "why", "line"),
+    [(("a", "b", "A"), "names two rows 'A', lines 2 and 4", 4), (("a", "", "b"), "is empty in line 3", 3)],
+)
+def test_a_sku_that_does_not_name_each_row_is_told(read, skus, why, line):
+    """Jobs are then known by their requests: who mends a typo in a prompt pays for a new job."""
+    rows = [f"{sku},a,{URL}?{n}\n" for n, sku in enumerate(skus)]
+    manifest = read("SKU,prompt,image_urls\n" + "".join(rows))
+    assert ids(manifest) == [spec.fingerprint[:12] for spec in manifest.jobs]
+    [diagnostic] = manifest.warnings
+    assert (diagnostic.code, diagnostic.place.line) == ("unnamed-rows", line)
+    assert diagnostic.message == (f"'SKU' {why}: jobs are known by their requests, and an edited row is a new job")
+
+
+def test_the_column_that_names_rows_instead_is_told(read):
+    """A second SKU decides silently whether ids are SKUs or handles."""
+    manifest = read(f"sku,handle,prompt,image_urls\na,x,a,{URL}\na,y,b,{URL}\n")
+    assert ids(manifest) == ["x", "y"]
+    assert [d.message for d in manifest.warnings] == [
+        "'sku' names two rows 'a', lines 2 and 3: jobs are named by 'handle'"
+    ]

@@ -243,7 +243,7 @@ def test_a_short_sheet_is_read_right_or_not_at_all(write, codec):
         code, line, cell, hint = refusal(write(sheet, "m.csv"))
         assert (code, line, cell) == ("encoding", 2, "B2")
         assert hint.split(": ")[1].splitlines()[0] == repr(prompt)  # the right one is the first that is shown
-        assert f"say which with  --encoding {codec}  (or another), or save it as CSV UTF-8" in hint
+        assert "say which of them with  --encoding NAME, or save it as CSV UTF-8" in hint
     else:
         (spec,) = load(write(sheet, "m.csv")).jobs
         assert spec.inputs["prompt"] == prompt

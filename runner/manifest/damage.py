@@ -1,0 +1,58 @@
+"""Texts that were damaged before they came here: a letter that is lost, one encoding read as another, hidden controls.
+
+What is sure to be damage is an error, and what only looks like it a warning: both would be paid for. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from runner.manifest.templates import Scope
+
+CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+"""Controls but tab and line breaks, and those that turn the direction of a text: nobody sees them."""
+MISREAD: Final = re.compile("[\xc2-\xc3][\x80-\xbf]|\xe2\u20ac[\u0080-\uffff]|\xc3[\u0152-\u2122]")
+"""UTF-8 that was read as the West's code page: `Ã©` for é, `â€“` for a dash."""
+BRACES: Final = re.compile(r"\$?(?<!\{)\{\s*(\w+)\s*\}(?!\})|\[(\w+)\]")
+"""What other programs call a placeholder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What is wrong with a text of a job; an error where it is sure."""
+
+    path: tuple[str | int, ...]
+    message: str
+    hint: str
+    is_error: bool
+
+
+def damage(path: tuple[str | int, ...], text: str) -> Damage | None:
+    """What was done to a text before it came here."""
+    name = str(path[0])
+    if (at := text.find("\ufffd")) >= 0:
+        message = f"{name} holds a letter that was lost: {_around(text, at)!r}"
+        return Damage(path, message, "write it anew: it was read in a wrong encoding, and saved so", is_error=True)
+    if found := CONTROLS.search(text):
+        message = f"{name} holds the control character {found[0]!r}: {_around(text, found.start())!r}"
+        return Damage(path, message, "remove it", is_error=True)
+    if found := MISREAD.search(text):
+        message = f"{name} looks like UTF-8 that was read in another encoding: {_around(text, found.start())!r}"
+        return Damage(path, message, "export it anew as UTF-8, or write what is meant", is_error=False)
+    return None
+
+
+def braces(prompt: str, scope: Scope) -> Damage | None:
+    """A placeholder of another kind, where there is a column of its name: it would be sent as it stands."""
+    for found in BRACES.finditer(prompt):
+        name = found[1] or found[2]
+        if name.lower() in scope:
+            message = f"{found[0]!r} is sent as it stands, and there is a column {name.lower()!r}"
+            return Damage(("prompt",), message, f"did you mean  {{{{ {name.lower()} }}}}?", is_error=False)
+    return None
+
+
+def _around(text: str, at: int) -> str:
+    return text[max(0, at - 12) : at + 12]
