@@ -225,10 +225,13 @@ def may_submit(
 
     `in_flight` counts every request that is accepted and not known to be finished, this run's and earlier ones', and
     those being submitted; `submitting` counts the latter alone. `ahead` of them are finished by now, as far as one can
-    guess. A half-open brake lets one through at a time.
+    guess. A half-open brake lets one through at a time. Where the cap is no word of the user's, a burst is bounded: who
+    sends sixty POSTs at once into an outage that has just begun has sixty jobs in doubt.
     """
     room = pacing.cap + (0 if pacing.is_strict else ahead)
     if brake.state is BrakeState.ON or in_flight >= room:
+        return Full()
+    if not pacing.is_strict and submitting >= max(MODEST, pacing.cap // 4):
         return Full()
     if brake.state is BrakeState.HALF_OPEN and submitting:
         return Full()

@@ -111,6 +111,15 @@ def test_lookahead_counts_only_where_the_user_set_no_limit():
     assert ask(pacing.strict(64), in_flight=64, ahead=8) == Full()
 
 
+def test_a_cap_that_was_found_sends_no_bursts():
+    """Into an outage that has just begun: at most eight POSTs at once, or a quarter of the cap."""
+    paced = pacing.searching(64)
+    assert ask(replace(paced, cap=64), submitting=15) == Go()
+    assert ask(replace(paced, cap=64), submitting=16) == Full()
+    assert ask(replace(paced, cap=20), submitting=8) == Full()
+    assert ask(pacing.strict(64), submitting=63) == Go()
+
+
 def test_retry_after_closes_the_gate_for_every_job():
     """Not only for the one that was told."""
     paced = pacing.throttled(pacing.strict(8), NOW, NOW + 30)
