@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
@@ -26,9 +26,12 @@ COLUMNS: Final = (
 )
 
 
-def write_jsonl(file: TextIO, jobs: Iterable[Job]) -> None:
-    """An object a line."""
-    file.writelines(json.dumps(result(job), ensure_ascii=False, separators=(",", ":")) + "\n" for job in jobs)
+def line(job: Job) -> str:
+    """The job's object in results.jsonl, without the line's end."""
+    return _ENCODER.encode(result(job))
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def result(job: Job) -> dict[str, Any]:
@@ -52,18 +55,23 @@ def result(job: Job) -> dict[str, Any]:
     } | ({} if job.shared_from is None else {"shared_from": job.shared_from})
 
 
-def write_csv(file: TextIO, jobs: Callable[[], Iterable[Job]]) -> None:
-    """A line a job: our columns, then every source column under its own name.
+class Table:
+    """results.csv, a line a job: our columns, then every source column under its own name.
 
     A source column that is named as one of ours (`job_id`, `state` …) stands with the name `row.` before it, so that no
     reader confuses the two. Cells that a spreadsheet would run as formulas get an apostrophe in front.
     """
-    columns = list(dict.fromkeys(name for job in jobs() for name in job.spec.row))
-    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    writer.writerow([*COLUMNS, *(guarded(f"row.{name}" if name in COLUMNS else name) for name in columns)])
-    for job in jobs():
+
+    def __init__(self, file: TextIO, columns: Iterable[str]) -> None:
+        self._columns = tuple(columns)
+        self._writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
+        names = (guarded(f"row.{name}" if name in COLUMNS else name) for name in self._columns)
+        self._writer.writerow([*COLUMNS, *names])
+
+    def add(self, job: Job) -> None:
+        """One more line."""
         row = job.spec.row
-        writer.writerow([*_cells(job), *(guarded(unsigned(row.get(name, ""))) for name in columns)])
+        self._writer.writerow([*_cells(job), *(guarded(unsigned(row.get(name, ""))) for name in self._columns)])
 
 
 def _cells(job: Job) -> list[Any]:
@@ -90,7 +98,7 @@ def guarded(text: str) -> str:
 
 def unsigned(text: str) -> str:
     """The text, its presigned URLs without their query."""
-    return SIGNED.sub(r"\1?…", text)
+    return SIGNED.sub(r"\1?…", text) if "?" in text else text
 
 
 def _number(value: float | None) -> float | str:
