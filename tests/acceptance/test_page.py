@@ -17,8 +17,10 @@ from support.hostile import PWN, attacks
 
 from runner.model import Artifact, Attempt, AttemptState, Failure, FailureKind, Job, JobSpec, JobState, Money
 from runner.report import write_reports
+from runner.rules.oddities import Oddity
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+WHITE = "1 not-white white was asked for, and a corner is not"
 AXE = next((path for path in (Path(os.environ.get("AXE_CORE", "axe.min.js")),) if path.is_file()), None)
 
 
@@ -67,7 +69,7 @@ async def test_the_page_tells_the_night(tmp_path):
         assert await texts(browser, "h1") == [verdict]
         assert await texts(browser, ".banner") == ["Stopped early: max duration. The same command goes on."]
         assert await texts(browser, ".tile") == [
-            *("117 done", "2 failed", "1 in doubt", "117 files", "$4.641 spent, as the service says"),
+            *("117 done", "2 failed", "1 in doubt", "2 to look at", "117 files", "$4.641 spent, as the service says"),
             *("$0.039 set aside for doubts", "8 h 0 min last run"),
         ]
         commands = await texts(browser, ".command code")
@@ -117,6 +119,22 @@ async def test_tiles_chips_and_words_choose_and_the_address_remembers(tmp_path):
         await browser.until("document.querySelector('#toast').textContent")
         assert await texts(browser, "#toast") == ["There is no job nobody in this report"]
         assert browser.complaints == []
+
+
+async def test_what_looks_odd_is_shown_first_of_what_is_done(tmp_path):
+    """With its words, counted, to be chosen; every oddity that there is has an explanation."""
+    page = written(tmp_path, jobs_of(120))
+    async with Browser() as browser:
+        await browser.window(1400, 900)
+        await browser.open(page)
+        assert await texts(browser, ".looks li") == ["1 blank blank, or almost", WHITE]
+        assert (await cards(browser))[3:6] == ["job-11", "job-30", "job-0"]
+        await browser.click(".looks li:nth-child(2) button")
+        assert await cards(browser) == ["job-30"]
+        await browser.click(".tile.warn")
+        assert await browser.js("document.querySelector('#query').value") == "flag:not-white flag:any"
+        explained = await browser.js("document.querySelector('body > script:last-of-type').textContent")
+        assert [oddity for oddity in Oddity if not re.search(rf'["\s]{oddity}"?: "', explained)] == []
 
 
 async def test_many_jobs_are_few_elements(tmp_path):

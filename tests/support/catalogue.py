@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 from PIL import Image
 
-from runner.model import Artifact, Attempt, AttemptState, Failure, FailureKind, Job, JobSpec, JobState, Money, Run
+from runner.model import (
+    Artifact,
+    Attempt,
+    AttemptState,
+    Failure,
+    FailureKind,
+    Job,
+    JobSpec,
+    JobState,
+    Money,
+    Run,
+    Traits,
+)
 
 AT = 1_700_000_000.0
 RUN = Run(
@@ -83,6 +96,12 @@ def _job(n: int) -> Job:
         height=96,
         format="jpeg",
         source_url="https://cdn.example/o",
+        traits=Traits(
+            outline=f"{random.Random(n).getrandbits(256):064x}",
+            mean=(n % 251, n % 241, n % 239),
+            spread=5 if n % 500 == 11 else 200,
+            corner=200 if n % 90 == 30 else 255,
+        ),
     )
     return Job(
         spec=spec,

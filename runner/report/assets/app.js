@@ -2,7 +2,7 @@
 
 const FLAGS = {
   unchanged: "the same picture as the input", blank: "blank, or almost", ratio: "not the aspect ratio that was asked for",
-  small: "smaller than the input", "not white": "white was asked for, and a corner is not", twin: "almost the same as another output",
+  small: "smaller than the input", "not-white": "white was asked for, and a corner is not", twin: "almost the same as another output",
 };
 
 function tiles() {

@@ -26,7 +26,6 @@ async function load() {
     const column = index[name];
     column.rows = total && column.values.length < 256 ? Uint8Array.from(column.rows) : Uint32Array.from(column.rows);
   }
-  index.marked = index.marked ?? { names: [], rows: [] };
 }
 
 const few = (name, job) => index[name].values[index[name].rows[job]];
@@ -39,7 +38,7 @@ function positionOf(id) {
 }
 
 // The names of what was noticed about a job's pictures.
-const flagsOf = (job) => index.marked.names.filter((_, bit) => (index.marked.rows[job] ?? 0) & (1 << bit));
+const flagsOf = (job) => index.marked.names.filter((_, bit) => index.marked.rows[job] & (1 << bit));
 
 const blocks = new Map();
 const MOST_BLOCKS = 12;
