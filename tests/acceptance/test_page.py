@@ -77,7 +77,7 @@ async def test_the_page_tells_the_night(tmp_path):
             f"runcomfy-batch run manifests/spring.csv --out {tmp_path} --retry input_unreachable",
             f"runcomfy-batch doubts {tmp_path}",
         ]
-        assert (await cards(browser))[:4] == ["job-7", "job-3", "job-103", "job-0"]
+        assert (await cards(browser))[:4] == ["job-7", "job-3", "job-103", "job-11"]
         assert await texts(browser, "#count") == ["120 of 120 jobs"]
         assert browser.complaints == []
         assert {url.partition(":")[0] for url in browser.requests} == {"file"}
