@@ -32,7 +32,7 @@ from runner.model import (
     ShareMissing,
     counted,
 )
-from runner.report import Summary, summarize, write_reports
+from runner.report import Earlier, Summary, summarize, write_reports
 from runner.store.lock import RunLock, is_locked
 from runner.store.store import Reader, Store, check_binding, has_state
 
@@ -62,10 +62,16 @@ def status(directory: Path) -> Status:
         return Status(run=run, summary=summary, is_running=is_running, in_flight=in_flight)
 
 
-def report(directory: Path) -> Summary:
-    """Write the four reports again, from the state alone."""
+def report(directory: Path, compare: Path | None = None) -> Summary:
+    """Write the four reports again, from the state alone; the page compares with the run directory `compare`."""
     with Reader(directory) as reader:
-        return write_reports(directory, _run_of(reader, directory), reader.jobs)
+        earlier = _earlier(compare, directory) if compare is not None else None
+        return write_reports(directory, _run_of(reader, directory), reader.jobs, earlier=earlier)
+
+
+def _earlier(folder: Path, directory: Path) -> Earlier:
+    with Reader(folder) as reader:
+        return Earlier(f"{_run_of(reader, folder).name}, {folder}", folder, directory, reader.jobs())
 
 
 def doubts(directory: Path) -> list[Job]:

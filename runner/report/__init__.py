@@ -6,15 +6,20 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from runner.model import Job, Run
+from runner.report.earlier import Earlier
 from runner.report.files import replacing
 from runner.report.results import Table, line
 from runner.report.summary import Summary, summarize
 
-__all__ = ["Summary", "summarize", "write_reports"]
+__all__ = ["Earlier", "Summary", "summarize", "write_reports"]
 
 
-def write_reports(directory: Path, run: Run, jobs: Callable[[], Iterable[Job]]) -> Summary:
+def write_reports(
+    directory: Path, run: Run, jobs: Callable[[], Iterable[Job]], *, earlier: Earlier | None = None
+) -> Summary:
     """Write the four reports into the run directory. `jobs` is called twice: to survey them, and to write.
+
+    With an `earlier` run the page compares the two.
 
     Raises `StorageFailed` where the disk fails; a report that was not written whole is then the former one still.
     """
@@ -39,7 +44,7 @@ def write_reports(directory: Path, run: Run, jobs: Callable[[], Iterable[Job]]) 
         replacing(directory / "results.jsonl") as jsonl_file,
     ):
         table = Table(csv_file, columns)
-        page = Page(page_file, directory, run, summary, originals)
+        page = Page(page_file, directory, run, summary, originals, earlier)
         for job in jobs():
             text = line(job)
             jsonl_file.write(text + "\n")

@@ -21,6 +21,7 @@ import jinja2
 from markupsafe import Markup
 
 from runner.model import Failure, Job, JobState, Run
+from runner.report.earlier import Earlier
 from runner.report.index import Index
 from runner.report.originals import Originals
 from runner.report.remedies import again, remedy
@@ -37,11 +38,20 @@ MARK: Final = Markup("<!-- data -->")
 class Page:
     """Writes the page: a head, then the jobs one by one, then the rest."""
 
-    def __init__(self, file: TextIO, directory: Path, run: Run, summary: Summary, originals: Originals) -> None:
+    def __init__(
+        self,
+        file: TextIO,
+        directory: Path,
+        run: Run,
+        summary: Summary,
+        originals: Originals,
+        earlier: Earlier | None = None,
+    ) -> None:
         self._file = file
         self._directory = directory
         self._run = run
         self._originals = originals
+        self._earlier = earlier
         self._index = Index()
         self._groups: dict[tuple[str, ...], dict[str, Any]] = {}
         self._block: list[str] = []
@@ -59,6 +69,8 @@ class Page:
         """One job; `line` is its record in results.jsonl."""
         before = self._originals.of(job)
         self._index.add(job, before)
+        if self._earlier is not None:
+            self._earlier.add(job)
         if job.failure is not None and job.state is not JobState.DONE:
             self._add_to_group(job, job.failure)
         more = {"before": before, "source": job.spec.source, "variant": job.spec.variant}
@@ -72,6 +84,8 @@ class Page:
             self._write_block()
         groups = sorted(self._groups.values(), key=lambda group: -group["count"])
         index = self._head | {"groups": groups, "block": BLOCK} | self._index.columns()
+        if self._earlier is not None:
+            index["earlier"] = self._earlier.columns()
         self._write("index", _json(index))
         self._file.write(self._tail)
 

@@ -16,7 +16,7 @@ from support.chromium import CHROMIUM, Browser
 from support.hostile import PWN, attacks
 
 from runner.model import Artifact, Attempt, AttemptState, Failure, FailureKind, Job, JobSpec, JobState, Money
-from runner.report import write_reports
+from runner.report import Earlier, write_reports
 from runner.rules.oddities import Oddity
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
@@ -153,6 +153,43 @@ async def test_many_jobs_are_few_elements(tmp_path):
         await browser.js("document.querySelector('#charts').open = true")
         await browser.until("document.querySelectorAll('.charts svg').length === 4")
         assert browser.complaints == []
+
+
+async def test_two_runs_are_compared(tmp_path):
+    """What was mended, broken, made anew or added; the same is left out; in a job the two pictures lie over each other."""
+    now = jobs_of(8)
+    before = [
+        replace(now[0], state=JobState.FAILED, artifacts=(), failure=now[3].failure),
+        replace(now[1], artifacts=(replace(now[1].artifacts[0], sha256="old", path="images/p9.jpg"),)),
+        now[2],
+        replace(now[3], state=JobState.DONE, artifacts=now[2].artifacts, failure=None),
+        replace(now[7], spec=replace(now[7].spec, job_id="job-4"), state=JobState.FAILED),
+        replace(now[7], state=JobState.FAILED),
+    ]
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    pictures_of(tmp_path / "old")
+    page = written(tmp_path / "new", now, earlier=Earlier("old", tmp_path / "old", tmp_path / "new", before))
+    async with Browser() as browser:
+        await browser.window(1400, 900)
+        await browser.open(f"{page.as_uri()}#view=compare&sort=manifest")
+        assert await texts(browser, "#count") == ["8 of 8 jobs; 7 are not as in old"]
+        told = dict(zip(await cards(browser), await texts(browser, ".compare .prompt"), strict=True))
+        assert told == {
+            "job-0": "done now, was not",
+            "job-1": "another picture",
+            "job-3": "was done, is not now",
+            "job-4": "done now, was not",
+            "job-5": "new",
+            "job-6": "new",
+            "job-7": "ended in another way",
+        }
+        assert "./../old/images/p9.jpg" in await browser.all(".compare img", "getAttribute('src')")
+        await browser.js("location.hash = '#view=compare&job=job-1'")
+        await browser.until("document.querySelectorAll('.tabs button').length === 2")
+        await browser.click(".tabs button:last-child")
+        await browser.until("[...document.querySelectorAll('.stage img')].every(one => one.naturalWidth > 0)")
+        assert await browser.all(".stage img", "getAttribute('src')") == ["./images/p1.jpg", "./../old/images/p9.jpg"]
 
 
 # ------------------------------------------------------------------------------------------------------------ one job
