@@ -19,6 +19,8 @@ SIGNED: Final = re.compile(
     re.IGNORECASE,
 )
 """A URL whose query is a key to what it names, wherever it stands in a text."""
+FORMULA: Final = re.compile(r"\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+"""How a cell begins that a spreadsheet would work out; in East Asia also with the wide forms of these signs."""
 SCHEMA: Final = "runcomfy-batch.result/1"
 COLUMNS: Final = (
     *("job_id", "state", "request_id", "files", "cost_usd", "error_kind", "error_message", "attempts"),
@@ -93,7 +95,7 @@ def _cells(job: Job) -> list[Any]:
 
 def guarded(text: str) -> str:
     """The text so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
-    return f"'{text}" if re.match(r"\s*[=+\-@\t\r]", text) else text
+    return f"'{text}" if FORMULA.match(text) else text
 
 
 def unsigned(text: str) -> str:

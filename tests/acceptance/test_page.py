@@ -156,7 +156,7 @@ async def test_many_jobs_are_few_elements(tmp_path):
 
 
 async def test_two_runs_are_compared(tmp_path):
-    """What was mended, broken, made anew or added; the same is left out; in a job the two pictures lie over each other."""
+    """What was mended, broken, made anew or added, and what not; in a job the two pictures lie over each other."""
     now = jobs_of(8)
     before = [
         replace(now[0], state=JobState.FAILED, artifacts=(), failure=now[3].failure),
