@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import codecs
 import csv
-import gzip
 import hashlib
 import io
 import json
@@ -19,6 +17,7 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.pages import unpacked
 
 from runner.errors import StorageFailed
 from runner.model import (
@@ -438,15 +437,6 @@ def test_instants_are_written_as_the_standard_library_would(instant):
 
 
 # -------------------------------------------------------------------------------------------------- what the page holds
-
-
-def unpacked(page):
-    """The page's data: its index, and all its records."""
-    chunks = re.findall(r'<script type="text/plain" id="(\w+)-?\d*">([A-Za-z0-9+/=]*)</script>', page)
-    found = [(name, json.loads(gzip.decompress(base64.b64decode(text)))) for name, text in chunks]
-    assert [name for name, _ in found[:-1]] == ["block"] * (len(found) - 1)
-    assert found[-1][0] == "index"
-    return found[-1][1], [record for _, block in found[:-1] for record in block]
 
 
 def test_the_page_holds_every_record_and_a_row_of_the_index_for_it(tmp_path):
