@@ -127,7 +127,7 @@ function layout() {
   shrink = Math.max(1, height / TALLEST);
   box.className = `view-${state.view}`;
   pad.style.height = `${height / shrink}px`;
-  pad.style.minWidth = state.view === "matrix" ? `${variants().length * 160 + 180}px` : "";
+  pad.style.minWidth = state.view === "matrix" ? `calc(${variants().length} * (var(--cell) + 10px) + var(--head))` : "";
   $("#heads").replaceChildren(...(state.view === "matrix" ? ["", ...variants()].map((name) => el("span", {}, name || " ")) : []));
   for (const node of pool.values()) node.remove();
   pool.clear();
