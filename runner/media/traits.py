@@ -5,6 +5,7 @@ Of 1024 x 1024 pixels a reduced copy of some 64 x 64 is made, and all else is re
 
 from __future__ import annotations
 
+import stat
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,7 +23,7 @@ BLOCKS: Final = 32
 """Places on an edge at which a picture is compared with its input."""
 RISE: Final = 3
 """Steps of brightness that are no noise."""
-LARGEST_BEFORE: Final = 50_000_000
+LARGEST_BEFORE: Final = 25_000_000
 """Pixels of an input that is looked at."""
 ORIENTATION: Final = 0x0112
 SIDEWAYS: Final = (5, 6, 7, 8)
@@ -54,6 +55,8 @@ def traits_of(image: Image.Image, before: Before | None = None) -> Traits:
 def before_at(path: Path) -> Before | None:
     """The input picture, decoded no finer than is needed; `None` where it cannot be had any more."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe without a writer would wait for ever
+            return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:

@@ -35,7 +35,7 @@ class Index:
         table, _, place = spec.source.rpartition(":")
         first = job.artifacts[0] if job.artifacts else None
         few = (
-            job.state.value,
+            job.state,
             job.failure.code if job.failure is not None else "",
             spec.model,
             spec.variant,

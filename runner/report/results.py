@@ -41,7 +41,7 @@ def result(job: Job) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "job_id": job.job_id,
-        "state": str(job.state),
+        "state": job.state,
         "model": job.spec.model,
         "request_id": job.request_id,
         "fingerprint": job.spec.fingerprint,
@@ -149,7 +149,7 @@ def _file(artifact: Artifact) -> dict[str, Any]:
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "number": attempt.number,
-        "state": str(attempt.state),
+        "state": attempt.state,
         "request_id": attempt.request_id,
         "intended_at": iso(attempt.intended_at),
         "accepted_at": iso(attempt.accepted_at),
@@ -163,4 +163,4 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 def _error(failure: Failure | None) -> dict[str, str] | None:
     if failure is None:
         return None
-    return {"kind": str(failure.kind), "code": failure.code, "message": unsigned(failure.message)}
+    return {"kind": failure.kind, "code": failure.code, "message": unsigned(failure.message)}

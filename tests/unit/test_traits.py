@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from PIL import Image, ImageDraw
 
@@ -92,6 +94,12 @@ def test_an_input_that_cannot_be_had_is_no_trouble(tmp_path, content):
     """The output was paid for."""
     if content is not None:
         (tmp_path / "in.jpg").write_bytes(content)
+    assert before_at(tmp_path / "in.jpg") is None
+
+
+def test_an_input_that_has_become_a_pipe_is_not_waited_for(tmp_path):
+    """Nobody writes into it."""
+    os.mkfifo(tmp_path / "in.jpg")
     assert before_at(tmp_path / "in.jpg") is None
 
 

@@ -138,7 +138,7 @@ function pressed(event) {
 // ---- the address, and the beginning
 
 function openNamed() {
-  if (state.job === null) return;
+  if (state.job === null) return $("#detail").close();
   const job = positionOf(state.job);
   if (job === undefined) {
     toast(`There is no job ${state.job} in this report`);
@@ -188,6 +188,7 @@ function listen() {
   addEventListener("resize", layout);
   addEventListener("hashchange", follow);
   addEventListener("keydown", pressed);
+  addEventListener("pagehide", keepNow);
   addEventListener("beforeprint", () => $("#sheet").children.length || fillSheet());
   addEventListener("afterprint", () => $("#sheet").replaceChildren());
 }

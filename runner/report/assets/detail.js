@@ -7,12 +7,13 @@ async function open(job) {
   state.job = index.id[job];
   const record = await recordOf(job);
   if (opened !== job) return; // another one was opened meanwhile
-  const box = $("#detail");
+  const box = $("#detail"), held = box.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
   box.replaceChildren(head(job, record), el("div", { class: "detail" },
     el("div", { class: "pictures" }, pictures(job, record)),
     el("div", { class: "side" }, review(job, record), trouble(job, record), facts(job, record))));
   if (!box.open) box.showModal();
   box.scrollTop = 0;
+  ([...box.querySelectorAll("header button")].find((one) => one.getAttribute("aria-label") === held) ?? $("#detail-title")).focus();
   writeAddress();
 }
 

@@ -4,7 +4,7 @@
 // A mark is about the picture it was made for: where the job has been done again since, it is forgotten.
 
 const STORE = `runcomfy-batch/review/1/${location.pathname}`;
-const LARGEST_STORE = 2_000_000; // of the five million characters that all such pages have together
+const LARGEST_STORE = 4_000_000; // of the five million characters that all such pages have together: some 50,000 marks
 let marks = new Map(); // by job id: {verdict, tags, note, prompt, of}
 const undone = []; // what was before each change
 
@@ -32,10 +32,17 @@ function sound(found) {
   return kept;
 }
 
-let isWarned = false;
+// Written a moment later, and when the page is left: of many marks it takes some milliseconds.
+let isWarned = false, keeping = 0;
 function keepMarks() {
+  clearTimeout(keeping);
+  keeping = setTimeout(keepNow, 250);
+}
+
+function keepNow() {
+  clearTimeout(keeping);
   try {
-    const text = JSON.stringify([...marks]);
+    const text = JSON.stringify([...marks], (name, value) => value === "" || (name === "tags" && !value.length) ? undefined : value);
     if (text.length > LARGEST_STORE) throw new Error("too many");
     localStorage.setItem(STORE, text);
   } catch {
