@@ -10,11 +10,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+import zlib
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, Self, TextIO
 from unicodedata import category
 
 import jinja2
@@ -28,6 +28,8 @@ from runner.report.remedies import again, remedy
 from runner.report.results import unsigned
 from runner.report.summary import Summary
 
+MOST: Final = {"done": 150_000, "other": 50_000}
+"""Jobs that a page holds: more would be too much for a browser, and for the memory of who writes it."""
 BLOCK: Final = 500
 """Records that are unpacked together: a few milliseconds of a browser."""
 SCRIPTS: Final = ("dom", "data", "query", "marks", "views", "stage", "detail", "review", "charts", "app")
@@ -55,7 +57,8 @@ class Page:
         self._index = Index()
         self._groups: dict[tuple[str, ...], dict[str, Any]] = {}
         self._block: list[str] = []
-        self._blocks = 0
+        self._blocks = self._left = 0
+        self._room = dict(MOST)
         head, self._tail = _frame(run, summary, originals)
         file.write(head)
         self._head = {
@@ -66,13 +69,18 @@ class Page:
         }
 
     def add(self, job: Job, line: str) -> None:
-        """One job; `line` is its record in results.jsonl."""
+        """One job; `line` is its record in results.jsonl. Of very many only the first are in the page."""
+        if job.failure is not None and job.state is not JobState.DONE:
+            self._add_to_group(job, job.failure)
+        kind = "done" if job.state is JobState.DONE else "other"
+        self._room[kind] -= 1
+        if self._room[kind] < 0:
+            self._left += 1
+            return
         before = self._originals.of(job)
         self._index.add(job, before)
         if self._earlier is not None:
             self._earlier.add(job)
-        if job.failure is not None and job.state is not JobState.DONE:
-            self._add_to_group(job, job.failure)
         more = {"before": before, "source": job.spec.source, "variant": job.spec.variant}
         self._block.append(f"[{line},{_json(more)}]")
         if len(self._block) == BLOCK:
@@ -83,10 +91,13 @@ class Page:
         if self._block:
             self._write_block()
         groups = sorted(self._groups.values(), key=lambda group: -group["count"])
-        index = self._head | {"groups": groups, "block": BLOCK} | self._index.columns()
-        if self._earlier is not None:
-            index["earlier"] = self._earlier.columns()
-        self._write("index", _json(index))
+        with _Packed(self._file, "index") as packed:
+            packed.write(_json(self._head | {"groups": groups, "block": BLOCK, "left": self._left})[:-1])
+            for name, column in self._index.columns():
+                packed.write(f",{_json(name)}:{_json(column)}")
+            if self._earlier is not None:
+                packed.write(f',"earlier":{_json(self._earlier.columns())}')
+            packed.write("}")
         self._file.write(self._tail)
 
     def _add_to_group(self, job: Job, failure: Failure) -> None:
@@ -100,16 +111,40 @@ class Page:
         group["count"] += 1
 
     def _write_block(self) -> None:
-        self._write(f"block-{self._blocks}", f"[{','.join(self._block)}]")
+        with _Packed(self._file, f"block-{self._blocks}") as packed:
+            packed.write(f"[{','.join(self._block)}]")
         self._block.clear()
         self._blocks += 1
 
-    def _write(self, name: str, text: str) -> None:
-        """Compressed, and in letters that no markup is made of."""
-        import gzip
 
-        packed = base64.b64encode(gzip.compress(text.encode(errors="replace"), 3, mtime=0)).decode()
-        self._file.write(f'<script type="text/plain" id="{name}">{packed}</script>\n')
+class _Packed:
+    """A chunk of the page: text that is compressed as it comes, in letters that no markup is made of."""
+
+    def __init__(self, file: TextIO, name: str) -> None:
+        self._file = file
+        self._name = name
+
+    def __enter__(self) -> Self:
+        self._file.write(f'<script type="text/plain" id="{self._name}">')
+        self._gzip = zlib.compressobj(3, wbits=zlib.MAX_WBITS | 16)
+        self._rest = b""
+        return self
+
+    def write(self, text: str) -> None:
+        """More of it."""
+        self._put(self._gzip.compress(text.encode(errors="replace")))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._put(self._gzip.flush(), is_last=True)
+            self._file.write("</script>\n")
+
+    def _put(self, data: bytes, *, is_last: bool = False) -> None:
+        """Three bytes are four letters; what is left over waits for more."""
+        data = self._rest + data
+        end = len(data) if is_last else len(data) // 3 * 3
+        self._rest = data[end:]
+        self._file.write(base64.b64encode(data[:end]).decode())
 
 
 def verdict(summary: Summary) -> str:
@@ -212,5 +247,5 @@ def _template() -> jinja2.Template:
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
-def _json(value: Mapping[str, Any]) -> str:
+def _json(value: Any) -> str:
     return _ENCODER.encode(value)

@@ -446,14 +446,27 @@ def test_the_page_holds_every_record_and_a_row_of_the_index_for_it(tmp_path):
     index, records = unpacked((tmp_path / "report.html").read_text("utf-8"))
     assert [record for record, _ in records] == lines(tmp_path)
     assert index["id"] == [one.job_id for one in jobs]
-    columns = [value for name, value in index.items() if name not in ("groups", "summary")]
-    lengths = [len(c["rows"] if isinstance(c, dict) else c) for c in columns if isinstance(c, (list, dict))]
-    assert set(lengths) == {len(jobs)}
+    few = [value["rows"] for value in index.values() if isinstance(value, dict) and "rows" in value]
+    each = [value for name, value in index.items() if isinstance(value, list) and name != "groups"]
+    assert {len(column) for column in (*few, *each)} == {len(jobs)}
+    assert len(index["request"]) == 8 * len(jobs)
+    assert index["picture"][:5] == ["images/mug-1.png", "", "", "images/mug.png", ""]
+    assert index["cost"][:5] == [39_000, 0, -1, -1, 0]
     assert [(group["code"], group["state"], group["count"]) for group in index["groups"]] == [
         ("input_unreachable", "failed", 250),
         ("no_usable_answer", "in_doubt", 250),
     ]
     assert index["groups"][0]["command"].endswith(" --retry input_unreachable")
+
+
+def test_a_page_of_very_many_jobs_leaves_some_out_and_says_so(tmp_path, monkeypatch):
+    """Of those that are done, and of the rest; each failure is counted, and results.csv has them all."""
+    monkeypatch.setattr("runner.report.page.MOST", {"done": 3, "other": 2})
+    write(tmp_path, [replace(one, spec=replace(one.spec, job_id=f"{one.job_id}-{n}")) for n in range(3) for one in ALL])
+    index, records = unpacked((tmp_path / "report.html").read_text("utf-8"))
+    assert index["id"] == ["mug-0", "lamp-0", "vase-0", "bag-0", "mug-1"]
+    assert (len(records), index["left"], len(table(tmp_path))) == (5, 10, 16)
+    assert [group["count"] for group in index["groups"]] == [3, 3]
 
 
 def test_originals_are_found_and_their_hosts_allowed(tmp_path):

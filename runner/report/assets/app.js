@@ -63,7 +63,7 @@ function apply() {
   layout();
   drawChips();
   const noun = VIEWS[state.view].noun;
-  $("#count").textContent = `${shown.length.toLocaleString("en")} of ${count(total, "job")}` + (noun ? `, ${count(items.length, noun)}` : "")
+  $("#count").textContent = `${shown.length.toLocaleString("en")} of ${count(total, "job")}` + (index.left ? `; ${index.left.toLocaleString("en")} more are in results.csv` : "") + (noun ? `, ${count(items.length, noun)}` : "")
     + (state.view === "compare" ? `; ${items.length.toLocaleString("en")} are not as in ${clean(index.earlier.name)}` : "");
   writeAddress();
 }
@@ -93,7 +93,7 @@ const MOST_PRINTED = 500;
 
 function fillSheet() {
   $("#sheet").replaceChildren(...Array.from(shown.slice(0, MOST_PRINTED), (job) => el("figure", {},
-    index.picture[job] ? el("img", { src: place(index.picture[job]), alt: "" }) : el("span", { class: "absent" }, words(few("code", job) || stateOf(job))),
+    pictureOf(job) ? el("img", { src: place(pictureOf(job)), alt: "" }) : el("span", { class: "absent" }, words(few("code", job) || stateOf(job))),
     el("figcaption", {}, index.id[job], el("small", {}, [words(stateOf(job)), ...flagsOf(job), markOf(job)?.verdict].filter(Boolean).join(" · "))))));
 }
 

@@ -24,8 +24,18 @@ async function load() {
   total = index.id.length;
   for (const name of ["state", "code", "model", "variant", "table", "prompt", "format"]) {
     const column = index[name];
-    column.rows = total && column.values.length < 256 ? Uint8Array.from(column.rows) : Uint32Array.from(column.rows);
+    column.rows = column.values.length < 256 ? Uint8Array.from(column.rows) : Uint32Array.from(column.rows);
   }
+  const known = (numbers, scale = 1) => numbers.map((number) => number < 0 ? null : number / scale);
+  for (const name of ["cost", "sent", "ended"]) index[name] = known(index[name]);
+  index.seconds = known(index.tenths, 10);
+  index.request = index.id.map((_, job) => index.request.slice(job * 8, job * 8 + 8).trimEnd());
+}
+
+// A picture is named after its job, and then only its ending is kept; or it has a path of its own.
+function pictureOf(job) {
+  const path = index.picture[job];
+  return path && !path.includes("/") ? `images/${index.id[job]}.${path}` : path;
 }
 
 const few = (name, job) => index[name].values[index[name].rows[job]];

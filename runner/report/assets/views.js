@@ -8,7 +8,7 @@ const GLYPHS = { done: "✓", in_doubt: "?", pending: "·", submitting: "…", s
 const stateBadge = (name) => el("span", { class: `state s-${name}` }, `${GLYPHS[name] ?? "✕"} ${words(name)}`);
 
 function picture(job, edge) {
-  const source = index.picture[job];
+  const source = pictureOf(job);
   if (source) return img(place(source), "", edge);
   const text = index.files[job] ? `▶ ${few("format", job)}` : words(few("code", job) || stateOf(job));
   return el("span", { class: "absent" }, text);
@@ -32,7 +32,7 @@ function linkTo(job, className, ...children) {
 
 function card(job) {
   const flags = flagsOf(job);
-  const inset = index.before[job] && index.picture[job] && el("span", { class: "inset" },
+  const inset = index.before[job] && pictureOf(job) && el("span", { class: "inset" },
     img(placeOf(index.before[job]), "", 64));
   return linkTo(job, "card",
     el("span", { class: "frame" }, picture(job, state.size), inset),
@@ -43,7 +43,7 @@ function card(job) {
 function line(job) {
   const code = few("code", job), isDone = stateOf(job) === "done";
   return linkTo(job, "line",
-    el("span", { class: "frame" }, index.picture[job] ? picture(job, 56) : el("span", { class: "absent" }, index.files[job] ? "▶" : GLYPHS[stateOf(job)] ?? "✕")),
+    el("span", { class: "frame" }, pictureOf(job) ? picture(job, 56) : el("span", { class: "absent" }, index.files[job] ? "▶" : GLYPHS[stateOf(job)] ?? "✕")),
     el("span", { class: "what" }, el("span", { class: "name" }, index.id[job]),
       el("span", { class: "prompt" }, few("prompt", job))),
     el("span", { class: "how" }, stateBadge(stateOf(job)),
