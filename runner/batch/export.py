@@ -128,6 +128,8 @@ class _Export:
 
     def _sheet(self, path: Path, label: str, ids: dict[int, list[str]]) -> str:
         source = self._table(label)
+        if path.exists() and source.exists() and path.samefile(source):
+            raise UsageProblem(f"--sheet {path}: that is the sheet itself; choose another name")
         if path.suffix.lower() == ".xlsx":
             raise UsageProblem(f"--sheet {path}: a sheet is handed back as .csv or .tsv; spreadsheets open both")
         with original(source, lambda row: hash(row) in ids, self.wishes.encoding) as table:

@@ -40,7 +40,7 @@ LEAST_BITS: Final = 12
 """An outline of fewer says nothing."""
 LENGTH: Final = 32
 """Bytes of an outline."""
-TURNS: Final = 8
+TURNS: Final = 4
 NEIGHBOURS: Final = 2
 WHITE: Final = re.compile(
     r"(?<![-\w])white\b[^.;\n]{0,40}\b(?:background|backdrop)|\b(?:background|backdrop)\b[^.;\n]{0,30}(?<![-\w])white\b"
@@ -91,7 +91,7 @@ class Twins:
     """Finds jobs with pictures that are almost the same, though their requests were not.
 
     Outlines that differ in a few of 256 bits stand side by side when all are sorted, unless one of the first bits is
-    among the few. So they are sorted eight times, each time from another bit on, and neighbours are compared:
+    among the few. So they are sorted four times, each time from another bit on, and neighbours are compared:
     70 bytes a picture, and the same time however many look alike in a part.
     """
 

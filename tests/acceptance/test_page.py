@@ -15,6 +15,7 @@ from support.catalogue import RUN, jobs_of, pictures_of
 from support.chromium import CHROMIUM, Browser
 from support.hostile import PWN, attacks
 
+from runner.batch.review import Review
 from runner.model import Artifact, Attempt, AttemptState, Failure, FailureKind, Job, JobSpec, JobState, Money
 from runner.report import Earlier, write_reports
 from runner.rules.oddities import Oddity
@@ -302,7 +303,9 @@ async def test_a_review_is_kept_and_saved(tmp_path):
         await browser.open(f"{page.as_uri()}#q=review%3Arejected")
         assert await cards(browser) == ["job-1"]
         assert await texts(browser, "#review-count") == ["2 of 8 reviewed"]
-        saved = json.loads((await browser.download(tmp_path / "saved", "#review-save")).read_text())
+        path = await browser.download(tmp_path / "saved", "#review-save")
+    saved = json.loads(path.read_text("utf-8"))
+    assert {name: one.prompt for name, one in Review.read(path).rejected.items()} == {"job-1": "White, without a halo."}
     found = {one["job_id"]: one for one in saved["jobs"]}
     assert (saved["schema"], saved["run_id"]) == ("runcomfy-batch.review/1", RUN.run_id)
     assert list(found) == ["job-0", "job-1"]

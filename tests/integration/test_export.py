@@ -90,6 +90,8 @@ def test_a_sheet_that_was_sorted_since_is_matched_by_what_stands_in_it(nights, t
     path = written(tmp_path / "in.csv", sheet_of("mug", "lamp", "vase"))
     run(nights, path)
     export(nights.out, Wishes(sheet=tmp_path / "back.csv"))
+    with pytest.raises(UsageProblem, match="that is the sheet itself"):
+        export(nights.out, Wishes(sheet=path))
     header, *rows = sheet_of("vase", "new", "lamp", "mug")
     rows[2][2] = "Edited."
     written(path, [header, *rows])

@@ -41,6 +41,18 @@ def test_the_rejected_are_done_again_once(night, tmp_path):
     assert (later.exit_code, later.ledger["posts"]) == (0, 0)
 
 
+def test_a_job_that_shares_a_request_gets_one_of_its_own(night, tmp_path):
+    """Its picture was rejected, not the other's; that one keeps its own."""
+    nights = night(jobs=1)
+    nights.write({"id": "leader", "prompt": "White."}, {"id": "twin", "prompt": "White."})
+    first = nights.run()
+    assert (first.ledger["posts"], first.results["twin"]["shared_from"]) == (1, "leader")
+    again = nights.run(redo=review(tmp_path / "review.json", said(first, "twin", "rejected")))
+    assert (again.exit_code, again.ledger["posts"], again.states) == (0, 1, ["done", "done"])
+    assert "shared_from" not in again.results["twin"]
+    assert again.results["leader"] == first.results["leader"]
+
+
 def test_what_was_not_submitted_yet_is_not_submitted_by_a_review(night, tmp_path):
     """Only what was rejected."""
     nights = night(jobs=3)

@@ -110,7 +110,13 @@ function facts(job, record) {
     fold("Request as JSON", json(request)),
     fold("Whole record as JSON", json(record)),
     el("p", { class: "row" }, copyButton(record.job_id, "Copy id"), copyButton(location.href, "Copy link"),
-      copyButton(`${index.again} --only ${quoted(record.job_id.replace(/[*?[]/g, "[$&]"))}`, "Copy command for this job")));
+      copyButton(commandFor(job, record), "Copy command for this job")));
+}
+
+// What is to be done about this job alone; a doubt is settled with a command of its own.
+function commandFor(job, record) {
+  const group = groupOf(job), isAgain = group?.command.startsWith(index.again);
+  return `${isAgain ? group.command : index.again} --only ${quoted(record.job_id.replace(/[*?[]/g, "[$&]"))}`;
 }
 
 const fold = (title, content) => content ? el("details", {}, el("summary", {}, title), content) : null;

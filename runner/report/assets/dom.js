@@ -66,7 +66,9 @@ function toast(text) {
   hiding = setTimeout(() => $("#toast").classList.remove("on"), 2400);
 }
 
-async function copy(text) {
+// Cleaned like all that is shown: what is pasted into a terminal must not steer it.
+async function copy(raw) {
+  const text = clean(raw);
   try {
     await navigator.clipboard.writeText(text);
   } catch { // no permission, or an old browser: the long way round
