@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import platform
 import sys
 import tempfile
 import time
@@ -21,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from support.catalogue import RUN, jobs_of, pictures_of
 from support.chromium import CHROMIUM, Browser
+from support.tables import table
 
 from runner.report import write_reports
 from runner.report.originals import Originals
@@ -51,23 +50,22 @@ def written(directory, number):
 
 
 async def looked_at(directory):
-    """The figures of a browser."""
+    """What a browser makes of it, line by line."""
     async with Browser() as browser:
         await browser.window(1400, 900)
         await browser.open(directory / "report.html")
         ready = await browser.js("+document.documentElement.dataset.ready")
-        figures = {"ready_ms": ready, "heap_mb": round(await browser.heap() / 1e6, 1)}
-        asked = ("state:failed", "number 4999", "kitchen -job-1", "")
-        figures["filter_ms"] = {
-            text: round(await browser.js(TIMED % (TYPE % text + CHANGED)) - PAUSE) for text in asked
-        }
-        ids = [f"job-{number}" for number in (3, 20_003, 44_444)]
-        figures["open_ms"] = [
-            round(await browser.js(TIMED % (f"location.hash = 'job={name}';" + OPENED))) for name in ids
-        ]
-        figures["nodes"] = await browser.js("document.querySelectorAll('*').length")
-        figures["heap_then_mb"] = round(await browser.heap() / 1e6, 1)
-        return figures
+        lines = [("until it can be used", float(ready), "ms"), ("heap", await browser.heap() / 1e6, "MB")]
+        for text in ("state:failed", "number 4999", "kitchen -job-1", ""):
+            passed = await browser.js(TIMED % (TYPE % text + CHANGED)) - PAUSE
+            lines.append((f"search {text!r}", float(passed), "ms"))
+        total = await browser.js("+document.querySelector('#count').textContent.replaceAll(',', '').split(' ')[0]") or 1
+        for part in (0.1, 0.5, 0.9):
+            open_it = f"location.hash = 'job=job-{int(total * part)}';" + OPENED
+            lines.append((f"open a job, at {part:.0%}", float(await browser.js(TIMED % open_it)), "ms"))
+        lines.append(("elements", await browser.js("document.querySelectorAll('*').length"), ""))
+        lines.append(("heap then", await browser.heap() / 1e6, "MB"))
+        return lines
 
 
 PAUSE = 60
@@ -92,16 +90,18 @@ def main():
     parser.add_argument("jobs", type=int, nargs="+")
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
-    print(f"{platform.machine()}, Python {platform.python_version()}")
+    made, seen = [], []
     for number in options.jobs:
-        with tempfile.TemporaryDirectory(prefix="report-") as found:
+        with tempfile.TemporaryDirectory(prefix="page-") as found:
             directory = options.keep or Path(found)
             pictures_of(directory)
             page_s, all_s = written(directory, number)
-            size = (directory / "report.html").stat().st_size / 1e6
-            print(f"{number:,} jobs: page {page_s:.2f} s, all four reports {all_s:.2f} s of CPU; {size:.1f} MB")
+            made.append((number, page_s, all_s, (directory / "report.html").stat().st_size / 1e6))
             if CHROMIUM:
-                print(json.dumps(asyncio.run(looked_at(directory))))
+                seen += [(number, *figure) for figure in asyncio.run(looked_at(directory))]
+    table("report.html, written", ["jobs", "page, CPU s", "with the other three", "MB"], made)
+    if seen:
+        table("report.html, in Chromium", ["jobs", "what", "figure", "unit"], seen)
 
 
 if __name__ == "__main__":
