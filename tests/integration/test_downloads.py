@@ -591,10 +591,10 @@ async def test_a_download_that_is_cancelled_before_it_is_decoded_leaves_nothing(
     """Its turn to be decoded never comes."""
     is_busy, go_on = threading.Event(), threading.Event()
 
-    def slow(path):
+    def slow(path, **how):
         is_busy.set()
         assert go_on.wait(20)
-        return inspect(path)
+        return inspect(path, **how)
 
     monkeypatch.setattr(download, "inspect", slow)
     body = bytes(2 << 20)
