@@ -77,7 +77,7 @@ async def ours(base, folder, jobs):
 
     quick = Polling(first_s=0.02, blind_s=0.02)
     driving.Settings = partial(driving.Settings, polling=quick)
-    download.inspect = lambda path: Found(format="png", width=1, height=1)
+    download.inspect = lambda path, **_: Found(format="png", width=1, height=1)
     lines = (json.dumps(INPUTS | {"prompt": f"Take {n}."}) + "\n" for n in range(jobs))
     (folder / "jobs.jsonl").write_text("".join(lines))
     given = {"base_url": f"{base}/v1", "token": "play-money", "yes": True, "out": folder / "out"}
