@@ -226,6 +226,26 @@ async def test_every_pair_of_pictures_can_be_compared(tmp_path):
         assert browser.complaints == []
 
 
+async def test_a_failed_job_shows_its_input_alone_and_what_to_do(tmp_path):
+    """There is nothing to compare; the remedy has a command for this job."""
+    lost = edited(tmp_path)
+    page = written(tmp_path, [replace(jobs_of(4)[3], spec=replace(lost.spec, job_id="lost [1]"))])
+    async with Browser() as browser:
+        await browser.open(f"{page.as_uri()}#job=lost%20%5B1%5D")
+        await browser.until("document.querySelector('.stage img')?.naturalWidth > 0")
+        assert await browser.js("document.querySelector('.stage').dataset.mode") == "before"
+        assert await browser.all(".stage img", "getAttribute('src')") == ["./photos/in-0.png"]
+        assert await texts(browser, ".edge") == await texts(browser, ".review") == []
+        assert (await texts(browser, ".trouble h3"), await texts(browser, ".tag")) == (
+            ["input unreachable"],
+            ["before"],
+        )
+        await browser.js("navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve(); }")
+        await browser.click(".side p.row button:last-child")
+        command = f"runcomfy-batch run manifests/spring.csv --out {tmp_path} --retry input_unreachable"
+        assert await browser.until("window.copied") == f"{command} --only 'lost [[]1]'"
+
+
 async def test_an_original_from_the_web_is_loaded_only_when_a_person_asks(tmp_path):
     """Before the click nobody is called; after it one address is, without a referrer."""
     page = written(tmp_path, jobs_of(5))

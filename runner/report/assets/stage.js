@@ -2,7 +2,8 @@
 
 function stage(pair) {
   const view = { scale: 1, x: 0, y: 0 };
-  const box = el("div", { class: "stage checks", "data-mode": pair.before ? "slide" : "after" });
+  const isPair = pair.before && pair.after;
+  const box = el("div", { class: "stage checks", "data-mode": isPair ? "slide" : pair.after ? "after" : "before" });
   const layer = (one, name) => {
     const made = el("div", { class: `layer ${name}` });
     if (one) made.append(one);
@@ -40,7 +41,7 @@ function stage(pair) {
 
   const percent = el("output", { class: "percent" }, "fit");
   const press = (label, name, onclick, more = {}) => el("button", { type: "button", class: "small", "aria-label": name, title: name, onclick, ...more }, label);
-  const modes = pair.before && el("select", { "aria-label": "How the two are shown", onchange: (event) => {
+  const modes = isPair && el("select", { "aria-label": "How the two are shown", onchange: (event) => {
     box.dataset.mode = event.target.value;
     edge.disabled = event.target.value !== "slide";
   } }, ...[["slide", "one over the other"], ["beside", "side by side"], ["after", `${pair.words[1]} alone`], ["before", `${pair.words[0]} alone`]]
@@ -49,9 +50,9 @@ function stage(pair) {
     box.classList.remove("checks", "white", "black", "grey");
     box.classList.add(event.target.value);
   } }, ...["checks", "white", "black", "grey"].map((name) => el("option", { value: name }, `on ${name}`)));
-  const tools = el("div", { class: "tools" }, pair.before && edge, modes, grounds,
+  const tools = el("div", { class: "tools" }, isPair && edge, modes, grounds,
     el("span", { class: "zoom" }, press("−", "Zoom out", () => zoom(view.scale / 1.5)), percent, press("+", "Zoom in", () => zoom(view.scale * 1.5)),
-      press("1:1", "1:1, pixel by pixel", () => zoom(actual(after.firstChild, box)))));
+      press("1:1", "1:1, pixel by pixel", () => zoom(actual(after.firstChild ?? before.firstChild, box)))));
   return { node: el("div", { class: "pair" }, box, tools), zoom: (factor) => zoom(view.scale * factor), edge };
 }
 
