@@ -280,6 +280,24 @@ class InputRules(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """How a picture looks, coarsely: enough to notice that it is odd. Measured where it is decoded anyway."""
+
+    outline: str
+    """Where it gets brighter from left to right, on a grid of 16 x 16: 256 bits in hex digits."""
+    mean: tuple[int, int, int]
+    """Its colour as a whole: red, green, blue, to 255."""
+    spread: int
+    """From its darkest to its brightest place, to 255."""
+    corner: int
+    """The least of red, green and blue in its four corners, to 255; what is transparent counts as white."""
+    change: int | None = None
+    """How far the place that differs most is from the same place of the input, to 255; `None`: input not at hand."""
+    before: tuple[int, int] | None = None
+    """The input's width and height."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """A file that came out, whole: it decoded, and this is its hash. `path` is relative to the run directory."""
 
@@ -293,6 +311,8 @@ class Artifact:
     """Where it came from, without the query: a presigned query is a key."""
     index: int = 1
     """Which output it is, from 1."""
+    traits: Traits | None = None
+    """`None` for videos, and for what an older version fetched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ asyncio.run(main())
 from runner.batch.cards import Catalog, Pulled, Shown, card, models, pull
 from runner.batch.control import Control
 from runner.batch.execution import Outcome
+from runner.batch.export import Wishes, export
 from runner.batch.loading import load, manifest_schema
 from runner.batch.options import Options
 from runner.batch.planner import Plan, plan
@@ -27,9 +28,11 @@ __all__ = [
     "Pulled",
     "Shown",
     "Status",
+    "Wishes",
     "cancel",
     "card",
     "doubts",
+    "export",
     "load",
     "manifest_schema",
     "models",

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SCHEMA: Final = "runcomfy-batch.plan/1"
 KEPT: Final = (
-    *("only", "limit", "sample", "retry", "rerun_changed", "in_doubt", "dedupe", "simulate"),
+    *("only", "limit", "sample", "retry", "rerun_changed", "redo", "in_doubt", "dedupe", "simulate"),
     *("prompt", "columns", "values", "encoding", "preset", "per", "allow_roots", "shrink_inputs"),
 )
 """The choices that make a plan what it is; the rest is how it is run."""
@@ -194,6 +194,8 @@ def _saved(options: Options) -> dict[str, Any]:
     changed = {name: getattr(options, name) for name in KEPT if getattr(options, name) != getattr(plain, name)}
     if "allow_roots" in changed:
         changed["allow_roots"] = [str(root.absolute()) for root in options.allow_roots]
+    if options.redo is not None:
+        changed["redo"] = str(options.redo.absolute())
     return changed
 
 
@@ -210,4 +212,6 @@ def _restored(saved: dict[str, Any]) -> dict[str, Any]:
         )
     if "allow_roots" in found:
         found["allow_roots"] = tuple(map(Path, found["allow_roots"]))
+    if "redo" in found:
+        found["redo"] = Path(found["redo"])
     return found

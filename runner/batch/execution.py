@@ -242,7 +242,8 @@ class Execution:
         if hold is not None:
             return hold.exit_code, hold.because
         options = self._options
-        is_partial = options.only or options.approved or options.limit is not None or options.sample is not None
+        chosen = (options.only, options.redo, options.approved, options.limit, options.sample)
+        is_partial = any(choice is not None for choice in chosen)
         gone = self._store.gone()
         ends = {
             _end_of(job, is_kept=job.job_id in self._kept_ids)

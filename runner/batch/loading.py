@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.batch.options import FOR_EDITORS, FROM_MANIFEST, Options
+from runner.batch.review import Review, with_prompts
 from runner.catalog import ModelCard, bundled, cards_beside, rules_for
 from runner.manifest import DEFAULT_MODEL, Inline, Manifest, read_manifest
 from runner.manifest import manifest_schema as schema_for
@@ -30,7 +31,8 @@ def load(
     rules = rules_at_hand(path.parent, cards or {}, allow_loopback=allow_loopback)
     roots = [path.parent, *options.allow_roots]
     with Photos(path.parent, roots, shrink=options.shrink_inputs) as photos:
-        return read_manifest(path, rules=rules, settings=FROM_MANIFEST, local=photos, inline=inline_of(options))
+        manifest = read_manifest(path, rules=rules, settings=FROM_MANIFEST, local=photos, inline=inline_of(options))
+    return manifest if options.redo is None else with_prompts(manifest, Review.read(options.redo), rules)
 
 
 def rules_at_hand(

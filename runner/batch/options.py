@@ -35,6 +35,8 @@ class Options:
     only: str | None = None
     retry: tuple[str, ...] = ()
     rerun_changed: bool = False
+    redo: Path | None = None
+    """A review that was saved: what it rejects is paid for again, and nothing else is submitted."""
     until: str | None = None
     """A time of day, `07:30`: nothing is submitted after it."""
     max_duration: str | float | None = None

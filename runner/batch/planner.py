@@ -23,6 +23,7 @@ from runner.batch.live import UNKNOWN_PRICE, live_cards, play_cards_of, with_liv
 from runner.batch.loading import load
 from runner.batch.options import Options, api_base, hosts_of, settled, token_for, wallet_base
 from runner.batch.places import Places
+from runner.batch.review import Review
 from runner.batch.sharing import twin_in
 from runner.catalog import ModelCard
 from runner.errors import (
@@ -162,7 +163,8 @@ class _Planner:
         check_used(directory)
         self._has_state = has_state(directory)
         self._approved = Approved.read(options.approved) if options.approved is not None else None
-        self._has_match = options.only is None
+        self._review = Review.read(options.redo) if options.redo is not None else None
+        self._has_match = options.only is None and self._review is None
         self._choices = Choices(
             rerun_changed=options.rerun_changed,
             resubmit_doubts=options.in_doubt == "resubmit",
@@ -201,7 +203,10 @@ class _Planner:
                 yield from ((None, gone_entry(job), job) for job in reader.jobs() if job.job_id not in names)
 
     def check_only(self) -> None:
-        """Raise `UsageProblem` where `--only` was for nobody."""
+        """Raise `UsageProblem` where `--only` or `--redo` was for nobody."""
+        if not self._has_match and self._review is not None:
+            why = "is of this manifest" if self._review.rejected else "is rejected in it"
+            raise UsageProblem(f"--redo {self._review.path}: no job {why}. Nothing was submitted.")
         if not self._has_match:
             hint = "a * stands for any letters, as in 'mug-*', and all but * and ? for itself"
             raise UsageProblem(f"--only {self._options.only!r}: no job of that name; {hint}")
@@ -257,10 +262,16 @@ class _Planner:
     def _matches(self, spec: JobSpec) -> bool:
         if self._options.only is not None and not wild(self._options.only).fullmatch(spec.job_id):
             return False
+        if self._review is not None and spec.job_id not in self._review.rejected:
+            return False
         return self._approved is None or self._approved.holds(spec)
 
     def _choices_for(self, job: Job | None) -> Choices:
-        if job is None or not _is_fetchable(job, self._directory, self._hosts):
+        if job is None:
+            return self._choices
+        if self._review is not None and self._review.wants_again(job):
+            return replace(self._choices, redo=frozenset({job.job_id}))
+        if not _is_fetchable(job, self._directory, self._hosts):
             return self._choices
         return replace(self._choices, fetchable=frozenset({job.job_id}))
 

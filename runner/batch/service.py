@@ -60,7 +60,7 @@ def draw_inputs(directory: Path, jobs: Iterable[Job]) -> None:
     folder = directory / "inputs"
     folder.mkdir(exist_ok=True)
     for job in jobs:
-        for url in list(images_of(job.spec.model, job.spec.inputs).values())[:1]:
+        for url in images_of(job.spec.model, job.spec.inputs).values():
             path = folder / f"{sha256(url.encode()).hexdigest()[:16]}.jpg"
             if not path.exists() and not url.startswith(("data:", LOCAL)):  # what was sent is at hand
                 path.write_bytes(draw_photo(url))

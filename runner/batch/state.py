@@ -32,7 +32,7 @@ from runner.model import (
     ShareMissing,
     counted,
 )
-from runner.report import Summary, summarize, write_reports
+from runner.report import Earlier, Summary, summarize, write_reports
 from runner.store.lock import RunLock, is_locked
 from runner.store.store import Reader, Store, check_binding, has_state
 
@@ -56,16 +56,22 @@ def status(directory: Path) -> Status:
     """How the run directory stands; raises `InputMissing` where there is no state."""
     is_running = is_locked(directory)  # first: a run that ends meanwhile has then written its end
     with Reader(directory) as reader:
-        run = _run_of(reader, directory)
+        run = run_of(reader, directory)
         in_flight = tuple(reader.jobs([JobState.SUBMITTING, JobState.SUBMITTED]))
         summary = summarize(run, reader.jobs())
         return Status(run=run, summary=summary, is_running=is_running, in_flight=in_flight)
 
 
-def report(directory: Path) -> Summary:
-    """Write the four reports again, from the state alone."""
+def report(directory: Path, compare: Path | None = None) -> Summary:
+    """Write the four reports again, from the state alone; the page compares with the run directory `compare`."""
     with Reader(directory) as reader:
-        return write_reports(directory, _run_of(reader, directory), reader.jobs)
+        earlier = _earlier(compare, directory) if compare is not None else None
+        return write_reports(directory, run_of(reader, directory), reader.jobs, earlier=earlier)
+
+
+def _earlier(folder: Path, directory: Path) -> Earlier:
+    with Reader(folder) as reader:
+        return Earlier(f"{run_of(reader, folder).name}, {folder}", folder, directory, reader.jobs())
 
 
 def doubts(directory: Path) -> list[Job]:
@@ -74,7 +80,8 @@ def doubts(directory: Path) -> list[Job]:
         return list(reader.jobs([JobState.IN_DOUBT] if is_locked(directory) else DOUBTFUL))
 
 
-def _run_of(reader: Reader, directory: Path) -> Run:
+def run_of(reader: Reader, directory: Path) -> Run:
+    """The latest run of the directory; raises `InputMissing` where there was none."""
     run = reader.last_run()
     if run is None:
         raise InputMissing(f"{directory} holds no run yet")

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from runner.__about__ import __version__
 from runner.cli.check import check, schema
 from runner.cli.completion import completion
+from runner.cli.export import export
 from runner.cli.init import init
 from runner.cli.inspect import report, status, verify
 from runner.cli.mend import cancel, doubts
@@ -67,7 +68,7 @@ def _name_variables(command: click.Command, *words: str) -> None:
 
 
 for command in (
-    run, plan, check, status, report, doubts, cancel, verify, models, simulate, demo, init, schema, completion
+    run, plan, check, status, report, export, doubts, cancel, verify, models, simulate, demo, init, schema, completion
 ):  # fmt: skip
     app.add_command(command)
     _name_variables(command, command.name or "")

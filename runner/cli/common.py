@@ -102,6 +102,12 @@ _CHOOSING = (
     click.option("--sample", type=int, metavar="N", help="Only N jobs, spread over sources, variants and rows."),
     click.option("--retry", multiple=True, metavar="failed|KIND", help="Pay again for jobs that ended badly."),
     click.option("--rerun-changed", is_flag=True, help="Pay again for jobs whose entry changed."),
+    click.option(
+        "--redo",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="REVIEW.json",
+        help="Pay again for what a review rejected, and for nothing else.",
+    ),
     click.option("--no-dedupe", is_flag=True, help="Pay for each of several jobs that make the very same request."),
     BASE_URL,
     SIMULATE,

@@ -53,11 +53,15 @@ def _render(found: Status) -> str:
 
 @click.command(short_help="Write the four reports again.")
 @RUN_DIR
-def report(run_dir: Path) -> None:
-    """Write RUN_DIR's reports again: results.jsonl, results.csv, summary.json, report.html."""
+@click.option("--compare", type=click.Path(path_type=Path), metavar="DIR", help="An earlier run's directory.")
+def report(run_dir: Path, compare: Path | None) -> None:
+    """Write RUN_DIR's reports again: results.jsonl, results.csv, summary.json, report.html.
+
+    With --compare the page shows what has become another since an earlier run: mended, broken, another picture.
+    """
     from runner.batch import report as write_report
 
-    write_report(run_dir)
+    write_report(run_dir, compare)
     click.echo(run_dir / "report.html")
 
 

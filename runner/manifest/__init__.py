@@ -2,6 +2,7 @@
 
 from runner.manifest.diagnostics import Diagnostic, InvalidManifest, Place, as_json, render
 from runner.manifest.jobs import DEFAULT_MODEL, MODEL
+from runner.manifest.original import Original, original
 from runner.manifest.published import manifest_schema
 from runner.manifest.reader import Inline, Manifest, read_manifest
 from runner.manifest.schema import LONGEST_ID, template
@@ -17,11 +18,13 @@ __all__ = [
     "Inline",
     "InvalidManifest",
     "Manifest",
+    "Original",
     "Place",
     "Specs",
     "Twins",
     "as_json",
     "manifest_schema",
+    "original",
     "read_manifest",
     "render",
     "starter",

@@ -55,6 +55,8 @@ class Sheet:
     header_line: int = 1
     header_row: int = 1
     """Where the header stands in the file, and in the spreadsheet."""
+    delimiter: str = ","
+    """What stands between its cells, where it is text."""
 
 
 def cell_name(index: int, row: int) -> str:
@@ -86,8 +88,12 @@ def what_spoilt(text: str) -> str:
 
 
 @contextmanager
-def open_text(path: Path, codec: str, delimiter: str | None, findings: Findings, label: str) -> Iterator[Sheet | None]:
+def open_text(
+    path: Path, codec: str, delimiter: str | None, findings: Findings, label: str, *, as_shown: bool = True
+) -> Iterator[Sheet | None]:
     """A CSV or TSV file in a known encoding; `None` where it has no header, which is then in the findings.
+
+    Cells are as a spreadsheet shows them, or, to be handed back, as they are written.
 
     That it can be decoded, and that no line of it is endless, was seen before (`encoding.look`).
     """
@@ -102,7 +108,7 @@ def open_text(path: Path, codec: str, delimiter: str | None, findings: Findings,
         file.seek(0)
         file.read(declared.end() if declared else mark)
         delimiter = delimiter or (declared[1] if declared else _delimiter(sample[mark:]))
-        yield _sheet(file, delimiter, 1 if declared else 0, findings, label)
+        yield _sheet(file, delimiter, 1 if declared else 0, findings, label, as_shown=as_shown)
 
 
 @contextmanager
@@ -115,7 +121,9 @@ def _cells_of_a_megabyte() -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _sheet(file: io.TextIOWrapper, delimiter: str, skipped: int, findings: Findings, label: str) -> Sheet | None:
+def _sheet(
+    file: io.TextIOWrapper, delimiter: str, skipped: int, findings: Findings, label: str, *, as_shown: bool
+) -> Sheet | None:
     reader = csv.reader(file, delimiter=delimiter, strict=True)
     number, line, header = 0, 1 + skipped, []
     try:
@@ -134,18 +142,20 @@ def _sheet(file: io.TextIOWrapper, delimiter: str, skipped: int, findings: Findi
         message = f"a header of {len(header):,} columns; at most {MOST_COLUMNS:,} are read"
         findings.error("too-large", Place(line=line, file=label), message, "is the first row the header?")
         return None
-    header = list(map(_shown, header))
-    rows = _rows(reader, len(header), number, skipped, findings, label)
-    return Sheet(header, _whole(rows, delimiter, header, findings, label), line, number)
+    rows = _rows(reader, len(header), number, skipped, findings, label, as_shown=as_shown)
+    header = list(map(shown, header)) if as_shown else header
+    return Sheet(header, _whole(rows, delimiter, header, findings, label), line, number, delimiter)
 
 
-def _rows(reader: Any, width: int, number: int, skipped: int, findings: Findings, label: str) -> Iterator[Cells]:
+def _rows(
+    reader: Any, width: int, number: int, skipped: int, findings: Findings, label: str, *, as_shown: bool
+) -> Iterator[Cells]:
     start = reader.line_num + skipped + 1
     try:
         for cells in reader:
             number += 1
             if len(cells) == width:
-                yield start, number, cells if '="' not in "".join(cells) else list(map(_shown, cells))
+                yield start, number, cells if not as_shown or '="' not in "".join(cells) else list(map(shown, cells))
             elif any(map(str.strip, cells)):
                 hint = "an unquoted delimiter in a prompt? quote that cell"
                 if len(cells) < width:
@@ -190,7 +200,7 @@ def _swallowed(cell: str, index: int, delimiter: str, width: int) -> int:
     return breaks + 1 if is_told else 0
 
 
-def _shown(cell: str) -> str:
+def shown(cell: str) -> str:
     """What a spreadsheet shows of a text that is kept as one by a formula."""
     found = KEPT_AS_TEXT.fullmatch(cell)
     return found[1].replace('""', '"') if found else cell

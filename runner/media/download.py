@@ -7,6 +7,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -21,6 +22,7 @@ from runner.errors import StorageFailed
 from runner.media.files import PASSING, PIECE, append, digest_and_sync, new_part, settle, storage_failed
 from runner.media.guard import AddressRefused, HostPolicy, is_address_refusal, socket_factory
 from runner.media.sniff import EXTENSIONS, Broken, Found, inspect
+from runner.media.traits import before_at, traits_of
 from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, shown, without_query
 from runner.model import Artifact, Failure, FailureKind
 
@@ -210,7 +212,8 @@ class Downloader:
 
     def _settle(self, spec: FetchSpec, part: Path, size: int) -> Artifact:
         """Decode, hash, sync, rename."""
-        match inspect(part):
+        before = before_at(Path(spec.before)) if spec.before is not None else None
+        match inspect(part, measure=partial(traits_of, before=before)):
             case Broken(code=code, message=message, is_final=is_final):
                 raise _Failed(FailureKind.OUTPUT, code, f"{shown(spec.url)}: {message}", again=not is_final)
             case Found() as found:
@@ -226,6 +229,7 @@ class Downloader:
                     format=found.format,
                     source_url=without_query(spec.url),
                     index=spec.index,
+                    traits=found.traits,
                 )
 
 

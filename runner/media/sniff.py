@@ -8,11 +8,14 @@ from __future__ import annotations
 import io
 import mmap
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from PIL import Image
+
+from runner.model import Traits
 
 MOST_PIXELS: Final = 200_000_000
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF")
@@ -64,6 +67,8 @@ class Found:
     format: str
     width: int | None
     height: int | None
+    traits: Traits | None = None
+    """Where somebody wants to know them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +81,10 @@ class Broken:
     """Fetching it again would bring the same."""
 
 
-def inspect(path: Path, max_pixels: int = MOST_PIXELS) -> Found | Broken:
-    """Decode the file as a whole. Slow (tens of milliseconds): belongs off the event loop."""
+def inspect(
+    path: Path, max_pixels: int = MOST_PIXELS, *, measure: Callable[[Image.Image], Traits] | None = None
+) -> Found | Broken:
+    """Decode the file as a whole, and `measure` a picture then. Slow (tens of milliseconds): off the event loop."""
     with path.open("rb") as file:
         head = file.read(64)
     if not head:
@@ -88,7 +95,7 @@ def inspect(path: Path, max_pixels: int = MOST_PIXELS) -> Found | Broken:
     if kind is None:
         shown = head.lstrip()[:12].decode("ascii", "replace")
         return Broken("not_an_image", f"neither an image nor a video: it begins {shown!r}")
-    return _decode(path, kind, max_pixels)
+    return _decode(path, kind, max_pixels, measure)
 
 
 def _kind(head: bytes) -> str | None:
@@ -111,7 +118,7 @@ def _holds(path: Path, mark: bytes) -> bool:
         return content.rfind(mark) >= 0
 
 
-def _decode(path: Path, kind: str, max_pixels: int) -> Found | Broken:
+def _decode(path: Path, kind: str, max_pixels: int, measure: Callable[[Image.Image], Traits] | None) -> Found | Broken:
     """All pixels of the first frame: `verify()` would pass a truncated JPEG."""
     try:
         with warnings.catch_warnings():
@@ -121,13 +128,24 @@ def _decode(path: Path, kind: str, max_pixels: int) -> Found | Broken:
                 if width * height > max_pixels:
                     return Broken("too_many_pixels", f"{width} x {height} pixels", is_final=True)
                 image.load()
+                traits = _measured(image, measure)
         if not _holds(path, ENDS.get(kind, b"")):
             return Broken("corrupt", "it ends too early")
     except Image.DecompressionBombError as error:
         return Broken("too_many_pixels", str(error)[:200], is_final=True)
     except Exception as error:  # noqa: BLE001 decoders raise anything over broken bytes; each means: not whole
         return Broken("corrupt", f"it does not decode: {type(error).__name__}")
-    return Found(kind, width, height)  # by its signature: the decoder has a name of its own for JPEGs of several views
+    return Found(
+        kind, width, height, traits
+    )  # by its signature: the decoder has a name of its own for JPEGs of several views
+
+
+def _measured(image: Image.Image, measure: Callable[[Image.Image], Traits] | None) -> Traits | None:
+    """What is measured of a whole picture; one that cannot be measured is whole all the same, and paid for."""
+    try:
+        return measure(image) if measure is not None else None
+    except Exception:  # noqa: BLE001 of a mode that nobody thought of
+        return None
 
 
 # ------------------------------------------------------------------------------------------------------ the beginning

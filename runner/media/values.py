@@ -28,6 +28,8 @@ class FetchSpec:
     stem: str
     """The file's path without extension, relative to the run directory: `images/mug-blue`."""
     max_bytes: int = 2 << 30
+    before: str | None = None
+    """The input picture on this machine that the output is compared with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,33 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from runner.model import Job, Run
+from runner.report.earlier import Earlier
 from runner.report.files import replacing
-from runner.report.results import write_csv, write_jsonl
+from runner.report.results import Table, line
 from runner.report.summary import Summary, summarize
 
-__all__ = ["Summary", "summarize", "write_reports"]
+__all__ = ["Earlier", "Summary", "summarize", "write_reports"]
 
 
-def write_reports(directory: Path, run: Run, jobs: Callable[[], Iterable[Job]]) -> Summary:
-    """Write the four reports into the run directory. `jobs` is called once for each pass over them.
+def write_reports(
+    directory: Path, run: Run, jobs: Callable[[], Iterable[Job]], *, earlier: Earlier | None = None
+) -> Summary:
+    """Write the four reports into the run directory. `jobs` is called twice: to survey them, and to write.
 
-    Raises `StorageFailed` where the disk fails; the former reports are then still there.
+    With an `earlier` run the page compares the two.
+
+    Raises `StorageFailed` where the disk fails; a report that was not written whole is then the former one still.
     """
     import json
 
-    from runner.report.page import write_page
+    from runner.report.originals import Originals
+    from runner.report.page import Page
 
-    summary = summarize(run, jobs())
-    with replacing(directory / "results.jsonl") as file:
-        write_jsonl(file, jobs())
-    with replacing(directory / "results.csv", encoding="utf-8-sig") as file:
-        write_csv(file, jobs)
-    with replacing(directory / "report.html") as file:
-        write_page(file, directory, run, summary, jobs())
+    originals = Originals(directory)
+    columns: dict[str, None] = {}
+
+    def surveyed() -> Iterator[Job]:
+        for job in jobs():
+            columns.update(dict.fromkeys(job.spec.row))
+            originals.note(job)
+            yield job
+
+    summary = summarize(run, surveyed())
+    with (
+        replacing(directory / "report.html") as page_file,
+        replacing(directory / "results.csv", encoding="utf-8-sig") as csv_file,
+        replacing(directory / "results.jsonl") as jsonl_file,
+    ):
+        table = Table(csv_file, columns)
+        page = Page(page_file, directory, run, summary, originals, earlier)
+        for job in jobs():
+            text = line(job)
+            jsonl_file.write(text + "\n")
+            table.add(job)
+            page.add(job, text)
+        page.end()
     with replacing(directory / "summary.json") as file:
         json.dump(summary.as_dict(), file, ensure_ascii=False, indent=2)
         file.write("\n")

@@ -13,10 +13,13 @@ from runner.errors import StorageFailed
 
 @contextmanager
 def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
-    """A text file that replaces `path` when the context ends well; whoever reads it meanwhile sees the old one."""
+    """A text file that replaces `path` when the context ends well; whoever reads it meanwhile sees the old one.
+
+    What no encoding has (half of a surrogate pair) is written as its escape, as JSON would: no text stops a report.
+    """
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with part.open("w", encoding=encoding, newline="") as file:
+        with part.open("w", encoding=encoding, errors="backslashreplace", newline="") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -1,91 +1,150 @@
-"""report.html: one page beside `images/`, opened by a double-click; no server, no script, no request to anywhere."""
+"""report.html: one page beside `images/`, opened by a double-click; no server, no request to anywhere.
+
+The page holds what is known of every job: an index, in columns, that it reads at once, and blocks of whole records, of
+which it reads one when a job of it is opened. Both are compressed: 50,000 jobs are a few MB. Blocks are written as the
+jobs come, the index last, so that what is held meanwhile is the index alone.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import json
+import zlib
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, Self, TextIO
 from unicodedata import category
-from urllib.parse import quote, urlsplit
 
 import jinja2
+from markupsafe import Markup
 
-from runner.model import LOCAL, Job, JobState, Run
-from runner.report.remedies import remedy
-from runner.report.results import cost_usd, duration_s, unsigned
+from runner.model import Failure, Job, JobState, Run
+from runner.report.earlier import Earlier
+from runner.report.index import Index
+from runner.report.originals import Originals
+from runner.report.remedies import again, remedy
+from runner.report.results import unsigned
 from runner.report.summary import Summary
 
-MOST_SHOWN: Final = 2000
-"""Done jobs in the grid; more would keep a browser busy, and results.csv has them all."""
-VIDEOS: Final = ("mp4", "mov", "webm")
+MOST: Final = {"done": 150_000, "other": 50_000}
+"""Jobs that a page holds: more would be too much for a browser, and for the memory of who writes it."""
+BLOCK: Final = 500
+"""Records that are unpacked together: a few milliseconds of a browser."""
+SCRIPTS: Final = ("dom", "data", "query", "marks", "views", "stage", "detail", "review", "charts", "app")
+"""The files of `assets/` that make the page's script, in this order."""
+MARK: Final = Markup("<!-- data -->")
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One job in the grid."""
+class Page:
+    """Writes the page: a head, then the jobs one by one, then the rest."""
 
-    job_id: str
-    anchor: str
-    state: str
-    prompt: str
-    before: str | None
-    """A local picture of the first input."""
-    origin: str
-    """Where the first input comes from: host and file name."""
-    after: list[dict[str, Any]]
-    error: str
-    facts: str
+    def __init__(
+        self,
+        file: TextIO,
+        directory: Path,
+        run: Run,
+        summary: Summary,
+        originals: Originals,
+        earlier: Earlier | None = None,
+    ) -> None:
+        self._file = file
+        self._directory = directory
+        self._run = run
+        self._originals = originals
+        self._earlier = earlier
+        self._index = Index()
+        self._groups: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._block: list[str] = []
+        self._blocks = self._left = 0
+        self._room = dict(MOST)
+        head, self._tail = _frame(run, summary, originals)
+        file.write(head)
+        self._head = {
+            "summary": summary.as_dict(),
+            "name": run.name,
+            "again": again(run, directory),
+            "directory": str(directory),
+        }
+
+    def add(self, job: Job, line: str) -> None:
+        """One job; `line` is its record in results.jsonl. Of very many only the first are in the page."""
+        if job.failure is not None and job.state is not JobState.DONE:
+            self._add_to_group(job, job.failure)
+        kind = "done" if job.state is JobState.DONE else "other"
+        self._room[kind] -= 1
+        if self._room[kind] < 0:
+            self._left += 1
+            return
+        before = self._originals.of(job)
+        self._index.add(job, before)
+        if self._earlier is not None:
+            self._earlier.add(job)
+        more = {"before": before, "source": job.spec.source, "variant": job.spec.variant}
+        self._block.append(f"[{line},{_json(more)}]")
+        if len(self._block) == BLOCK:
+            self._write_block()
+
+    def end(self) -> None:
+        """The last block, the index, and the script that reads them."""
+        if self._block:
+            self._write_block()
+        groups = sorted(self._groups.values(), key=lambda group: -group["count"])
+        with _Packed(self._file, "index") as packed:
+            packed.write(_json(self._head | {"groups": groups, "block": BLOCK, "left": self._left})[:-1])
+            for name, column in self._index.columns():
+                packed.write(f",{_json(name)}:{_json(column)}")
+            if self._earlier is not None:
+                packed.write(f',"earlier":{_json(self._earlier.columns())}')
+            packed.write("}")
+        self._file.write(self._tail)
+
+    def _add_to_group(self, job: Job, failure: Failure) -> None:
+        key = (str(failure.kind), failure.code, str(job.state))
+        group = self._groups.get(key)
+        if group is None:
+            text, command = remedy(job, self._run, self._directory)
+            words = ("kind", "code", "state", "message", "remedy", "command", "count")
+            values = (*key, unsigned(failure.message), text, command, 0)
+            group = self._groups[key] = dict(zip(words, values, strict=True))
+        group["count"] += 1
+
+    def _write_block(self) -> None:
+        with _Packed(self._file, f"block-{self._blocks}") as packed:
+            packed.write(f"[{','.join(self._block)}]")
+        self._block.clear()
+        self._blocks += 1
 
 
-@dataclass(slots=True)
-class Group:
-    """Jobs that ended badly in the same way."""
+class _Packed:
+    """A chunk of the page: text that is compressed as it comes, in letters that no markup is made of."""
 
-    kind: str
-    code: str
-    message: str
-    remedy: str
-    command: str
-    jobs: list[tuple[str, str]] = field(default_factory=list)
-    count: int = 0
+    def __init__(self, file: TextIO, name: str) -> None:
+        self._file = file
+        self._name = name
 
+    def __enter__(self) -> Self:
+        self._file.write(f'<script type="text/plain" id="{self._name}">')
+        self._gzip = zlib.compressobj(3, wbits=zlib.MAX_WBITS | 16)
+        self._rest = b""
+        return self
 
-def write_page(file: TextIO, directory: Path, run: Run, summary: Summary, jobs: Iterable[Job]) -> None:
-    """Write the page."""
-    needy: list[Card] = []
-    done: list[Card] = []
-    groups: dict[tuple[str, str], Group] = {}
-    for number, job in enumerate(jobs):
-        if job.state is JobState.DONE:
-            if len(done) < MOST_SHOWN:
-                done.append(_card(job, directory, number))
-            continue
-        if job.failure is not None or job.state is not JobState.PENDING:
-            if len(needy) < MOST_SHOWN:
-                needy.append(_card(job, directory, number))
-            _add(groups, job, run, directory, number)
-    style = _asset("report.css")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    document = summary.as_dict()
-    file.writelines(
-        _template().generate(
-            run=run,
-            summary=document,
-            verdict=verdict(summary),
-            groups=sorted(groups.values(), key=lambda g: -g.count),
-            needy=needy,
-            done=done,
-            hidden=max(0, summary.counts.get(JobState.DONE, 0) - len(done)),
-            style=style,
-            style_hash=f"sha256-{digest}",
-            duration=_duration(document["duration_s"]),
-        )
-    )
+    def write(self, text: str) -> None:
+        """More of it."""
+        self._put(self._gzip.compress(text.encode(errors="replace")))
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._put(self._gzip.flush(), is_last=True)
+            self._file.write("</script>\n")
+
+    def _put(self, data: bytes, *, is_last: bool = False) -> None:
+        """Three bytes are four letters; what is left over waits for more."""
+        data = self._rest + data
+        end = len(data) if is_last else len(data) // 3 * 3
+        self._rest = data[end:]
+        self._file.write(base64.b64encode(data[:end]).decode())
 
 
 def verdict(summary: Summary) -> str:
@@ -111,87 +170,60 @@ def verdict(summary: Summary) -> str:
     return "; ".join(parts) + "."
 
 
-def _add(groups: dict[tuple[str, str], Group], job: Job, run: Run, directory: Path, number: int) -> None:
-    if job.failure is None:
-        return
-    key = (str(job.failure.kind), job.failure.code)
-    if key not in groups:
-        text, command = remedy(job, run, directory)
-        groups[key] = Group(*key, job.failure.message, text, command)
-    group = groups[key]
-    group.count += 1
-    if len(group.jobs) < 12:
-        group.jobs.append((job.job_id, f"j{number}"))
-
-
-def _card(job: Job, directory: Path, number: int) -> Card:
-    url = _first_input(job)
-    cost = cost_usd(job)
-    seconds = duration_s(job)
-    facts = [f"{len(job.artifacts)} file{'s' * (len(job.artifacts) != 1)}"] if job.artifacts else []
-    facts += [f"shared with {job.shared_from}"] if job.shared_from is not None else []
-    facts += [f"${cost:g}"] if cost is not None else ["cost unknown"] if job.attempts else ["not sent"]
-    facts += [_duration(seconds)] if seconds is not None else []
-    facts += [job.request_id] if job.request_id else []
-    return Card(
-        job_id=job.job_id,
-        anchor=f"j{number}",
-        state=str(job.state).replace("_", " "),
-        prompt=str(job.spec.inputs.get("prompt", "")),
-        before=_before(url, directory),
-        origin=_origin(url),
-        after=[_picture(artifact.path, artifact.width, artifact.height, artifact.format) for artifact in job.artifacts],
-        error=job.failure.message if job.failure else "",
-        facts=" · ".join(facts),
-    )
-
-
-def _first_input(job: Job) -> str:
-    for value in (job.spec.inputs.get("image_urls"), job.spec.inputs.get("image_url"), job.spec.inputs.get("image")):
-        first = value[0] if isinstance(value, list) and value else value
-        if isinstance(first, str):
-            return first
-    return ""
-
-
-def _before(url: str, directory: Path) -> str | None:
-    """The local copy of an input, where the run kept one."""
-    name = f"inputs/{hashlib.sha256(url.encode()).hexdigest()[:16]}.jpg"
-    return name if url and (directory / name).is_file() else None
-
-
-def _origin(url: str) -> str:
-    if url.startswith(("data:", LOCAL)):
-        return "a picture from the manifest" if url.startswith("data:") else "a photo of this machine"
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return ""
-    return f"{parts.hostname or ''} {parts.path.rsplit('/', 1)[-1]}".strip()
-
-
-def _picture(path: str, width: int | None, height: int | None, form: str) -> dict[str, Any]:
-    """A file of the run directory, its path safe in an attribute; never a scheme, never a way out."""
-    clean = "/".join(part for part in Path(path).parts if part.strip("/") not in ("", ".."))
-    return {"src": quote(clean), "width": width, "height": height, "is_video": form in VIDEOS}
-
-
 def neutral(text: str) -> str:
     """Without control characters, those that turn the direction of the text around, and keys to presigned URLs.
 
-    What joins letters (ZWJ, ZWNJ) and spaces of any width stay: prompts are written in many scripts.
+    What joins letters (ZWJ, ZWNJ) and spaces of any width stay: prompts are written in many scripts. `dom.js` does the
+    same with what the page itself writes.
     """
     turning = "\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
     return "".join(c for c in unsigned(text) if c in "\n\t" or (category(c) not in ("Cc", "Cs") and c not in turning))
 
 
-def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "unknown"
-    if seconds < 90:
-        return f"{seconds:.1f} s"
-    minutes, _ = divmod(round(seconds), 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+def policy(script: str, style: str, origins: tuple[str, ...]) -> str:
+    """What the page may do: run its own script, by its hash; show pictures beside it, and on demand the originals.
+
+    It can connect to nobody, and no text can become markup.
+    """
+    places = "".join(f" {origin}" for origin in origins)
+    rules = (
+        "default-src 'none'",
+        f"img-src 'self' file:{places}",
+        "media-src 'self' file:",
+        f"style-src '{_hash(style)}'",
+        f"script-src '{_hash(script)}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    )
+    return "; ".join(rules)
+
+
+def _frame(run: Run, summary: Summary, originals: Originals) -> tuple[str, str]:
+    """The page before and after the data."""
+    script, style = _script(), _asset("report.css")
+    page = _template().render(
+        run=run,
+        summary=summary.as_dict(),
+        verdict=verdict(summary),
+        policy=Markup(policy(script, style, originals.origins)),  # noqa: S704 hashes and checked host names
+        style=Markup(style),  # noqa: S704 our own
+        script=Markup(script),  # noqa: S704
+        data=MARK,
+    )
+    head, _, tail = page.rpartition(MARK)
+    return head, tail
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _script() -> str:
+    """The files joined in one function, so that none of their names is seen from outside."""
+    return '"use strict";\n(() => {\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS) + "})();\n"
 
 
 @cache
@@ -209,4 +241,11 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, finalize=_shown
     )
-    return environment.from_string(_asset("report.html.j2"))
+    return environment.from_string(_asset("report.html"))
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def _json(value: Any) -> str:
+    return _ENCODER.encode(value)

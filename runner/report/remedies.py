@@ -50,14 +50,20 @@ def remedy(job: Job, run: Run, directory: Path) -> tuple[str, str]:
         )
         return text, f"runcomfy-batch doubts {shlex.quote(str(directory))}"
     text = BY_CODE.get(failure.code) or BY_KIND[failure.kind] if failure else ""
-    again = f"runcomfy-batch run {shlex.quote(run.manifest)} --out {shlex.quote(str(directory))}"
+    more = ""
     if job.state is JobState.OUTPUT_LOST and failure:
         if failure.code != "host_refused":
             return text, f"runcomfy-batch verify {shlex.quote(str(directory))} --repair"
-        again += "".join(f" --trust-host {shlex.quote(host)}" for host in sorted(set(map(_host, job.outputs))))
+        more = "".join(f" --trust-host {shlex.quote(host)}" for host in sorted(set(map(_host, job.outputs))))
     elif job.state in (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED) and failure:
-        again += f" --retry {shlex.quote(failure.code)}"
-    return text, again + (" --simulate" if run.is_simulated else "")
+        more = f" --retry {shlex.quote(failure.code)}"
+    return text, again(run, directory) + more
+
+
+def again(run: Run, directory: Path) -> str:
+    """The command that goes on with the run."""
+    simulate = " --simulate" if run.is_simulated else ""
+    return f"runcomfy-batch run {shlex.quote(run.manifest)} --out {shlex.quote(str(directory))}{simulate}"
 
 
 def _host(url: str) -> str:

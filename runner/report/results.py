@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Final, TextIO
 from urllib.parse import urlsplit
 
@@ -19,6 +19,8 @@ SIGNED: Final = re.compile(
     re.IGNORECASE,
 )
 """A URL whose query is a key to what it names, wherever it stands in a text."""
+FORMULA: Final = re.compile(r"\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+"""How a cell begins that a spreadsheet would work out; in East Asia also with the wide forms of these signs."""
 SCHEMA: Final = "runcomfy-batch.result/1"
 COLUMNS: Final = (
     *("job_id", "state", "request_id", "files", "cost_usd", "error_kind", "error_message", "attempts"),
@@ -26,9 +28,12 @@ COLUMNS: Final = (
 )
 
 
-def write_jsonl(file: TextIO, jobs: Iterable[Job]) -> None:
-    """An object a line."""
-    file.writelines(json.dumps(result(job), ensure_ascii=False, separators=(",", ":")) + "\n" for job in jobs)
+def line(job: Job) -> str:
+    """The job's object in results.jsonl, without the line's end."""
+    return _ENCODER.encode(result(job))
+
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def result(job: Job) -> dict[str, Any]:
@@ -36,7 +41,7 @@ def result(job: Job) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "job_id": job.job_id,
-        "state": str(job.state),
+        "state": job.state,
         "model": job.spec.model,
         "request_id": job.request_id,
         "fingerprint": job.spec.fingerprint,
@@ -52,18 +57,23 @@ def result(job: Job) -> dict[str, Any]:
     } | ({} if job.shared_from is None else {"shared_from": job.shared_from})
 
 
-def write_csv(file: TextIO, jobs: Callable[[], Iterable[Job]]) -> None:
-    """A line a job: our columns, then every source column under its own name.
+class Table:
+    """results.csv, a line a job: our columns, then every source column under its own name.
 
     A source column that is named as one of ours (`job_id`, `state` …) stands with the name `row.` before it, so that no
     reader confuses the two. Cells that a spreadsheet would run as formulas get an apostrophe in front.
     """
-    columns = list(dict.fromkeys(name for job in jobs() for name in job.spec.row))
-    writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-    writer.writerow([*COLUMNS, *(guarded(f"row.{name}" if name in COLUMNS else name) for name in columns)])
-    for job in jobs():
+
+    def __init__(self, file: TextIO, columns: Iterable[str]) -> None:
+        self._columns = tuple(columns)
+        self._writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
+        names = (guarded(f"row.{name}" if name in COLUMNS else name) for name in self._columns)
+        self._writer.writerow([*COLUMNS, *names])
+
+    def add(self, job: Job) -> None:
+        """One more line."""
         row = job.spec.row
-        writer.writerow([*_cells(job), *(guarded(unsigned(row.get(name, ""))) for name in columns)])
+        self._writer.writerow([*_cells(job), *(guarded(unsigned(row.get(name, ""))) for name in self._columns)])
 
 
 def _cells(job: Job) -> list[Any]:
@@ -85,12 +95,12 @@ def _cells(job: Job) -> list[Any]:
 
 def guarded(text: str) -> str:
     """The text so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
-    return f"'{text}" if re.match(r"\s*[=+\-@\t\r]", text) else text
+    return f"'{text}" if FORMULA.match(text) else text
 
 
 def unsigned(text: str) -> str:
     """The text, its presigned URLs without their query."""
-    return SIGNED.sub(r"\1?…", text)
+    return SIGNED.sub(r"\1?…", text) if "?" in text else text
 
 
 def _number(value: float | None) -> float | str:
@@ -139,7 +149,7 @@ def _file(artifact: Artifact) -> dict[str, Any]:
 def _attempt(attempt: Attempt) -> dict[str, Any]:
     return {
         "number": attempt.number,
-        "state": str(attempt.state),
+        "state": attempt.state,
         "request_id": attempt.request_id,
         "intended_at": iso(attempt.intended_at),
         "accepted_at": iso(attempt.accepted_at),
@@ -153,4 +163,4 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 def _error(failure: Failure | None) -> dict[str, str] | None:
     if failure is None:
         return None
-    return {"kind": str(failure.kind), "code": failure.code, "message": unsigned(failure.message)}
+    return {"kind": failure.kind, "code": failure.code, "message": unsigned(failure.message)}

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from runner.model import AttemptState, Job, JobState, Money, Run, in_usd
@@ -93,4 +94,10 @@ def iso(instant: float | None) -> str | None:
     """The instant in ISO 8601, UTC."""
     if instant is None:
         return None
-    return datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    seconds, fraction = divmod(round(instant * 1_000_000), 1_000_000)
+    return f"{_second(seconds)}.{fraction // 1000:03d}Z"
+
+
+@lru_cache(4096)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

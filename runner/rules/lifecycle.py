@@ -15,8 +15,8 @@ write off.
 
 `submitted` and `result_known` are free to repeat: reading costs nothing, and a download never costs a second payment.
 `done` goes back one step, to `result_known`, only when its files have vanished from the disk, and `output_lost` when
-there is hope for them again, such as a host that is trusted now. The ended states go back to `pending` only because a
-person asks for it and pays again.
+there is hope for them again, such as a host that is trusted now. The ended states, and `done` whose pictures were
+rejected, go back to `pending` only because a person asks for it and pays again.
 
 A job whose request is word for word another's is never sent: it stays `pending` until that one ends, and ends with it,
 `done` with a copy of its files or `failed`. It has no attempts, and costs nothing.
@@ -114,6 +114,7 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (S.DONE, FilesMissing): S.RESULT_KNOWN,
     (S.DONE, ShareMissing): S.PENDING,
     (S.DONE, SpecChanged): S.PENDING,
+    (S.DONE, RetryRequested): S.PENDING,
     (S.HELD, Resumed): S.PENDING,
     (S.HELD, SpecChanged): S.PENDING,
     (S.REJECTED, RetryRequested): S.PENDING,

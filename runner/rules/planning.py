@@ -51,6 +51,8 @@ class Choices:
     """Ids of jobs that are paid, whose files are not here and may be had."""
     retry: frozenset[str] = frozenset()
     """Words after `--retry`: `failed` (every ended job), a state, or a kind or code of failure."""
+    redo: frozenset[str] = frozenset()
+    """`--redo`: ids of jobs whose pictures were rejected, and are still those."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +143,8 @@ def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bo
             return Change.IN_DOUBT, False, "the submit's answer was lost; see doubts"
         case JobState.SUBMITTED | JobState.RESULT_KNOWN:
             return Change.RESUME, False, f"already paid ({job.request_id}): collected, not paid again"
+        case JobState.DONE if job.job_id in choices.redo:
+            return Change.RETRY, True, "rejected in the review: paid again"
         case JobState.DONE:
             return Change.DONE, False, "done"
         case JobState.FAILED | JobState.REJECTED if not job.attempts:
@@ -158,6 +162,8 @@ def _judge_changed(spec: JobSpec, job: Job, choices: Choices) -> tuple[Change, b
         return Change.CHANGED, False, f"{what} changed, but the request before is still open ({job.state})"
     if choices.rerun_changed:
         return Change.CHANGED, True, f"{what} changed: paid again"
+    if job.job_id in choices.redo:
+        return Change.CHANGED, True, f"rejected in the review, {what} changed: paid again"
     match job.state:
         case JobState.DONE:
             return Change.CHANGED, False, f"{what} changed: kept as it was; --rerun-changed pays for it again"

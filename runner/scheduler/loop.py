@@ -452,8 +452,11 @@ class Scheduler:
             self._collecting.add(task)
         have = {artifact.index for artifact in job.artifacts}
         count = len(job.outputs)
+        before = next(iter(job.spec.files.values()), None)
         specs = [
-            FetchSpec(job_id=job.job_id, index=n, url=SecretUrl(url), stem=berth(stem_of(job.spec, n, count)))
+            FetchSpec(
+                job_id=job.job_id, index=n, url=SecretUrl(url), stem=berth(stem_of(job.spec, n, count)), before=before
+            )
             for n, url in enumerate(job.outputs, start=1)
             if n not in have
         ]

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from runner.errors import CannotCreate, StateMismatch, StorageFailed
 from runner.store.traces import STATE
 
-VERSION: Final = 3
+VERSION: Final = 4
 """`PRAGMA user_version` of the schema."""
 FILE: Final = STATE
 MIGRATIONS: Final = {
@@ -29,6 +29,7 @@ MIGRATIONS: Final = {
         ALTER TABLE jobs ADD COLUMN shared_request TEXT;
         CREATE INDEX jobs_by_fingerprint ON jobs (fingerprint);
     """,
+    3: "ALTER TABLE artifacts ADD COLUMN traits TEXT;",
 }
 """What leads from a version to the next one. A new column goes last, there and in `schema.sql`."""
 OLD_JOBS: Final = """
@@ -36,6 +37,8 @@ OLD_JOBS: Final = """
     NULL AS shared_request FROM main.jobs
 """
 """Jobs of a state before version 3 as this version reads them; only a writer brings a state up to date."""
+OLD_ARTIFACTS: Final = "CREATE TEMP VIEW artifacts AS SELECT *, NULL AS traits FROM main.artifacts"
+"""The same for files, before version 4."""
 
 
 INDEXES: Final = "CREATE INDEX IF NOT EXISTS artifacts_by_path ON artifacts (path COLLATE NOCASE)"

@@ -22,6 +22,7 @@ from runner.model import (
     Money,
     RemoteState,
     RemoteStatus,
+    Traits,
 )
 
 Word = TypeVar("Word", bound=StrEnum)
@@ -40,7 +41,7 @@ _ATTEMPT = (
     *("number", "state", "payload_sha256", "intended_at", "reserved", "request_id", "accepted_at", "finished_at"),
     *("cost", *_FAILURE),
 )
-_ARTIFACT = ("number", "path", "sha256", "bytes", "width", "height", "format", "source_url")
+_ARTIFACT = ("number", "path", "sha256", "bytes", "width", "height", "format", "source_url", "traits")
 
 
 def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
@@ -160,7 +161,8 @@ def _attempt_values(attempt: Attempt) -> tuple[Any, ...]:
 
 
 def _artifact_values(artifact: Artifact) -> tuple[Any, ...]:
-    return (artifact.index, *(getattr(artifact, column) for column in _ARTIFACT[1:]))
+    traits = _json(dataclasses.asdict(artifact.traits)) if artifact.traits is not None else None
+    return (artifact.index, *(getattr(artifact, column) for column in _ARTIFACT[1:-1]), traits)
 
 
 def _failure_values(failure: Failure | None) -> tuple[Any, ...]:
@@ -189,8 +191,15 @@ def _attempt_of(item: list[Any]) -> Attempt:
 
 
 def _artifact_of(item: list[Any]) -> Artifact:
-    number, *values = item
-    return Artifact(index=number, **dict(zip(_ARTIFACT[1:], values, strict=True)))
+    number, *values, traits = item
+    plain = dict(zip(_ARTIFACT[1:-1], values, strict=True))
+    return Artifact(index=number, traits=_traits_of(json.loads(traits)) if traits else None, **plain)
+
+
+def _traits_of(values: dict[str, Any]) -> Traits:
+    """Lists become the tuples that they were."""
+    before = values["before"]
+    return Traits(**values | {"mean": tuple(values["mean"]), "before": None if before is None else tuple(before)})
 
 
 def _event_data(event: Event) -> str:

@@ -88,6 +88,7 @@ CREATE TABLE artifacts (
     height     INTEGER,           -- pixels; NULL for videos
     format     TEXT NOT NULL,     -- as decoded
     source_url TEXT NOT NULL,     -- where it came from, without the query
+    traits     TEXT,              -- JSON: how it looks, coarsely; NULL for videos and where nobody looked
     PRIMARY KEY (job_id, number)
 ) STRICT, WITHOUT ROWID;
 

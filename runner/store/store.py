@@ -29,7 +29,17 @@ from runner.model import (
 from runner.rules.lifecycle import advance
 from runner.rules.names import asked_for, folded, owned_stems, stem_of_file
 from runner.rules.planning import is_refused_by_us
-from runner.store.database import FILE, OLD_JOBS, check_version, connect, corrupt, create, open_for_writing, version_of
+from runner.store.database import (
+    FILE,
+    OLD_ARTIFACTS,
+    OLD_JOBS,
+    check_version,
+    connect,
+    corrupt,
+    create,
+    open_for_writing,
+    version_of,
+)
 from runner.store.rescue import Rescue, Saved, unplaced
 from runner.store.rows import KNOWN, SELECT_JOBS, SENT_COUNT, Statement, changes, insertion, job_of, word
 from runner.store.traces import latest_moves, older_state, refuse_lost_state
@@ -105,6 +115,8 @@ class Reader:
         check_version(self._read, path)
         if version_of(self._read) < 3:
             self._read.execute(OLD_JOBS)
+        if version_of(self._read) < 4:
+            self._read.execute(OLD_ARTIFACTS)
 
     def __enter__(self) -> Self:
         return self

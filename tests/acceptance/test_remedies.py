@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.pages import unpacked
 from support.processes import COMMAND, command, environment, simulator, wait_until, write_jobs
 
 RUN = ("run", "jobs.jsonl", "--yes", "--out", "out", "--concurrency", "2")
@@ -41,7 +42,8 @@ def test_a_host_that_is_trusted_later_is_fetched_from_for_nothing(tmp_path):
         first = command(*RUN, cwd=tmp_path, **service.env)
         assert first.returncode == 1, first.stderr
         assert counts(tmp_path) == {"done": 1, "output_lost": 1}
-        assert "--trust-host 10.0.0.1" in (tmp_path / "out" / "report.html").read_text()
+        index, _ = unpacked((tmp_path / "out" / "report.html").read_text("utf-8"))
+        assert "--trust-host 10.0.0.1" in index["groups"][0]["command"]
         posts = service.ledger()["posts"]
         again = command(*RUN, "--retry", "host_refused", cwd=tmp_path, **service.env)
         assert again.returncode == 1

@@ -81,7 +81,7 @@ async def ours(base, folder, jobs):
 
     quick = Polling(first_s=0.02, blind_s=0.02)
     driving.Settings = partial(driving.Settings, polling=quick)
-    download.inspect = lambda path: Found(format="png", width=1, height=1)
+    download.inspect = lambda path, **_: Found(format="png", width=1, height=1)
     schedule = execution.Execution._schedule
 
     async def timed(self):

@@ -12,6 +12,7 @@ import struct
 import sys
 import threading
 import zlib
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -123,7 +124,8 @@ async def test_a_file_is_what_its_bytes_say(tmp_path, data, extension, form, siz
         url = f"http://127.0.0.1:{server.port}/files/a.exe"
         outcome = await downloader.fetch(spec(f"{url}?sig=canary#part"))
     assert isinstance(outcome, Fetched)
-    assert outcome.artifact == Artifact(
+    assert (outcome.artifact.traits is None) == (size[0] is None)
+    assert replace(outcome.artifact, traits=None) == Artifact(
         path=f"images/mug.{extension}",
         sha256=hashlib.sha256(data).hexdigest(),
         bytes=len(data),
@@ -136,6 +138,26 @@ async def test_a_file_is_what_its_bytes_say(tmp_path, data, extension, form, siz
     assert (tmp_path / outcome.artifact.path).read_bytes() == data
     assert files(tmp_path) == [f"mug.{extension}"]
     assert verify(tmp_path, outcome.artifact) is None
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+async def test_an_output_is_measured_and_compared_with_its_input(tmp_path, form):
+    """The same picture in another format has not changed; another one has; an input that is gone is no trouble."""
+    photo = Image.radial_gradient("L").convert("RGB").resize((300, 200))
+    photo.save(tmp_path / "in.png")
+    file = io.BytesIO()
+    photo.save(file, form)
+    Image.new("RGB", (90, 60), "red").save(tmp_path / "other.png")
+    names = ("in.png", "other.png", "gone.png", None)
+    async with downloading(tmp_path, answer(http(body=file.getvalue()))) as (server, downloader):
+        url = f"http://127.0.0.1:{server.port}/a"
+        paths = [name and str(tmp_path / name) for name in names]
+        outcomes = [await downloader.fetch(spec(url, stem=f"images/{n}", before=path)) for n, path in enumerate(paths)]
+    same, other, gone, alone = (outcome.artifact.traits for outcome in outcomes)
+    assert same.change < 4
+    assert (same.before, other.before) == ((300, 200), (90, 60))
+    assert other.change > 200
+    assert gone == alone == replace(same, change=None, before=None)
 
 
 async def test_several_outputs_of_a_job_lie_side_by_side(tmp_path):
@@ -569,10 +591,10 @@ async def test_a_download_that_is_cancelled_before_it_is_decoded_leaves_nothing(
     """Its turn to be decoded never comes."""
     is_busy, go_on = threading.Event(), threading.Event()
 
-    def slow(path):
+    def slow(path, **how):
         is_busy.set()
         assert go_on.wait(20)
-        return inspect(path)
+        return inspect(path, **how)
 
     monkeypatch.setattr(download, "inspect", slow)
     body = bytes(2 << 20)

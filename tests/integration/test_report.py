@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 import codecs
 import csv
 import hashlib
 import io
 import json
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from dataclasses import replace
-from html.parser import HTMLParser
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.pages import unpacked
 
 from runner.errors import StorageFailed
 from runner.model import (
@@ -32,10 +31,12 @@ from runner.model import (
     JobState,
     Money,
     Run,
+    local_uri,
 )
 from runner.report import summarize, write_reports
 from runner.report.page import neutral
 from runner.report.results import unsigned
+from runner.report.summary import iso
 
 S, A = JobState, AttemptState
 AT = 1_700_000_000.0  # 2023-11-14T22:13:20Z
@@ -366,196 +367,11 @@ def test_text_on_the_page_is_readable_and_tells_the_truth(text, expected):
     assert neutral(text) == expected
 
 
-# ------------------------------------------------------------------------------------------------------- in a browser
-
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
-PWN = "document.title='pwned';document.body.id='pwned'"
-
-
-class Dom(HTMLParser):
-    """The elements of a page with their attributes, and its text."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.texts: dict[str, str] = {}
-        self._tag = ""
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        self._tag = tag
-
-    def handle_endtag(self, tag):
-        self._tag = ""
-
-    def handle_data(self, data):
-        self.texts[self._tag] = self.texts.get(self._tag, "") + data
-
-    @property
-    def attributes(self):
-        return [(name, value or "") for _, attributes in self.elements for name, value in attributes.items()]
-
-
-def parsed(path, tmp_path):
-    """The page as it is written."""
-    return path.read_text("utf-8")
-
-
-def browsed(path, tmp_path):
-    """The page as a browser has it after its scripts had time to run."""
-    profile = tmp_path / "profile"
-    quiet = ("background-networking", "component-update", "sync", "quic", "gpu")
-    flags = ["--headless", "--no-sandbox", "--no-first-run", *(f"--disable-{name}" for name in quiet)]
-    done = subprocess.run(
-        [BROWSER, *flags, f"--user-data-dir={profile}", "--virtual-time-budget=3000", "--dump-dom", path.as_uri()],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    shutil.rmtree(profile, ignore_errors=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-READERS = [parsed, *([browsed] if BROWSER else [])]
-"""A machine without a browser reads the page with a parser only."""
-
-
-@pytest.fixture
-def ear():
-    """A server that must never be called: its port, and whether it was."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setblocking(False)
-
-        def was_called():
-            try:
-                listener.accept()[0].close()
-            except BlockingIOError:
-                return False
-            return True
-
-        yield listener.getsockname()[1], was_called
-
-
-def hostile(port):
-    """A run and jobs that carry an attack wherever a stranger's text goes."""
-    there = f"http://127.0.0.1:{port}/leak"
-    attacks = [
-        f"<script>{PWN}</script>",
-        f'"><img src=x onerror="{PWN}"><img src="{there}">',
-        f"</script><script>{PWN}</script>",
-        f"</title><script>{PWN}</script>",
-        f"</style><script>{PWN}</script>",
-        f"--><svg/onload={PWN}>",
-        f"' onmouseover={PWN} autofocus onfocus={PWN} x='",
-        f"javascript:{PWN}//",
-        f'<iframe srcdoc="<script>parent.{PWN}</script>"></iframe>',
-        f'<meta http-equiv="refresh" content="0;url={there}">',
-        f'<link rel=stylesheet href="{there}"><base href="{there}">',
-        f"{{{{ 7 * 7 }}}}{{% raw %}}<b id=pwned>&lt;script&gt;{PWN}&lt;/script&gt;",
-        "\u202e\u2066\x00\x08<plaintext>",
-    ]
-    jobs = []
-    for number, text in enumerate(attacks):
-        failure = Failure(kind=FailureKind.REMOTE, code=f"{number}{text}", message=text)
-        spec = JobSpec(
-            job_id=text, model=text, inputs={"prompt": text, "image_urls": [text]}, fingerprint=text, row={text: text}
-        )
-        files = tuple(artifact(path, index) for index, path in enumerate((text, f"//127.0.0.1:{port}/leak.png"), 1))
-        tried = (attempt(request_id=text, cost=PRICE, accepted_at=AT),)
-        jobs.append(Job(spec=spec, position=number, state=S.DONE, attempts=tried, artifacts=files))
-        jobs.append(Job(spec=spec, position=number, state=S.FAILED, attempts=tried, failure=failure))
-    everything = "".join(attacks)
-    run = replace(RUN, name=everything, manifest=everything, stopped_because=everything, api_base=everything)
-    return replace(run, run_id=everything), jobs
-
-
-@pytest.mark.parametrize("read", READERS)
-@pytest.mark.parametrize("is_guarded", [True, False], ids=["with its policy", "without its policy"])
-def test_nothing_injected_runs(tmp_path, ear, read, is_guarded):
-    """No script, no request, no foreign element: escaping alone holds, without the page's own security policy too."""
-    port, was_called = ear
-    run, jobs = hostile(port)
-    write(tmp_path, jobs, run)
-    path = tmp_path / "report.html"
-    if not is_guarded:
-        page, count = re.subn(r"<meta http-equiv=.*?>\n", "", path.read_text("utf-8"), count=1)
-        assert count == 1
-        path.write_text(page, "utf-8")
-    dom = Dom(read(path, tmp_path))
-    assert dom.texts["title"].endswith("· runcomfy-batch")
-    assert not set(path.read_text("utf-8")) & set("\x00\x08\u202e\u2066")
-    assert "pwned" not in {value for name, value in dom.attributes if name == "id"}
-    assert not {tag for tag, _ in dom.elements} & {"script", "svg", "iframe", "link", "base", "plaintext"}
-    assert [name for name, _ in dom.attributes if name.startswith("on") or name == "srcdoc"] == []
-    places = [value for name, value in dom.attributes if name in ("src", "href")]
-    assert [place for place in places if not re.match(r"#|[A-Za-z0-9_.%'-][^:]*$", place)] == []
-    assert dom.texts["h1"] == "13 of 26 jobs are done; 13 failed."
-    assert not was_called()
-
-
-@pytest.mark.parametrize("read", READERS)
-def test_the_policy_holds_where_escaping_would_not(tmp_path, ear, read):
-    """A second wall: markup that somehow got into the page neither runs nor calls anybody."""
-    port, was_called = ear
-    write(tmp_path, ALL)
-    path = tmp_path / "report.html"
-    there = f"http://127.0.0.1:{port}/leak"
-    worst = f"""<script>{PWN}</script><img src="{there}" onerror="{PWN}"><link rel=stylesheet href="{there}">"""
-    path.write_text(path.read_text("utf-8").replace("<main>", f"<main>{worst}"), "utf-8")
-    dom = Dom(read(path, tmp_path))
-    assert dom.texts["title"] == "spring · runcomfy-batch"
-    assert "pwned" not in {value for name, value in dom.attributes if name == "id"}
-    assert not was_called()
-    digest = base64.b64encode(hashlib.sha256(dom.texts["style"].encode()).digest()).decode()
-    policy = next(attributes["content"] or "" for _, attributes in dom.elements if "http-equiv" in attributes)
-    assert policy.split("; ") == [
-        "default-src 'none'",
-        "img-src 'self' file:",
-        "media-src 'self' file:",
-        f"style-src 'sha256-{digest}'",
-        "base-uri 'none'",
-        "form-action 'none'",
-    ]
-
-
-@pytest.mark.parametrize("read", READERS)
-def test_the_page_tells_the_night(tmp_path, read):
-    """The verdict, each count, the money, what to do about each failure, and every picture by a relative path."""
-    write(tmp_path, ALL, replace(RUN, stopped_because="max_duration"))
-    html = read(tmp_path / "report.html", tmp_path)
-    dom = Dom(html)
-    text = " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL).split())
-    assert "2 of 5 jobs are done; 1 failed; 1 in doubt: perhaps paid, perhaps not; 1 not submitted yet." in text
-    assert "Stopped early: max duration. The same command goes on." in text
-    for tile in ("2 done", "1 failed", "1 in doubt", "3 files", "$0.04 spent", "$0.04 set aside"):
-        assert tile in text, tile
-    assert "runcomfy-batch run manifests/spring.csv --out" in text
-    assert "--retry input_unreachable" in text
-    assert f"runcomfy-batch doubts {tmp_path}" in text
-    for one in (DONE, FAILED, IN_DOUBT, UNPRICED):
-        assert one.job_id in text
-    sources = [attributes["src"] for _, attributes in dom.elements if "src" in attributes]
-    assert sources == ["images/mug-1.png", "images/mug-2.mp4", "images/mug.png"]
-
-
-def test_a_simulated_run_says_so(tmp_path):
-    """Play money must not be taken for money."""
-    write(tmp_path, ALL, replace(RUN, is_simulated=True))
-    page = (tmp_path / "report.html").read_text()
-    assert "Simulated." in page
-    assert "play money" in page
-    assert "--simulate" in page
-
-
 # ---------------------------------------------------------------------------------------------------- on a real disk
 
 
 def test_reports_are_replaced_whole_or_not_at_all(tmp_path):
-    """A failure in the middle of the second writing leaves the first one, and nothing besides."""
+    """A failure in the middle of the second writing leaves the first ones, and nothing besides."""
     write(tmp_path, ALL)
     before = {name: (tmp_path / name).read_bytes() for name in REPORTS}
     passes = 0
@@ -580,7 +396,7 @@ from runner.report import write_reports
 def jobs(passes=[]):
     passes.append(1)
     for number in range(1000):
-        if len(passes) == int(sys.argv[2]) and number == 900:
+        if len(passes) == 2 and number == int(sys.argv[2]):
             os.kill(os.getpid(), signal.SIGKILL)
         yield Job(spec=JobSpec(job_id=f"new-{number}", model="m", inputs={"prompt": "x" * 500}, fingerprint="f"))
 
@@ -589,16 +405,14 @@ write_reports(pathlib.Path(sys.argv[1]), run, jobs)
 """
 
 
-@pytest.mark.parametrize("passes", [2, 4, 5])
-def test_a_kill_while_writing_leaves_readable_reports(tmp_path, passes):
+@pytest.mark.parametrize("number", [0, 900])
+def test_a_kill_while_writing_leaves_the_reports_that_were_there(tmp_path, number):
     """Each report is the old one or the new one, never a part of one."""
     write(tmp_path, ALL)
-    done = subprocess.run([sys.executable, "-c", DIE, str(tmp_path), str(passes)], timeout=60, check=False)
+    before = {name: (tmp_path / name).read_bytes() for name in REPORTS}
+    done = subprocess.run([sys.executable, "-c", DIE, str(tmp_path), str(number)], timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert len(lines(tmp_path)) == (5 if passes == 2 else 1000)
-    assert len(table(tmp_path)) == (1001 if passes == 5 else 6)
-    assert "</html>" in (tmp_path / "report.html").read_text()
-    assert json.loads((tmp_path / "summary.json").read_text())["jobs"] == 5
+    assert {name: (tmp_path / name).read_bytes() for name in REPORTS} == before
 
 
 def test_a_report_that_cannot_be_written_says_which(tmp_path):
@@ -609,20 +423,87 @@ def test_a_report_that_cannot_be_written_says_which(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.jsonl"]
 
 
-def test_two_thousand_jobs_are_reported_in_seconds(tmp_path):
-    """The page shows as many of a kind as a browser likes, and says how many more there are."""
-    jobs = [replace(DONE, spec=replace(DONE.spec, job_id=f"job-{n}"), position=n) for n in range(2_100)]
-    began = time.perf_counter()
-    summary = write(tmp_path, jobs)
-    assert time.perf_counter() - began < 10
-    assert (summary.jobs, summary.images, summary.spent) == (2_100, 4_200, 2_100 * PRICE)
-    assert (len(lines(tmp_path)), len(table(tmp_path))) == (2_100, 2_101)
-    page = (tmp_path / "report.html").read_text()
-    assert page.count('<article class="card') == 2_000
-    assert "The first 2,000 are shown; 100 more are in results.csv" in page
-
-
 def test_money_adds_up_to_the_last_micro_dollar():
     """In integers; a hundred thousand prices make no rounding error."""
     one = job(attempts=[attempt(cost=Money(39_001))])
     assert summarize(RUN, (one for _ in range(100_000))).as_dict()["cost_usd"]["spent"] == 3900.1
+
+
+@given(st.floats(0, 4e9))
+def test_instants_are_written_as_the_standard_library_would(instant):
+    """Only faster: a night has five for each job."""
+    expected = datetime.fromtimestamp(instant, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    assert iso(instant) == expected
+
+
+# -------------------------------------------------------------------------------------------------- what the page holds
+
+
+def test_the_page_holds_every_record_and_a_row_of_the_index_for_it(tmp_path):
+    """Whole records in blocks; columns of equal length; what a stranger wrote only packed, in letters of base64."""
+    jobs = [replace(one, spec=replace(one.spec, job_id=f"{one.job_id}-{n}")) for n in range(250) for one in ALL]
+    write(tmp_path, jobs)
+    index, records = unpacked((tmp_path / "report.html").read_text("utf-8"))
+    assert [record for record, _ in records] == lines(tmp_path)
+    assert index["id"] == [one.job_id for one in jobs]
+    few = [value["rows"] for value in index.values() if isinstance(value, dict) and "rows" in value]
+    each = [value for name, value in index.items() if isinstance(value, list) and name != "groups"]
+    assert {len(column) for column in (*few, *each)} == {len(jobs)}
+    assert len(index["request"]) == 8 * len(jobs)
+    assert index["picture"][:5] == ["images/mug-1.png", "", "", "images/mug.png", ""]
+    assert index["cost"][:5] == [39_000, 0, -1, -1, 0]
+    assert [(group["code"], group["state"], group["count"]) for group in index["groups"]] == [
+        ("input_unreachable", "failed", 250),
+        ("no_usable_answer", "in_doubt", 250),
+    ]
+    assert index["groups"][0]["command"].endswith(" --retry input_unreachable")
+
+
+def test_a_page_of_very_many_jobs_leaves_some_out_and_says_so(tmp_path, monkeypatch):
+    """Of those that are done, and of the rest; each failure is counted, and results.csv has them all."""
+    monkeypatch.setattr("runner.report.page.MOST", {"done": 3, "other": 2})
+    write(tmp_path, [replace(one, spec=replace(one.spec, job_id=f"{one.job_id}-{n}")) for n in range(3) for one in ALL])
+    index, records = unpacked((tmp_path / "report.html").read_text("utf-8"))
+    assert index["id"] == ["mug-0", "lamp-0", "vase-0", "bag-0", "mug-1"]
+    assert (len(records), index["left"], len(table(tmp_path))) == (5, 10, 16)
+    assert [group["count"] for group in index["groups"]] == [3, 3]
+
+
+def test_originals_are_found_and_their_hosts_allowed(tmp_path):
+    """Drawn photos and local ones by path, https by URL; never with a key in it, nor http."""
+    strange = "https://x.example;script-src/a.jpg"
+    urls = [
+        "https://shop.example/a.jpg?v=3",
+        SIGNED,
+        "http://shop.example/b.jpg",
+        strange,
+        "data:image/png;base64,AAAA",
+    ]
+    url = "https://shop.example/drawn.jpg"
+    (tmp_path / "out" / "inputs").mkdir(parents=True)
+    (tmp_path / "out" / "inputs" / f"{hashlib.sha256(url.encode()).hexdigest()[:16]}.jpg").write_bytes(b"")
+    local = local_uri("image/png", "5" * 64)
+    inputs = {"image_urls": [*urls, url, local], "prompt": "see https://other.example/"}
+    one = replace(DONE, spec=replace(DONE.spec, inputs=inputs, files={"5" * 64: str(tmp_path / "photos" / "mug.png")}))
+    write(tmp_path / "out", [one])
+    page = (tmp_path / "out" / "report.html").read_text("utf-8")
+    [(_, more)] = unpacked(page)[1]
+    assert [{**one, "name": None} for one in more["before"]] == [
+        {"name": None, "url": urls[0]},
+        {"name": None},
+        {"name": None},
+        {"name": None},
+        {"name": None},
+        {"name": None, "file": f"inputs/{hashlib.sha256(url.encode()).hexdigest()[:16]}.jpg"},
+        {"name": None, "file": "../photos/mug.png"},
+    ]
+    assert " img-src 'self' file: https://shop.example; " in page
+
+
+def test_a_policy_has_room_for_a_few_hosts_only(tmp_path):
+    """Originals from further ones are named, and not loaded."""
+    jobs = [replace(DONE, spec=replace(DONE.spec, inputs={"image": f"https://h{n}.example/a.jpg"})) for n in range(40)]
+    write(tmp_path, jobs)
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert len(re.findall(r"https://h\d+\.example[ ;]", page)) == 16
+    assert sum("url" in more["before"][0] for _, more in unpacked(page)[1]) == 16

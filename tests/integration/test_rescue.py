@@ -238,6 +238,7 @@ RUNS_WITHOUT_NUMBERS = """
     ALTER TABLE jobs DROP COLUMN variant;
     ALTER TABLE jobs DROP COLUMN shared_from;
     ALTER TABLE jobs DROP COLUMN shared_request;
+    ALTER TABLE artifacts DROP COLUMN traits;
     PRAGMA user_version = 2;
 """
 

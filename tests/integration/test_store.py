@@ -50,6 +50,7 @@ from runner.model import (
     SubmitLost,
     SubmitNotSent,
     SubmitRejected,
+    Traits,
 )
 from runner.rules.lifecycle import ImpossibleEvent, advance
 from runner.store.lock import RunLock, is_locked
@@ -76,7 +77,9 @@ def accepted(request_id="r1"):
 def artifact(index, width=1024):
     path = f"images/mug-{index}.png"
     more = {"format": "png" if width else "mp4", "source_url": "https://cdn.example/mug.png", "index": index}
-    return Artifact(path=path, sha256="s" * 64, bytes=1 << 40, width=width, height=width, **more)
+    looks = {"outline": "0" * 64, "mean": (250, 251, 252), "spread": 90, "corner": 255}
+    traits = Traits(**looks, change=3, before=(40, 30)) if index == 1 else Traits(**looks) if width else None
+    return Artifact(path=path, sha256="s" * 64, bytes=1 << 40, width=width, height=width, traits=traits, **more)
 
 
 @pytest.fixture
@@ -132,9 +135,9 @@ def test_a_commit_is_on_the_disk_when_it_returns(store, tmp_path):
     """A write-ahead log, synced at each commit, as SQLite itself says; versioned, with foreign keys."""
     names = ("journal_mode", "synchronous", "fullfsync", "foreign_keys", "user_version")
     found = {name: store._writer._connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names}
-    assert found == {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "foreign_keys": 1, "user_version": 3}
+    assert found == {"journal_mode": "wal", "synchronous": 2, "fullfsync": 1, "foreign_keys": 1, "user_version": 4}
     with looking(tmp_path) as rows:
-        assert rows("PRAGMA user_version") == [(3,)]
+        assert rows("PRAGMA user_version") == [(4,)]
 
 
 def test_a_closed_state_is_one_file(tmp_path):

@@ -69,6 +69,17 @@ def test_an_edited_entry_is_paid_again_only_when_asked(state, rerun, submits):
     assert entry.reason.startswith("prompt changed")
 
 
+def test_what_a_review_rejected_is_paid_again():
+    """As it was sent, or as it is now; a job that it does not name stays."""
+    redo = Choices(redo=frozenset({job(S.DONE).job_id}))
+    entry = plan_entry(spec(), job(S.DONE), PRICE, redo)
+    assert (entry.change, entry.will_submit, entry.price) == (Change.RETRY, True, PRICE.amount)
+    entry = plan_entry(spec("black"), job(S.DONE), PRICE, redo)
+    assert (entry.change, entry.will_submit) == (Change.CHANGED, True)
+    assert entry.reason == "rejected in the review, prompt changed: paid again"
+    assert not plan_entry(spec(), job(S.DONE), PRICE, Choices(redo=frozenset({"lamp"}))).will_submit
+
+
 def test_an_entry_that_was_never_sent_may_change_freely():
     """There is nothing to pay again."""
     assert plan_entry(spec("black"), job(S.PENDING), PRICE, Choices()).change is Change.NEW

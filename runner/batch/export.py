@@ -1,0 +1,205 @@
+"""What the morning hands over: the sheet back, imports for shops, the approved pictures, lists for programs."""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from runner.batch.review import Review, Word
+from runner.batch.state import run_of
+from runner.errors import StorageFailed, UsageProblem
+from runner.manifest import original
+from runner.media import is_whole
+from runner.model import Job, JobState, Run, counted
+from runner.report import lists, sheet, summarize
+from runner.report.files import replacing
+from runner.store.store import Reader
+
+CHUNK: Final = 400
+TABLES: Final = (".csv", ".tsv", ".xlsx")
+IMAGES: Final = "images/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What is to be handed over, and where to; `None` is not wanted."""
+
+    sheet: Path | None = None
+    shopify: Path | None = None
+    woocommerce: Path | None = None
+    rerun: Path | None = None
+    junit: Path | None = None
+    copy_to: Path | None = None
+    public_base_url: str | None = None
+    """Where `images/` will be to be had by the public."""
+    review: Word | None = None
+    """Only the pictures of which a person said so."""
+    review_file: Path | None = None
+    """The review that was saved; `review.json` in the run directory."""
+    encoding: str | None = None
+    """What the sheet is written in, where it cannot be told."""
+
+
+def export(directory: Path, wishes: Wishes) -> list[str]:
+    """Hand over what is wanted; a sentence about each.
+
+    Raises `InputMissing` where there is no state, or the sheet is gone; `UsageProblem` for wishes that mean nothing;
+    `StorageFailed` where the disk fails. Files are replaced whole.
+    """
+    if not any((wishes.sheet, wishes.shopify, wishes.woocommerce, wishes.rerun, wishes.junit, wishes.copy_to)):
+        raise UsageProblem("nothing to export: --sheet, --shopify, --woocommerce, --rerun, --junit or --copy-to")
+    if (wishes.shopify or wishes.woocommerce) and wishes.public_base_url is None:
+        raise UsageProblem("a shop fetches pictures by URL: --public-base-url says where images/ is to be had")
+    with Reader(directory) as reader:
+        return list(_Export(directory, wishes, reader, run_of(reader, directory)).all())
+
+
+@dataclass(slots=True)
+class _Export:
+    """One hand-over, from an open state."""
+
+    directory: Path
+    wishes: Wishes
+    reader: Reader
+    run: Run
+    review: Review | None = field(init=False, default=None)
+    url_of: Callable[[str], str] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        wishes = self.wishes
+        if wishes.public_base_url is not None:
+            self.url_of = _urls(wishes.public_base_url)
+        if wishes.review is not None or wishes.review_file is not None:
+            self.review = Review.read(wishes.review_file or self.directory / "review.json")
+
+    def all(self) -> Iterator[str]:
+        """Everything that is wanted."""
+        wishes = self.wishes
+        if wishes.sheet is not None:
+            yield from self._sheets(wishes.sheet)
+        for path, rows in ((wishes.shopify, sheet.shopify_rows), (wishes.woocommerce, sheet.woocommerce_rows)):
+            if path is not None and self.url_of is not None:
+                with _writing(path) as file:
+                    sheet.write_rows(file, rows(self._chosen(), self.url_of))
+                yield f"{path}: to be imported when the files are at {self.wishes.public_base_url}"
+        if wishes.rerun is not None:
+            yield self._rerun(wishes.rerun)
+        if wishes.junit is not None:
+            with _writing(wishes.junit) as file:
+                lists.write_junit(file, self.run, summarize(self.run, self._jobs()), self._jobs())
+            yield f"{wishes.junit}: JUnit"
+        if wishes.copy_to is not None:
+            yield self._copy(wishes.copy_to)
+
+    def _jobs(self) -> Iterator[Job]:
+        return self.reader.jobs(with_gone=False)
+
+    def _chosen(self) -> Iterator[Job]:
+        """The jobs whose pictures are handed over."""
+        for job in self._jobs():
+            if job.state is JobState.DONE and self._fits(job):
+                yield job
+
+    def _fits(self, job: Job) -> bool:
+        word = self.wishes.review
+        return word is None or (self.review is not None and self.review.word_of(job) == word)
+
+    # ------------------------------------------------------------------------------------------------------- sheets
+
+    def _sheets(self, target: Path) -> Iterator[str]:
+        """Each table that the jobs came from; where there are several, their names are added to the target's."""
+        ids: defaultdict[str, defaultdict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for job in self._jobs():
+            label = job.spec.source.rpartition(":")[0]
+            if Path(label).suffix.lower() in TABLES:
+                ids[label][hash(tuple(job.spec.row.items()))].append(job.job_id)
+        if not ids:
+            raise UsageProblem("--sheet: no table was run here; results.csv has a line for each job")
+        for label, rows in ids.items():
+            is_one = len(ids) == 1
+            path = target if is_one else target.with_stem(f"{target.stem}-{Path(label).stem}")
+            yield self._sheet(path, label, rows)
+
+    def _sheet(self, path: Path, label: str, ids: dict[int, list[str]]) -> str:
+        source = self._table(label)
+        if path.exists() and source.exists() and path.samefile(source):
+            raise UsageProblem(f"--sheet {path}: that is the sheet itself; choose another name")
+        if path.suffix.lower() == ".xlsx":
+            raise UsageProblem(f"--sheet {path}: a sheet is handed back as .csv or .tsv; spreadsheets open both")
+        with original(source, lambda row: hash(row) in ids, self.wishes.encoding) as table:
+            paper = sheet.Paper(table.delimiter, table.line_end, table.codec)
+            with _writing(path, table.codec) as file:
+                rows = self._with_jobs((cells for _, _, cells in table.sheet.rows), table.row, ids)
+                known = sheet.write_sheet(file, paper, table.sheet.header, rows, self.url_of)
+        if not known:
+            raise UsageProblem(f"{source} has changed: none of its rows was run here. results.csv has those that were.")
+        return f"{path}: {source.name} with what became of {counted(known, 'row')}"
+
+    def _table(self, label: str) -> Path:
+        """Where a table is: a source stands in the manifest's folder, a manifest where the user said."""
+        beside = Path(self.run.manifest).parent / label
+        return beside if label != self.run.manifest and beside.is_file() else Path(label)
+
+    def _with_jobs(
+        self, rows: Iterator[Sequence[str]], key: Callable[[Sequence[str]], Any], ids: dict[int, list[str]]
+    ) -> Iterator[tuple[Sequence[str], Sequence[Job]]]:
+        """Each row with its jobs, which are read a few hundred at a time."""
+        while chunk := list(islice(rows, CHUNK)):
+            wanted = [ids.get(hash(key(cells)), []) for cells in chunk]
+            flat = [job_id for names in wanted for job_id in names]
+            found: dict[str, Job] = {}
+            for start in range(0, len(flat), CHUNK):
+                found |= self.reader.named(flat[start : start + CHUNK])
+            for cells, names in zip(chunk, wanted, strict=True):
+                yield cells, [found[name] for name in names if name in found]
+
+    # -------------------------------------------------------------------------------------------------------- lists
+
+    def _rerun(self, path: Path) -> str:
+        """What is not done, and what was rejected, as a manifest."""
+        review = self.review
+        jobs = (job for job in self._jobs() if job.state is not JobState.DONE or (review and review.wants_again(job)))
+        prompts = {name: one.prompt for name, one in review.rejected.items() if one.prompt} if review else {}
+        with _writing(path) as file:
+            written, left = lists.write_rerun(file, jobs, prompts)
+        paid = f"; {counted(left, 'job')} left out: paid, or perhaps. Go on with the run itself" if left else ""
+        return f"{path}: a manifest of {counted(written, 'job')}{paid}"
+
+    def _copy(self, folder: Path) -> str:
+        """The chosen pictures, under the names that they have below `images/`."""
+        files = missing = 0
+        for job in self._chosen():
+            for artifact in job.artifacts:
+                if not is_whole(self.directory, artifact):
+                    missing += 1
+                    continue
+                target = folder / artifact.path.removeprefix(IMAGES)
+                try:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(self.directory / artifact.path, target)
+                except (OSError, shutil.SameFileError) as error:
+                    raise StorageFailed(f"{target} cannot be written: {error}") from error
+                files += 1
+        lost = f"; {counted(missing, 'file')} not here any more: verify --repair fetches them, free" if missing else ""
+        return f"{folder}: {counted(files, 'file')}{lost}"
+
+
+def _urls(base: str) -> Callable[[str], str]:
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise UsageProblem(f"--public-base-url {base!r}: expected a URL as https://cdn.shop.example/spring")
+    return lambda path: f"{base.rstrip('/')}/{quote(path.removeprefix(IMAGES))}"
+
+
+def _writing(path: Path, codec: str = "utf-8") -> Any:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be written: {error.strerror}") from error
+    return replacing(path, encoding=codec)

@@ -1,0 +1,114 @@
+"""review.json: what a person said of the pictures, as the report's page saves it.
+
+A verdict is about one picture, which its request names: of a job that was done again since, nothing was said. So the
+same `run --redo review.json` again pays for nothing more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from runner.errors import InputMissing, ManifestInvalid, UsageProblem
+from runner.manifest import Manifest, Specs
+from runner.model import InputRules, Job, JobState, fingerprint
+
+SCHEMA: Final = "runcomfy-batch.review/1"
+Word = Literal["approved", "rejected", "unreviewed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was said of one job's pictures."""
+
+    word: str | None
+    request_id: str | None
+    prompt: str | None = None
+    """What the job is to be done with instead, when it is done again."""
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """A review that was saved."""
+
+    path: Path
+    verdicts: Mapping[str, Verdict]
+
+    @classmethod
+    def read(cls, path: Path) -> Review:
+        """The review in a file; raises `InputMissing`, and `UsageProblem` for what is none."""
+        try:
+            document = json.loads(path.read_text("utf-8"))
+        except OSError as error:
+            raise InputMissing(f"{path}: {error.strerror}. The report's page saves it: Review, Save.") from error
+        except ValueError as error:
+            raise UsageProblem(f"{path}: not a review: {error}. Save it anew from the report's page.") from error
+        foreign = f"{path}: not a review of this program. The report's page saves one: Review, Save."
+        if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+            raise UsageProblem(foreign)
+        try:
+            verdicts = {_text(one["job_id"]): _verdict(one) for one in document["jobs"]}
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UsageProblem(foreign) from error
+        return cls(path=path, verdicts=verdicts)
+
+    @property
+    def rejected(self) -> dict[str, Verdict]:
+        """What is to be done again, by job id."""
+        return {job_id: one for job_id, one in self.verdicts.items() if one.word == "rejected"}
+
+    def word_of(self, job: Job) -> Word:
+        """What was said of the pictures that the job has now."""
+        verdict = self.verdicts.get(job.job_id)
+        if verdict is None or verdict.request_id != job.request_id:
+            return "unreviewed"
+        return "approved" if verdict.word == "approved" else "rejected" if verdict.word == "rejected" else "unreviewed"
+
+    def wants_again(self, job: Job) -> bool:
+        """Whether the job's pictures were rejected and are still those."""
+        return job.state is JobState.DONE and self.word_of(job) == "rejected"
+
+
+def _verdict(one: Mapping[str, object]) -> Verdict:
+    tags = one.get("tags") or []
+    if not isinstance(tags, list):
+        raise TypeError
+    return Verdict(
+        word=_text(one["verdict"]) if one["verdict"] is not None else None,
+        request_id=_text(one["request_id"]) if one["request_id"] is not None else None,
+        prompt=_text(one.get("prompt") or "") or None,
+        tags=tuple(map(_text, tags)),
+        note=_text(one.get("note") or ""),
+    )
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def with_prompts(manifest: Manifest, review: Review, rules: Callable[[str], InputRules | None]) -> Manifest:
+    """The manifest with the prompts that the review gives to rejected jobs, checked like any other.
+
+    Raises `ManifestInvalid` for one that the model does not take.
+    """
+    if not isinstance(manifest.jobs, Specs):
+        raise TypeError("a manifest's jobs are the specs that were read")
+    prompts = {job_id: one.prompt for job_id, one in review.rejected.items() if one.prompt is not None}
+    found = [(at, spec) for at, spec in enumerate(manifest.jobs) if spec.job_id in prompts]
+    for position, spec in found:
+        inputs = {**spec.inputs, "prompt": prompts[spec.job_id]}
+        accepted = rules(spec.model)
+        if accepted is not None and (problems := accepted.problems(inputs)):
+            raise ManifestInvalid(
+                f"{review.path}: the prompt for {spec.job_id!r}: {problems[0].message}. Nothing was submitted: mend it "
+                "on the report's page, and save the review anew."
+            )
+        manifest.jobs.change(position, inputs=inputs, fingerprint=fingerprint(spec.model, inputs))
+    return manifest

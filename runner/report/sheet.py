@@ -1,0 +1,131 @@
+"""The user's own sheet back: their columns and rows as they were, and beside them what became of each row."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TextIO
+
+from runner.model import Job, JobState, in_usd
+from runner.report.results import cost_usd, guarded, unsigned
+from runner.report.summary import has_unknown_cost
+from runner.rules.oddities import oddities
+
+ADDED: Final = ("rb_status", "rb_files", "rb_urls", "rb_cost_usd", "rb_error", "rb_look_at")
+UrlOf = Callable[[str], str]
+"""Where a file of the run directory is to be had by the public; empty where nobody said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """How a sheet is written."""
+
+    delimiter: str
+    line_end: str
+    codec: str
+
+
+def write_sheet(
+    file: TextIO,
+    paper: Paper,
+    header: Sequence[str],
+    rows: Iterable[tuple[Sequence[str], Sequence[Job]]],
+    url_of: UrlOf | None,
+) -> int:
+    """Every row of the sheet with the jobs that were made of it; how many rows had some.
+
+    Columns that an earlier hand-back added are replaced. What the encoding has no letter for becomes a `?`, in added
+    cells alone: the user's own came out of it.
+    """
+    added = tuple(name for name in ADDED if name != "rb_urls" or url_of is not None)
+    kept = [index for index, name in enumerate(header) if name not in ADDED]
+    writer = csv.writer(file, delimiter=paper.delimiter, lineterminator=paper.line_end)
+    writer.writerow([*(header[index] for index in kept), *added])
+    known = 0
+    for cells, jobs in rows:
+        known += bool(jobs)
+        told = _told(jobs, url_of)
+        more = (_writable(guarded(told[name]), paper.codec) for name in added)
+        writer.writerow([*(cells[index] for index in kept), *more])
+    return known
+
+
+def _told(jobs: Sequence[Job], url_of: UrlOf | None) -> dict[str, str]:
+    files = [artifact.path for job in jobs for artifact in job.artifacts]
+    failures = [(job, job.failure) for job in jobs if job.failure is not None and job.state is not JobState.DONE]
+    odd = {oddity for job in jobs for oddity in oddities(job)}
+    return {
+        "rb_status": _status(jobs),
+        "rb_files": "|".join(files),
+        "rb_urls": "|".join(map(url_of, files)) if url_of is not None else "",
+        "rb_cost_usd": _cost(jobs),
+        "rb_error": "; ".join(dict.fromkeys(unsigned(failure.message) for _, failure in failures)),
+        "rb_look_at": ", ".join(sorted(odd)),
+    }
+
+
+def _status(jobs: Sequence[Job]) -> str:
+    """One word where all agree, as mostly there is one job a row; else each with its number."""
+    states = [job.state.value for job in jobs]
+    counts = {state: states.count(state) for state in dict.fromkeys(states)}
+    if len(counts) == 1:
+        return states[0]
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def _cost(jobs: Sequence[Job]) -> str:
+    """Empty where one of them has no known cost: a sum without it would be a lie."""
+    if not jobs or any(cost_usd(job) is None or has_unknown_cost(job) for job in jobs):
+        return ""
+    return f"{sum(in_usd(job.cost) for job in jobs if job.cost is not None):f}"
+
+
+def _writable(text: str, codec: str) -> str:
+    return text.encode(codec, "replace").decode(codec).removeprefix("\ufeff")
+
+
+# -------------------------------------------------------------------------------------------------------------- shops
+
+
+def shopify_rows(jobs: Iterable[Job], url_of: UrlOf) -> Iterator[list[Any]]:
+    """Shopify's import of product images, a row a picture; in the words of the export that the jobs came from.
+
+    Shopify finds products by their handle and wants a title with it; columns that are not there, it leaves alone.
+    """
+    positions: dict[str, int] = {}
+    is_begun = False
+    for job in jobs:
+        row = job.spec.row
+        is_new = "URL handle" in row
+        handle = row.get("URL handle" if is_new else "Handle", "") or job.job_id
+        if not is_begun:
+            is_begun = True
+            yield list(NEW_SHOPIFY if is_new else OLD_SHOPIFY)
+        for artifact in job.artifacts:
+            positions[handle] = positions.get(handle, 0) + 1
+            title = row.get("Title", "") if positions[handle] == 1 else ""
+            yield [handle, title, url_of(artifact.path), positions[handle], row.get("Title", "")]
+
+
+OLD_SHOPIFY: Final = ("Handle", "Title", "Image Src", "Image Position", "Image Alt Text")
+NEW_SHOPIFY: Final = ("URL handle", "Title", "Product image URL", "Image position", "Image alt text")
+
+
+def woocommerce_rows(jobs: Iterable[Job], url_of: UrlOf) -> Iterator[list[Any]]:
+    """WooCommerce's import, a row a product, which it finds by id or SKU; its pictures in one cell, with commas."""
+    products: dict[tuple[str, str, str], list[str]] = {}
+    for job in jobs:
+        row = job.spec.row
+        key = (row.get("ID", ""), row.get("SKU", "") or ("" if row.get("ID") else job.job_id), row.get("Name", ""))
+        products.setdefault(key, []).extend(url_of(artifact.path) for artifact in job.artifacts)
+    yield ["ID", "SKU", "Name", "Images"]
+    for key, urls in products.items():
+        yield [*key, ", ".join(urls)]
+
+
+def write_rows(file: TextIO, rows: Iterable[Sequence[Any]]) -> None:
+    """As shops read them: UTF-8, commas, no cell a formula."""
+    writer = csv.writer(file, lineterminator="\r\n")
+    for row in rows:
+        writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in row])
