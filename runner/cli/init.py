@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from runner.errors import CannotCreate
+from runner.errors import CannotCreate, UsageProblem
 
 
 @click.command(short_help="Write a manifest to start from.")
@@ -26,6 +26,8 @@ def init(file: Path | None, sheet: Path | None) -> None:
     from runner.manifest import starter, template
 
     file = file or (sheet.with_suffix(".yaml") if sheet is not None else Path("catalogue.yaml"))
+    if file.suffix.lower() not in (".yaml", ".yml"):
+        raise UsageProblem(f"{file}: a manifest's name ends in .yaml:  runcomfy-batch init {file.with_suffix('.yaml')}")
     schema = file.with_name("runcomfy-batch.schema.json")
     _write(file, template() if sheet is None else starter(sheet, file))
     if not schema.exists():

@@ -581,7 +581,18 @@ def test_a_name_that_is_no_text_is_refused(found, folder):
 
 def test_two_photos_of_one_name_are_two_jobs_of_one_id(found, folder):
     photos(folder, "mug.png")
-    assert [code for code, *_ in found(text=by_folder())] == ["duplicate-id"]
+    ((code, _, hint),) = found(text=by_folder())
+    assert (code, hint.partition("; ")[2]) == (
+        "duplicate-id",
+        'name them by their whole files:  defaults: {id: "{{ file }}"}',
+    )
+
+
+def test_photos_may_be_named_by_their_whole_files(read, folder):
+    """The remedy, which works: an id in the defaults goes before the photo's own."""
+    photos(folder, "mug.png")
+    text = 'version: 1\nsources: [{folder: photos}]\ndefaults: {prompt: White., id: "{{ file }}"}\n'
+    assert [spec.job_id for spec in read(text=text).jobs] == ["mug.jpg", "mug.png"]
 
 
 @pytest.mark.timeout(60)
