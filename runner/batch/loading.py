@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,9 @@ from typing import Any
 from runner.batch.options import FOR_EDITORS, FROM_MANIFEST, Options
 from runner.batch.review import Review, with_prompts
 from runner.catalog import ModelCard, bundled, cards_beside, rules_for
-from runner.manifest import DEFAULT_MODEL, Inline, Manifest, read_manifest
+from runner.catalog.files import ENDING, card_file_name, read_document
+from runner.errors import BatchError
+from runner.manifest import DEFAULT_MODEL, Diagnostic, Inline, Manifest, Place, read_manifest
 from runner.manifest import manifest_schema as schema_for
 from runner.media import Photos
 from runner.model import InputRules
@@ -32,7 +36,22 @@ def load(
     roots = [path.parent, *options.allow_roots]
     with Photos(path.parent, roots, shrink=options.shrink_inputs) as photos:
         manifest = read_manifest(path, rules=rules, settings=FROM_MANIFEST, local=photos, inline=inline_of(options))
+    if strays := tuple(_strays(path.parent)):
+        manifest = replace(manifest, warnings=(*manifest.warnings, *strays))
     return manifest if options.redo is None else with_prompts(manifest, Review.read(options.redo), rules)
+
+
+def _strays(folder: Path) -> Iterator[Diagnostic]:
+    """Cards beside the manifest that nobody finds, since they are not called after their models."""
+    for path in sorted(folder.glob(f"*{ENDING}")):
+        with suppress(BatchError):  # one that is of use is judged where it is used
+            model = read_document(path)["model_id"]
+            if path.name != (name := card_file_name(model)):
+                message = f"{path.name} is the card of {model}, and is not used"
+                hint = f"call it {name}, or move it away"
+                yield Diagnostic(
+                    severity="warning", code="card-unused", file=str(path), place=Place(), message=message, hint=hint
+                )
 
 
 def rules_at_hand(

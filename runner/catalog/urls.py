@@ -56,7 +56,7 @@ def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         return "url", f"not a URL: {_short(url)}", PUBLIC
-    if not host or "\\" in url:
+    if not all(host.removesuffix(".").split(".")) or "\\" in url:
         return "url", f"a URL without a host: {_short(url)}", PUBLIC
     is_loopback = _is_loopback(host)
     if is_loopback and allow_loopback and parts.scheme in ("http", "https"):

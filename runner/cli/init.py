@@ -29,6 +29,8 @@ def init(file: Path | None, sheet: Path | None, said: str | None) -> None:
     if said is not None and sheet is None:
         raise UsageProblem("--encoding goes with --from SHEET")
     file = file or (sheet.with_suffix(".yaml") if sheet is not None else Path("catalogue.yaml"))
+    if file.suffix.lower() not in (".yaml", ".yml"):
+        raise UsageProblem(f"{file}: a manifest's name ends in .yaml:  runcomfy-batch init {file.with_suffix('.yaml')}")
     schema = file.with_name("runcomfy-batch.schema.json")
     _write(file, template() if sheet is None else starter(sheet, file, said=said))
     if not schema.exists():

@@ -21,9 +21,16 @@ NOT_TAKEN: Final = frozenset(
 
 
 def photos(
-    source: Folder, fields: Callable[[str], dict[str, Any]], local: LocalFiles | None, findings: Findings
+    source: Folder,
+    fields: Callable[[str], dict[str, Any]],
+    local: LocalFiles | None,
+    findings: Findings,
+    *,
+    has_id: bool = False,
 ) -> Iterator[Item]:
     """The photos of a folder in their natural order; `fields` makes a job's media field of a path.
+
+    A job is named after its photo without the extension, unless it `has_id`, which the defaults give.
 
     What is wrong goes to the findings.
     """
@@ -46,12 +53,12 @@ def photos(
         findings.error("source", source.places.get("glob", place), message, hint)
         return
     for path in local.ahead([f"{source.folder.rstrip('/')}/{name}" for name in names]):
-        item = _item(path, source, fields(path))
+        item = _item(path, source, fields(path), has_id=has_id)
         if source.where is None or is_wanted(source.where, source.places["where"], item, findings):
             yield item
 
 
-def _item(path: str, source: Folder, fields: dict[str, Any]) -> Item:
+def _item(path: str, source: Folder, fields: dict[str, Any], *, has_id: bool) -> Item:
     name = PurePosixPath(path.removeprefix(source.folder.rstrip("/")).lstrip("/"))
     below = name.parent.as_posix()
     values = {
@@ -62,5 +69,6 @@ def _item(path: str, source: Folder, fields: dict[str, Any]) -> Item:
     }
     place = Place(file=path)
     scope = Names({key: cell(key, value) for key, value in values.items()})
-    fields["id"] = name.with_suffix("").as_posix()
+    if not has_id:
+        fields["id"] = name.with_suffix("").as_posix()
     return Entry(fields, f"{path}:1", lambda *_: place, scope, {"file": values["file"]}, "file")

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from runner.manifest.damage import Damage, braces, damage
 from runner.manifest.diagnostics import Findings, Place, nearest
-from runner.manifest.head import Head, Override, texts_in
+from runner.manifest.head import Folder, Head, Override, texts_in
 from runner.manifest.items import Item, split_urls
 from runner.manifest.matrix import NONE, Combination
 from runner.manifest.schema import LONGEST_ID
@@ -372,8 +372,11 @@ class Job:
     ) -> None:
         """An error at the place where the field was written; of an inherited one, also for which row."""
         place, is_own = self._place(path)
+        head = self._all.head
         if is_of_row and not is_own and not self._item.is_job and " is undefined" not in message:
             message = f"{message} (for {self._item.source})"
+        elif is_of_row and not is_own and not self._item.is_job and len(head.sources) > 1:
+            message = f"{message} in {_source_of(self._item, head)}"
         self._all.findings.error(code, place, message, hint)
 
     def _place(self, path: tuple[str | int, ...]) -> tuple[Place, bool]:
@@ -392,6 +395,13 @@ class Job:
         if is_own or key not in head.fields:
             return self._item.at(*path), True
         return head.places.get(exact) or head.places.get(key) or self._item.at(), False
+
+
+def _source_of(item: Item, head: Head) -> str:
+    """The source that an item comes from: of photos, their folder."""
+    file = item.source.rpartition(":")[0]
+    folders = (source.folder for source in head.sources if isinstance(source, Folder))
+    return next((folder for folder in folders if file.startswith(f"{folder.rstrip('/')}/")), file)
 
 
 def _named(key: str, value: Any) -> Any:

@@ -196,7 +196,8 @@ class _Reading:
 
     def _from(self, source: Source | Folder) -> Iterator[Item]:
         if isinstance(source, Folder):
-            yield from photos(source, self._media_of, self._local, self._findings)
+            has_id = "id" in self.assembly.head.fields
+            yield from photos(source, self._media_of, self._local, self._findings, has_id=has_id)
             return
         path = self._path if source.is_alone else self._path.parent / source.file
         label = str(self._path) if source.is_alone else source.file

@@ -14,7 +14,7 @@ from runner.manifest.assembly import Assembly
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.spool import Specs, stem_key
 from runner.model import JobSpec
-from runner.rules.names import asked_for, folded, given_paths, numbered, owned_stems
+from runner.rules.names import PICTURE, asked_for, folded, given_paths, numbered, owned_stems
 
 
 def refuse_twins(
@@ -60,7 +60,7 @@ def _settle_ids(specs: Specs, hashes: frozenset[int], findings: Findings, line_o
         same = (
             "duplicate id" if other.job_id == spec.job_id else f"differs from {other.job_id!r} only in case or form: id"
         )
-        hint = f"first used at {_shown(other, other_at, spec)}"
+        hint = f"first used at {_shown(other, other_at, spec)}{_remedy(other, spec)}"
         findings.error("duplicate-id", _place(spec, id_at, line_of), f"{same} {spec.job_id!r}", hint)
 
 
@@ -101,6 +101,15 @@ def _place(spec: JobSpec, id_at: str, line_of: Callable[[int], str]) -> Place:
         row, column = map(int, id_at.split(":"))
         return Place(line=row, column=column, file=file, text=line_of(row), width=len(spec.job_id))
     return Place(line=int(line), cell=id_at if id_at[:1].isupper() else None, file=file)
+
+
+def _remedy(other: JobSpec, spec: JobSpec) -> str:
+    """What sets two jobs of one name apart, where it is not for their author to find two names."""
+    if spec.variant != other.variant and spec.source == other.source:
+        return f', for {other.variant!r}; put the matrix\'s axes into the id, as in  id: "…-{{{{ axis }}}}"'
+    if PICTURE.fullmatch(spec.source.rpartition(":")[0]):
+        return '; name them by their whole files:  defaults: {id: "{{ file }}"}'
+    return ""
 
 
 def _shown(spec: JobSpec, id_at: str, beside: JobSpec) -> str:

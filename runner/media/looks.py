@@ -38,6 +38,8 @@ PERHAPS: Final[Mapping[Kind, frozenset[str]]] = {
 """The right kind of thing, but nothing says that the service takes the format."""
 PASSING: Final = frozenset({408, 425, 429})
 """Client errors that time mends; so do all server errors."""
+THERE: Final = "open it in a browser's private window; mend the address, or upload the file anew"
+UPLOAD: Final = "upload the file anew"
 PUBLIC: Final = "the service fetches without a login: make the file public, or presign its URL"
 LATER: Final = "it may serve when the run asks; check again later"
 
@@ -112,7 +114,7 @@ def judge(answer: Answer, kind: Kind, *, said: int | None = None) -> Look:
         message = f"{answer.place} comes compressed in a way that was not asked for"
         return Bad(code="input-unreachable", message=message, is_certain=False)
     if not head:
-        return Bad(code=f"input-not-{kind}", message=f"{answer.place} is empty")
+        return Bad(code=f"input-not-{kind}", message=f"{answer.place} is empty", hint=UPLOAD)
     form = format_of(head)
     if form is None and is_page(head, answer.headers.get("Content-Type", "")):
         return _page(answer, head)
@@ -137,14 +139,14 @@ def refusal(answer: Answer) -> Bad:
     if status in (401, 403, 407):
         return Bad(code="input-login", message=f"{place} needs a login or is forbidden (HTTP {status})", hint=PUBLIC)
     if status in (404, 410):
-        return Bad(code="input-not-found", message=f"{place} is not there (HTTP {status})")
+        return Bad(code="input-not-found", message=f"{place} is not there (HTTP {status})", hint=THERE)
     if status == 429:
         message = f"{place} is asked too often (HTTP 429)"
         return Bad(code="input-unreachable", message=message, hint=LATER, is_certain=False)
     if status >= 500 or status in PASSING:
         message = f"{place} is in trouble (HTTP {status})"
         return Bad(code="input-unreachable", message=message, hint=LATER, is_certain=False)
-    return Bad(code="input-unreachable", message=f"{place} does not serve a file (HTTP {status})")
+    return Bad(code="input-unreachable", message=f"{place} does not serve a file (HTTP {status})", hint=THERE)
 
 
 def too_large(answer: Answer, kind: Kind, size: int) -> Bad:

@@ -12,6 +12,7 @@ import errno
 import hashlib
 import io
 import itertools
+import math
 import os
 import re
 import stat
@@ -175,7 +176,7 @@ class Photos:
         return LocalFile(
             path=str(path),
             sha256=hashlib.sha256(data).hexdigest(),
-            mime="image/jpeg" if is_large else MIMES[kind],
+            mime=_smaller_mime(data) if is_large else MIMES[kind],
             bytes=min(size, LARGEST),
             width=found.width,
             height=found.height,
@@ -246,10 +247,12 @@ def _filled(value: object, spec: JobSpec) -> object:
 
 
 def shrink(data: bytes) -> bytes:
-    """A photo as a JPEG of at most 6 MiB: upright, on white where it is transparent, as large as it can be."""
+    """A photo of at most 6 MiB, upright, as large as it can be: a JPEG, or a PNG where it is transparent."""
     with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as opened:
         profile = opened.info.get("icc_profile") if opened.mode in ("RGB", "RGBA") else None  # others' are not RGB's
-        image = _flat(opened)
+        if _is_transparent(opened):
+            return _smaller_png(ImageOps.exif_transpose(opened).convert("RGBA"), profile)
+        image = _opaque(opened)
     while True:
         for quality in (92, 85):
             out = io.BytesIO()
@@ -259,15 +262,34 @@ def shrink(data: bytes) -> bytes:
         image = image.resize((max(1, image.width * 4 // 5), max(1, image.height * 4 // 5)), Image.Resampling.LANCZOS)
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    """In red, green and blue, upright, on white where it is transparent."""
+def _smaller_png(image: Image.Image, profile: bytes | None) -> bytes:
+    while True:
+        out = io.BytesIO()
+        image.save(out, "PNG", icc_profile=profile)
+        if out.tell() <= LARGEST:
+            return out.getvalue()
+        part = min(0.9, math.sqrt(LARGEST / out.tell()))
+        size = (max(1, int(image.width * part)), max(1, int(image.height * part)))
+        image = image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _smaller_mime(data: bytes) -> str:
+    """What `shrink` makes of a photo that decodes."""
+    with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as image:
+        return "image/png" if _is_transparent(image) else "image/jpeg"
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Whether one sees through it somewhere; a channel for that alone says nothing."""
+    return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] != 255
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """In red, green and blue, upright; there is nothing to be seen through it."""
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):  # 16 bits a pixel: Pillow would cut, not scale
         most = 65535 if image.mode != "F" else max(1.0, float(image.getextrema()[1]))  # type: ignore[arg-type]
         image = image.convert("F").point(lambda value: value * (255 / most)).convert("L")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB")
 
 

@@ -464,6 +464,9 @@ def test_init_check_and_schema_fit_together(tmp_path):
     assert command("init", cwd=tmp_path).returncode == 0
     assert command("check", "catalogue.yaml", cwd=tmp_path).stdout == "catalogue.yaml: 2 jobs, no errors\n"
     assert command("init", cwd=tmp_path).returncode == 73
+    unnamed = command("init", "x", cwd=tmp_path)
+    assert (unnamed.returncode, (tmp_path / "x").exists()) == (64, False)
+    assert "a manifest's name ends in .yaml:  runcomfy-batch init x.yaml" in unnamed.stderr
     schema = json.loads(command("schema", cwd=tmp_path).stdout)
     assert schema == json.loads((tmp_path / "runcomfy-batch.schema.json").read_text())
 

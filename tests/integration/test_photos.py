@@ -430,22 +430,42 @@ def test_a_smaller_copy_is_upright(turn):
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_what_is_transparent_is_white(mode):
-    """Not black, as JPEG would have it."""
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_what_is_transparent_stays_so(mode, kind):
+    """A product that was cut out is sent so: on white it would be another picture."""
     image = Image.new("RGBA", (40, 40), (255, 0, 0, 0))
     ImageDraw.Draw(image).rectangle((20, 0, 40, 40), fill=(0, 0, 0, 255))
     file = io.BytesIO()
-    image.convert(mode).save(file, "PNG")
+    image.convert(mode if kind == "PNG" else "RGBA").save(file, kind)
     small = shrink(file.getvalue())
-    assert near(corner(small)[2], (255, 255, 255))
-    assert near(corner(small, (35, 20))[2], (0, 0, 0))
+    assert corner(small)[0] == "RGBA"
+    assert (corner(small)[2][3], corner(small, (35, 20))[2]) == (0, (0, 0, 0, 255))
 
 
-def test_a_transparent_colour_is_white_too():
-    """PNG can name one colour that is to be seen through."""
+def test_a_colour_that_is_seen_through_stays_so():
+    """PNG can name one."""
     file = io.BytesIO()
     Image.new("RGB", (40, 40), (0, 255, 0)).save(file, "PNG", transparency=(0, 255, 0))
-    assert near(corner(shrink(file.getvalue()))[2], (255, 255, 255))
+    assert corner(shrink(file.getvalue()))[2][3] == 0
+
+
+def test_a_channel_that_hides_nothing_makes_no_difference():
+    assert corner(shrink(picture("PNG", mode="RGBA")))[0] == "RGB"
+
+
+def test_a_large_photo_that_is_transparent_is_sent_as_a_smaller_png(read, folder):
+    """And the request says so."""
+    data = noise((1280, 1250), mode="RGBA")
+    assert len(data) > LARGEST
+    (folder / "photos" / "clear.png").write_bytes(data)
+    manifest = read("photos/clear.png", shrink_inputs=True)
+    digest = hashlib.sha256(data).hexdigest()
+    assert manifest.jobs[0].inputs["image_urls"] == [local_uri("image/png", digest, is_shrunk=True)]
+    (uri,) = body(manifest)["image_urls"]
+    image = photo_in(uri)
+    assert (image.format, image.mode, image.width > 1000) == ("PNG", "RGBA", True)
+    assert image.width / image.height == pytest.approx(1280 / 1250, abs=0.01)
+    assert len(uri) < LARGEST * 4 // 3 + 1000
 
 
 @pytest.mark.parametrize("mode", ["RGB", "CMYK", "L", "P", "1"])
@@ -561,7 +581,18 @@ def test_a_name_that_is_no_text_is_refused(found, folder):
 
 def test_two_photos_of_one_name_are_two_jobs_of_one_id(found, folder):
     photos(folder, "mug.png")
-    assert [code for code, *_ in found(text=by_folder())] == ["duplicate-id"]
+    ((code, _, hint),) = found(text=by_folder())
+    assert (code, hint.partition("; ")[2]) == (
+        "duplicate-id",
+        'name them by their whole files:  defaults: {id: "{{ file }}"}',
+    )
+
+
+def test_photos_may_be_named_by_their_whole_files(read, folder):
+    """The remedy, which works: an id in the defaults goes before the photo's own."""
+    photos(folder, "mug.png")
+    text = 'version: 1\nsources: [{folder: photos}]\ndefaults: {prompt: White., id: "{{ file }}"}\n'
+    assert [spec.job_id for spec in read(text=text).jobs] == ["mug.jpg", "mug.png"]
 
 
 @pytest.mark.timeout(60)

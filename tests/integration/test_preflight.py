@@ -257,11 +257,12 @@ CERTAIN = [
 
 
 @pytest.mark.parametrize(("respond", "code", "words"), CERTAIN, ids=[words for _, _, words in CERTAIN])
-async def test_a_bad_input_is_told_with_its_reason(respond, code, words):
+async def test_a_bad_input_is_told_with_its_reason_and_a_remedy(respond, code, words):
     """For certain, in one try, with the place and without the query."""
     found, methods = await look(respond)
     assert isinstance(found, Bad)
     assert (found.code, found.is_certain) == (code, True)
+    assert found.hint
     assert found.message.startswith("127.0.0.1/a.bin ")
     assert words in found.message
     assert CANARY not in repr(found)

@@ -283,6 +283,8 @@ def test_a_public_https_url_can_be_fetched(url):
         ("//cdn.example.com/a.jpg", "url", "not a URL: //cdn.example.com/a.jpg", "the service fetches public https://"),
         ("https://", "url", "a URL without a host: https://", ""),
         ("https:///a.jpg", "url", "a URL without a host: https:///a.jpg", ""),
+        ("https://.jpg", "url", "a URL without a host: https://.jpg", ""),
+        ("https://cdn..example.com/a.jpg", "url", "a URL without a host: https://cdn..example.com/a.jpg", ""),
         ("https://a.example\\@evil.example/x", "url", "a URL without a host: https://a.example\\@evil.example/x", ""),
         ("https://[::1/a.jpg", "url", "not a URL: https://[::1/a.jpg", ""),
         ("https://a.example:99999/x", "url", "not a URL: https://a.example:99999/x", ""),

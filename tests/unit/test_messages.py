@@ -138,6 +138,23 @@ CASES = {
     "a product's model in a sheet": sheet(f"mug,XR-200,white,{URL}", header="id,model,prompt,image_urls\n"),
     "a model in capitals": jobs(job(model="google/nano-banana/Edit")),
     "an override with brackets": jobs(job(), head="overrides: [{match: 'mug[1]', set: {num_images: 2}}]\n"),
+    "two photos of one name": {
+        "m.yaml": "version: 1\nsources: [{folder: .}]\ndefaults: {prompt: white}\n",
+        "a.jpg": photo(form="JPEG"),
+        "a.png": photo(),
+    },
+    "a matrix whose jobs have one id": sheet(
+        f"mug,{URL}",
+        header="sku,image_urls\n",
+        text=f"version: 1\n{SOURCE}\ndefaults: {{id: 'x-{{{{ sku }}}}', prompt: white}}\nmatrix: {{scene: [a, b]}}\n",
+    ),
+    "a column that one of two sources lacks": sheet(
+        f"mug,Mug,{URL}",
+        header="id,title,image_urls\n",
+        text="version: 1\nsources: [{file: c.csv}, {file: d.csv}]\ndefaults: {prompt: 'White {{ title }}'}\n",
+    )
+    | {"d.csv": f"id,image_urls\nlamp,{URL}\n"},
+    "a card under another name": {"m.yaml": jobs(job()), "copy.model.json": json.dumps(CARD)},
     "a job's model that is none": jobs(job(model="a b")),
     "an id as a default": jobs(job(), head="defaults: {id: mug}\n"),
     "defaults that are no mapping": jobs(job(), head="defaults: [1]\n"),
@@ -454,8 +471,8 @@ HANDED_ON = {
     "_code(path)": {"source", "override", "defaults", "matrix", "output", "run"},
 }
 """Codes that are no literals, and what they may be beyond the literals that are found elsewhere."""
-NAMED = {"aspect-ratio", "output-format"}
-"""Made of the field's name."""
+NAMED = {"aspect-ratio", "output-format", "card-unused"}
+"""Made of the field's name, or told by who loads a manifest."""
 
 
 def codes():
