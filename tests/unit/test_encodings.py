@@ -369,8 +369,10 @@ def test_a_large_sheet_that_says_nothing_is_looked_at_in_seconds(tmp_path):
         (
             sheet("Café, s’il vous plaît", "utf-8"),
             "cp1252",
-            """it is valid UTF-8, and is to be read as cp1252: """
-            """'mug,"CafÃ©, sâ€™il v', or 'mug,"Café, s’il vous' in UTF-8?""",
+            (
+                """it is valid UTF-8, and is to be read as cp1252: """
+                """'mug,"CafÃ©, sâ€™il v', or 'mug,"Café, s’il vous' in UTF-8?"""
+            ),
             "drop the encoding: this is UTF-8",
         ),
         (
