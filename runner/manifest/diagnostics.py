@@ -15,7 +15,8 @@ MOST_SHOWN: Final = 20
 MOST_KEPT: Final = 1000
 """Of one code; the rest are counted. A million rows of nonsense must not fill the memory."""
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
+"""It cannot be sent; it can, but was hardly meant so; it is meant so, probably, and worth a look."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,10 @@ class Findings:
         """Something that can be sent, but is probably not what is meant."""
         self._add("warning", code, place, message, hint)
 
+    def note(self, code: str, place: Place, message: str, hint: str = "") -> None:
+        """Something that is decided for the user, who may not know."""
+        self._add("note", code, place, message, hint)
+
     def refuse_if_any(self) -> None:
         """Raise `InvalidManifest` where anything found forbids sending."""
         if self.has_errors:
@@ -128,7 +133,7 @@ def render(diagnostics: Sequence[Diagnostic], more: Mapping[tuple[Severity, str]
             lines += _lines(diagnostic)
         elif shown[key] == MOST_SHOWN + 1:
             lines.append(f"… and {totals[key] - MOST_SHOWN:,} more like this: [{diagnostic.code}]")
-    return "\n".join([*lines, _verdict(totals)])
+    return "\n".join([*lines, *_verdict(totals)])
 
 
 def _lines(diagnostic: Diagnostic) -> list[str]:
@@ -148,12 +153,12 @@ def _lines(diagnostic: Diagnostic) -> list[str]:
     return lines
 
 
-def _verdict(totals: Mapping[tuple[Severity, str], int]) -> str:
+def _verdict(totals: Mapping[tuple[Severity, str], int]) -> list[str]:
     errors = sum(count for (severity, _), count in totals.items() if severity == "error")
     warnings = sum(count for (severity, _), count in totals.items() if severity == "warning")
     parts = [f"{errors:,} error{'s' * (errors != 1)}"] if errors else []
     parts += [f"{warnings:,} warning{'s' * (warnings != 1)}"] if warnings else []
-    return f"{', '.join(parts)}." + (" Nothing was submitted." if errors else "")
+    return [f"{', '.join(parts)}." + (" Nothing was submitted." if errors else "")] if parts else []
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Folder
-from runner.manifest.items import Entry, Item, is_wanted
+from runner.manifest.items import Entry, Item, Sieve
 from runner.manifest.templates import Names, cell
 from runner.model import InputProblem, LocalFiles
 
@@ -52,10 +52,12 @@ def photos(
         hint = f"photos end in {', '.join(sorted(PICTURES))}"
         findings.error("source", source.places.get("glob", place), message, hint)
         return
+    sieve = Sieve(source.where, source.places.get("where", place), source.folder, findings)
     for path in local.ahead([f"{source.folder.rstrip('/')}/{name}" for name in names]):
         item = _item(path, source, fields(path), has_id=has_id)
-        if source.where is None or is_wanted(source.where, source.places["where"], item, findings):
+        if sieve.takes(item):
             yield item
+    sieve.tell()
 
 
 def _item(path: str, source: Folder, fields: dict[str, Any], *, has_id: bool) -> Item:

@@ -116,12 +116,42 @@ def typed(text: str, kind: Any) -> Any:
             return text
 
 
+class Sieve:
+    """A source's condition: which items are wanted, and how many are not, which is told at the end."""
+
+    def __init__(self, where: Condition | None, place: Place, label: str, findings: Findings) -> None:
+        self._where = where
+        self._place = place
+        self._label = label
+        self._findings = findings
+        self._seen = self._left = 0
+
+    def takes(self, item: Item) -> bool:
+        """Whether the condition holds for an item."""
+        if self._where is None:
+            return True
+        self._seen += 1
+        if is_wanted(self._where, self._place, item, self._findings):
+            return True
+        self._left += 1
+        return False
+
+    def tell(self) -> None:
+        """Say how many were left out."""
+        if self._left:
+            message = f"where leaves out {self._left:,} of {self._seen:,} jobs of {self._label}"
+            self._findings.note(
+                "where", self._place, message, f"they do not fulfil  {self._where.text if self._where else ''}"
+            )
+
+
 def is_wanted(where: Condition, place: Place, item: Item, findings: Findings) -> bool:
     """Whether a condition holds for an item; where it cannot be judged the findings say so."""
     try:
-        if problem := unknown_name(where.names, item.scope):
+        scope = getattr(item, "condition_scope", item.scope)
+        if problem := unknown_name(where.names, scope):
             raise problem
-        return where.holds(item.scope)
+        return where.holds(scope)
     except TemplateProblem as problem:
         suffix = "" if " is undefined" in str(problem) else f" (for {item.source})"
         findings.error("where", place, f"where: {problem}{suffix}", problem.hint)

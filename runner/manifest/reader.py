@@ -18,7 +18,7 @@ from runner.manifest.columns import Given, Source
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
 from runner.manifest.folders import photos
 from runner.manifest.head import ENDINGS, Folder, Head, Settings
-from runner.manifest.items import Item, is_wanted, typed
+from runner.manifest.items import Item, Sieve, typed
 from runner.manifest.jobs import DEFAULT_MODEL, MEDIA
 from runner.manifest.jsonl import read_jsonl
 from runner.manifest.presets import PRESETS
@@ -108,7 +108,9 @@ def read_manifest(
     specs = reading.assembly.specs
     repeated = refuse_twins(reading.assembly, head.on_conflict, findings, reading.line_of)
     if not specs and not findings.has_errors:
-        findings.error("no-jobs", Place(), "there are no jobs in it", "add at least one")
+        is_sieved = any(source.where is not None for source in head.sources)
+        message = "there are no jobs in it" + ": where leaves out all of them" * is_sieved
+        findings.error("no-jobs", Place(), message, "mend the condition" if is_sieved else "add at least one")
     findings.refuse_if_any()
     return Manifest(
         name=head.name or _name_of(path),
@@ -266,9 +268,9 @@ class _Reading:
         if codec is None:
             return
         with path.open(encoding=codec, newline="\n") as file:
-            for item in read_jsonl(file, label, self._findings):
-                if source.where is None or is_wanted(source.where, source.place("where"), item, self._findings):
-                    yield item
+            sieve = Sieve(source.where, source.place("where"), label, self._findings)
+            yield from filter(sieve.takes, read_jsonl(file, label, self._findings))
+            sieve.tell()
 
     def _yaml_text(self) -> str | None:
         """The text: UTF-8, or UTF-16 where its mark says so. Another encoding is never guessed: prompts cost money."""

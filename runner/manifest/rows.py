@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.manifest.diagnostics import Place, did_you_mean
+from runner.manifest.formats import AS_TEXT, Formatted
 from runner.manifest.items import key_of, names_of
-from runner.manifest.tables import MENDED, SPOILT, Sheet, cell_name, what_spoilt
+from runner.manifest.tables import MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
 from runner.manifest.templates import Cell, TemplateProblem, cell
 
 
@@ -42,11 +43,18 @@ class Table:
 class RowScope:
     """The names of one row: its columns, and what a preset adds."""
 
-    __slots__ = ("_cells", "_extras", "_number", "_table")
+    __slots__ = ("_cells", "_extras", "_is_condition", "_number", "_table")
 
     def __init__(
-        self, table: Table, cells: Sequence[str], number: int, extras: Mapping[str, str] | None = None
+        self,
+        table: Table,
+        cells: Sequence[str],
+        number: int,
+        extras: Mapping[str, str] | None = None,
+        *,
+        is_condition: bool = False,
     ) -> None:
+        self._is_condition = is_condition
         self._table = table
         self._cells = cells
         self._number = number
@@ -79,8 +87,21 @@ class RowScope:
                 place = cell_name(index, self._number)
                 message = f"cell {place} ({self._table.header[index]}): {what_spoilt(text.strip())}"
                 raise TemplateProblem(message, MENDED)
+            if isinstance(text, Formatted):
+                return Cell(self._shown(text, index))
+            if "E+" in text and SHORTENED.fullmatch(text.strip()):
+                message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): "
+                message += f"{text.strip()!r} was shortened by a spreadsheet"
+                raise TemplateProblem(message, "format the column as Text before pasting the numbers")
             return Cell(text)
         return cell(self._table.header[index], text, cell_name(index, self._number))
+
+    def _shown(self, text: Formatted, index: int) -> str:
+        """What is seen of a number in a text; where that is not known, it is an error."""
+        if self._is_condition or text.shown is not None:
+            return str(text) if self._is_condition else text.shown or ""
+        message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): {text.told}"
+        raise TemplateProblem(message, AS_TEXT)
 
 
 class RowOf(Mapping[str, Any]):
@@ -136,6 +157,11 @@ class RowItem:
     def scope(self) -> RowScope:
         """The names that templates may use."""
         return RowScope(self._table, self._cells, self._number)
+
+    @property
+    def condition_scope(self) -> RowScope:
+        """The names that conditions may use: numbers as they are kept, and not as they are shown."""
+        return RowScope(self._table, self._cells, self._number, is_condition=True)
 
     @property
     def row(self) -> tuple[Sequence[str], Sequence[str]]:

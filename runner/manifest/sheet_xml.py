@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, Final
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
-from runner.manifest.tables import UNCALCULATED
+from runner.manifest.formats import AS_IT_IS, BUILT_IN
+from runner.manifest.tables import MOST_COLUMNS, UNCALCULATED
 
 LARGEST_UNPACKED: Final = 1 << 30
 LARGEST_AREA: Final = 20_000_000
@@ -41,12 +42,22 @@ class Merged:
     right: int
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """By which format a number is shown."""
+
+    code: str
+
+
 @dataclass(slots=True)
 class Marks:
     """What is known of a sheet beyond its values."""
 
-    cells: dict[int, dict[int, str | int]] = field(default_factory=dict)
-    """By row from 1 and column from 0: what a failed formula shows, or to how many digits a number is filled up."""
+    cells: dict[int, dict[int, str | int | Shown]] = field(default_factory=dict)
+    """By row from 1 and column from 0: what a failed formula shows, to how many digits a number is filled up, or by
+    which format it is shown."""
+    hidden_columns: set[int] = field(default_factory=set)
+    """Columns from 0 that are not shown."""
     hidden: set[int] = field(default_factory=set)
     """Rows that are not shown."""
     merged: list[Merged] = field(default_factory=list)
@@ -71,7 +82,7 @@ def check_archive(archive: zipfile.ZipFile, file: BinaryIO) -> None:
 
 def marks_of(archive: zipfile.ZipFile, file: BinaryIO, sheet: str) -> Marks:
     """What the XML of a sheet says. Raises `TooLarge`, `ExpatError`, `LookupError` and `ValueError`."""
-    scan = _Scan(_padded_styles(archive))
+    scan = _Scan(_styles(archive))
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = scan.start
     parser.EndElementHandler = scan.end
@@ -89,14 +100,14 @@ def marks_of(archive: zipfile.ZipFile, file: BinaryIO, sheet: str) -> Marks:
 class _Scan:
     """Goes through a sheet's elements: rows, cells, what is in them, and merges."""
 
-    def __init__(self, padded: dict[str, int]) -> None:
+    def __init__(self, styles: dict[str, int | Shown]) -> None:
         self.marks = Marks()
         self.parser: expat.XMLParserType | None = None
-        self._padded = padded
+        self._styles = styles
         self._row = 0
         self._column = -1
         self._is_error = self._is_formula = self._may_be_empty = self._is_index = False
-        self._digits = 0
+        self._style: int | Shown = 0
         self._text = ""
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
@@ -115,6 +126,9 @@ class _Scan:
                 self._column = -1
                 if attributes.get("hidden") in ("1", "true"):
                     self.marks.hidden.add(self._row)
+            case "col" if attributes.get("hidden") in ("1", "true"):
+                first, last = _number(attributes.get("min", "1")), _number(attributes.get("max", "1"))
+                self.marks.hidden_columns.update(range(first - 1, min(last, first + MOST_COLUMNS)))
             case "mergeCell":
                 corners = [_REFERENCE.fullmatch(text) for text in attributes.get("ref", "").split(":")]
                 if len(corners) == 2 and corners[0] and corners[1]:
@@ -130,8 +144,8 @@ class _Scan:
                 if self._is_index and self._text and not (self._text.isascii() and self._text.isdigit()):
                     # the reader would take the sheet's first text for it
                     raise ValueError(f"row {self._row}: no text has the number {self._text[:20]!r}")
-            case "c" if self._is_error or self._is_formula or self._digits:
-                mark: str | int = self._digits
+            case "c" if self._is_error or self._is_formula or self._style:
+                mark: str | int | Shown = self._style
                 if self._is_error:
                     mark = self._text[:20] or "#VALUE!"
                 elif self._is_formula and not self._text and not self._may_be_empty:
@@ -150,7 +164,7 @@ class _Scan:
         kind = attributes.get("t")
         self._is_error, self._is_formula, self._may_be_empty = kind == "e", False, kind == "str"
         self._is_index = kind == "s"
-        self._digits = self._padded.get(attributes.get("s", ""), 0) if kind in (None, "n") else 0
+        self._style = self._styles.get(attributes.get("s", ""), 0) if kind in (None, "n", "d") else 0
         self._text = ""
 
     def _add(self, text: str) -> None:
@@ -173,8 +187,8 @@ def _spot(place: re.Match[str] | None) -> tuple[int, int]:
     return int(place[2]), column - 1
 
 
-def _padded_styles(archive: zipfile.ZipFile) -> dict[str, int]:
-    """The styles that fill numbers up with zeros, as `00000` does, and to how many digits."""
+def _styles(archive: zipfile.ZipFile) -> dict[str, int | Shown]:
+    """The styles that show numbers as something else: filled up to some digits, as by `00000`, or by which format."""
     if "xl/styles.xml" not in archive.namelist():
         return {}
     styles = ET.fromstring(archive.read("xl/styles.xml"))  # noqa: S314 expat of today refuses entity bombs
@@ -182,8 +196,13 @@ def _padded_styles(archive: zipfile.ZipFile) -> dict[str, int]:
         raise ValueError("its styles are written in another way than Excel's")
     formats = {item.get("numFmtId"): item.get("formatCode", "") for item in styles.iter(f"{_MAIN}numFmt")}
     found = styles.find(f"{_MAIN}cellXfs")
-    shown = [formats.get(style.get("numFmtId"), "") for style in (found if found is not None else ())]
-    return {str(index): len(code) for index, code in enumerate(shown) if re.fullmatch("0{2,30}", code)}
+    codes = [style.get("numFmtId", "") for style in (found if found is not None else ())]
+    codes = [formats.get(number, BUILT_IN.get(int(number), "") if number.isdecimal() else "") for number in codes]
+    return {
+        str(index): len(code) if re.fullmatch("0{2,30}", code) else Shown(code)
+        for index, code in enumerate(codes)
+        if code.lower() not in AS_IT_IS
+    }
 
 
 def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:

@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from runner.manifest.columns import NAMING, Columns, Given, Source
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.items import Entry, Item, is_wanted, key_of
+from runner.manifest.formats import AS_TEXT, Formatted
+from runner.manifest.items import Entry, Item, Sieve, key_of
 from runner.manifest.presets import Group, Picture, groups
 from runner.manifest.rows import RowItem, RowScope, Table
 from runner.manifest.tables import MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
@@ -55,8 +56,9 @@ def _rows(
     naming = None if _has_ids(source, table) or "id" in given.fields else _naming_column(table, reopen, findings)
     named_at: dict[str, int] = {} if naming is None else {"id": naming}
     letters = "" if naming is None else column_name(naming)
-    where, label = source.where, table.label
-    nameless = table.nameless
+    label = table.label
+    sieve = Sieve(source.where, source.place("where"), label, findings)
+    nameless, is_book = table.nameless, source.format == "xlsx"
     for line, number, cells in sheet.rows:
         text = "".join(cells)
         if not text or text.isspace():
@@ -65,7 +67,7 @@ def _rows(
             _tell_nameless(cells, nameless, line, number, label, findings)
             nameless = []
         item = RowItem(table, line, number, cells)
-        if where is not None and not is_wanted(where, source.place("where"), item, findings):
+        if not sieve.takes(item):
             continue
         if model_at is not None or columns is None:
             columns = reading((cells[model_at].strip() if model_at is not None else "") or given.model)
@@ -79,12 +81,16 @@ def _rows(
         if "#" in text or "Err:" in text:
             used = [index for _, indexes, _ in columns.readers for index in indexes]
             _refuse_spoilt(cells, used if naming is None else [*used, naming], line, number, label, findings)
+        if is_book:
+            used = [index for _, indexes, _ in columns.readers for index in indexes]
+            _refuse_formatted(cells, used if naming is None else [*used, naming], line, number, label, findings)
         item.first = {**columns.first, **named_at} if named_at else columns.first
         item.id_letters = columns.id_letters or letters
         prompt = fields.get("prompt")
         if prompt is not None and (len(prompt) < 6 or prompt[0] == " "):
             _look_at_prompt(item, findings)
         yield item
+    sieve.tell()
 
 
 def _tell_nameless(
@@ -105,6 +111,16 @@ def _refuse_spoilt(
         if SPOILT.fullmatch(text):
             place = Place(line=line, cell=cell_name(index, number), file=label)
             findings.error("spoilt-cell", place, what_spoilt(text), MENDED)
+
+
+def _refuse_formatted(
+    cells: Sequence[str], indexes: Iterable[int], line: int, number: int, label: str, findings: Findings
+) -> None:
+    """What is seen of a number is not what would be sent."""
+    for index in indexes:
+        if isinstance(text := cells[index], Formatted):
+            place = Place(line=line, cell=cell_name(index, number), file=label)
+            findings.error("formatted-cell", place, text.told, AS_TEXT)
 
 
 def _look_at_prompt(item: Item, findings: Findings) -> None:
@@ -207,13 +223,14 @@ def _products(
     pictures = columns.of.get(media) if media in source.columns else None
     readers = [reader for reader in columns.readers if reader[0] != media]
     is_one_each = source.per == "image"
+    sieve = Sieve(source.where, source.place("where"), table.label, findings)
     for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
         for part in _one_each(group) if is_one_each and group.pictures else [_whole(group)]:
             scope = RowScope(table, part.cells, part.number, part.extras)
             item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
-            if source.where is not None and not is_wanted(source.where, source.place("where"), item, findings):
+            if not sieve.takes(item):
                 continue
             if is_one_each and not part.pictures:
                 message = f"{group.name!r} has no picture: there is no job for it"
@@ -227,10 +244,12 @@ def _products(
             item.row = table.row(part.cells)
             item.id_at = cell_name(places["id"], part.number)
             _refuse_spoilt(part.cells, used, part.line, part.number, table.label, findings)
+            _refuse_formatted(part.cells, used, part.line, part.number, table.label, findings)
             _look_at_prompt(item, findings)
             if not is_one_each:
                 _check_whole(group, item, readers, len(urls) if is_list else min(len(urls), 1), table, findings)
             yield item
+    sieve.tell()
 
 
 def _whole(group: Group) -> _Part:

@@ -32,6 +32,8 @@ SPOILT: Final = re.compile(
     r"#(?:[\u00a1\u00bf]?[^\W\d_a-z]{2,}(?:/0)?[!?]|N/A|N/D|NV|NB|\u041d/\u0414|GETTING_DATA|#{2,})|Err:\d{3}"
 )
 """What a spreadsheet shows where a formula failed, in any of its languages, or a cell is too narrow for its value."""
+SHORTENED: Final = re.compile(r"\d(?:[.,]\d+)?E\+\d+")
+"""What a spreadsheet makes of a long number: the digits are lost."""
 KEPT_AS_TEXT: Final = re.compile(r'="((?:[^"]|"")*)"')
 """How exports keep a spreadsheet from making numbers of `00123`: as a formula, whose value is what a person sees."""
 URL: Final = re.compile(r"https?://", re.IGNORECASE)

@@ -22,7 +22,8 @@ from xml.parsers.expat import ExpatError
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.encoding import OLD_EXCEL
-from runner.manifest.sheet_xml import Marks, Merged, TooLarge, check_archive, marks_of
+from runner.manifest.formats import formatted
+from runner.manifest.sheet_xml import Marks, Merged, Shown, TooLarge, check_archive, marks_of
 from runner.manifest.tables import MERGED, MOST_COLUMNS, NAMELESS, Cells, Sheet, cell_name
 
 MOST_DIGITS: Final = 10**15
@@ -47,11 +48,16 @@ def _opened(python_calamine: Any, path: Path, sheet: str | None, findings: Findi
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             check_archive(archive, file)
             book = python_calamine.CalamineWorkbook.from_path(str(path))
-            name = sheet if sheet is not None else _first_shown(book)
+            shown = _shown(book)
+            name = sheet if sheet is not None else next(iter(shown), next(iter(book.sheet_names), ""))
             if name not in book.sheet_names:
                 hint = did_you_mean(name, book.sheet_names)
                 findings.error("sheet", Place(file=label), f"there is no sheet {name!r} in it", hint)
                 return None
+            if sheet is None and len(shown) > 1:
+                others = ", ".join(map(repr, shown[1:7]))
+                hint = f"another is read by  sources: [{{file: {path.name}, sheet: {shown[1]!r}}}]"
+                findings.note("sheet", Place(file=label), f"the sheet {name!r} is read, and not {others}", hint)
             marks = marks_of(archive, file, name)
             found = book.get_sheet_by_name(name)
     except TooLarge as error:
@@ -61,20 +67,19 @@ def _opened(python_calamine: Any, path: Path, sheet: str | None, findings: Findi
         message = f"not an Excel workbook (.xlsx): {str(error)[:120]}"
         with path.open("rb") as file:
             if file.read(len(OLD_EXCEL)) == OLD_EXCEL:
-                message = "an old Excel workbook (.xls), or one with a password: it is not read"
+                message = "not an Excel workbook (.xlsx): it is an old one (.xls), or has a password"
         findings.error("xlsx", Place(file=label), message, "save it again as .xlsx, or as CSV UTF-8")
         return None
     return _sheet(found, marks, findings, label)
 
 
-def _first_shown(book: Any) -> str:
-    """The sheet that a person sees first: not a hidden one, and no chart."""
-    shown = (
+def _shown(book: Any) -> list[str]:
+    """The sheets that a person sees: no hidden one, and no chart."""
+    return [
         about.name
         for about in book.sheets_metadata
         if str(about.visible).endswith("Visible") and str(about.typ).endswith("WorkSheet")
-    )
-    return next(shown, next(iter(book.sheet_names), ""))
+    ]
 
 
 def _sheet(found: Any, marks: Marks, findings: Findings, label: str) -> Sheet | None:
@@ -94,16 +99,24 @@ def _sheet(found: Any, marks: Marks, findings: Findings, label: str) -> Sheet | 
         place = Place(line=number, cell=cell_name(header.index(MERGED), number), file=label)
         findings.error("merged-cell", place, "the header is merged with the cell beside it", "name each column")
         return None
-    return Sheet(header, _fitted(rows, len(header), marks, findings, label), number, number)
+    if hidden := [index for index in sorted(marks.hidden_columns) if index < len(header) and header[index].strip()]:
+        place = Place(line=number, cell=cell_name(hidden[0], number), file=label)
+        named = ", ".join(repr(header[index]) for index in hidden[:6])
+        message = f"hidden columns are read all the same: {named}"
+        findings.warn("hidden-columns", place, message, "show them, and delete what is not meant")
+    return Sheet(header, _fitted(rows, len(header), number, marks, findings, label), number, number)
 
 
-def _fitted(rows: Iterator[Cells], width: int, marks: Marks, findings: Findings, label: str) -> Iterator[Cells]:
+def _fitted(
+    rows: Iterator[Cells], width: int, header: int, marks: Marks, findings: Findings, label: str
+) -> Iterator[Cells]:
     hidden: list[int] = []
     for line, number, cells in rows:
         extra = next((index for index, cell in enumerate(cells) if index >= width and cell.strip()), None)
         if extra is not None:
             place = Place(line=line, cell=cell_name(extra, number), file=label)
-            findings.error("ragged-row", place, "a cell beside the table: its column has no name", "name or empty it")
+            hint = f"name its column in row {header}, which was taken for the header, or empty it"
+            findings.error("ragged-row", place, "a cell beside the table: its column has no name", hint)
             continue
         if number in marks.hidden and any(map(str.strip, cells)):
             hidden.append(number)
@@ -121,13 +134,23 @@ def _texts(rows: Iterator[Sequence[Any]], left: int, marks: Marks) -> Iterator[C
         cells = [""] * left + [text if type(text) is str else _text(text) for text in row]
         for index, mark in marks.cells.get(number, {}).items():
             if index < len(cells):
-                cells[index] = mark if isinstance(mark, str) else cells[index].zfill(mark)
+                cells[index] = _marked(cells[index], mark)
         while coming and coming[-1].top <= number:
             merged.append(coming.pop())
         if merged:
             _mark_merged(cells, number, merged)
             merged = [area for area in merged if area.bottom > number]
         yield number, number, cells
+
+
+def _marked(text: str, mark: str | int | Shown) -> str:
+    match mark:
+        case str():
+            return mark
+        case int():
+            return text.zfill(mark) if text else text
+        case Shown(code=code):
+            return formatted(text, code)
 
 
 def _mark_merged(cells: list[str], number: int, merged: Sequence[Merged]) -> None:

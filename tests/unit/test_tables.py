@@ -9,6 +9,7 @@ import textwrap
 import pytest
 
 from runner.catalog import bundled, parse_card, rules_for
+from runner.errors import UsageProblem
 from runner.manifest import DEFAULT_MODEL, Inline, InvalidManifest, read_manifest
 from runner.manifest.columns import Columns, Given, Source
 from runner.manifest.diagnostics import Findings
@@ -900,3 +901,36 @@ def test_the_column_that_names_rows_instead_is_told(read):
     assert [d.message for d in manifest.warnings] == [
         "'sku' names two rows 'a', lines 2 and 3: jobs are named by 'handle'"
     ]
+
+
+# ------------------------------------------------------------------------------------------------------ rows left out
+
+
+def test_rows_that_a_condition_leaves_out_are_counted(read):
+    """A mistyped condition would leave out most of a catalogue, and nobody misses what is not there."""
+    manifest = read(f"id,stock,prompt,image_urls\na,0,x,{URL}\nb,1,x,{FIRST}\nc,0,x,{SECOND}\n", "where: stock > 0")
+    assert ids(manifest) == ["b"]
+    [note] = manifest.warnings
+    assert (note.severity, note.code, note.message) == (
+        "note",
+        "where",
+        "where leaves out 2 of 3 jobs of sheet.csv",
+    )
+
+
+def test_a_condition_that_leaves_out_everything_is_named(found):
+    [(code, *_, message, _)] = found(f"id,stock,prompt,image_urls\na,0,x,{URL}\n", "where: stock > 0")
+    assert (code, message) == ("no-jobs", "there are no jobs in it: where leaves out all of them")
+
+
+def test_what_makes_a_job_goes_with_a_preset(read_alone):
+    """`--per image` of a sheet that is read row by row would be left out silently."""
+    with pytest.raises(UsageProblem, match="--per goes with a preset"):
+        read_alone(f"id,prompt,image_urls\na,x,{URL}\n", per="image")
+
+
+def test_thousands_or_a_fraction_is_a_question(found):
+    """1,234 is both, by the country."""
+    [(code, *_, message, hint)] = found(f'id,image_url,scale\na,{URL},"1,234"\n', head="model: owner/upscaler")
+    assert (code, message) == ("wrong-type", "scale must be of type number, got '1,234'")
+    assert hint.startswith("is it thousands or a fraction?")

@@ -131,7 +131,7 @@ def test_a_value_is_the_text_that_a_person_sees(read, value, text):
     [
         (123, "00000", "00123"),
         (1234567, "00000", "1234567"),
-        (12.5, "0.00", "12.5"),
+        (12.5, "0.00", "12.50"),
         (dt.date(2026, 11, 22), "yyyy-mm-dd", "2026-11-22"),
         (dt.datetime.fromisoformat("2026-11-22T16:09:30"), "yyyy-mm-dd hh:mm:ss", "2026-11-22 16:09:30"),
         (dt.time(16, 9), "hh:mm", "16:09"),
@@ -150,6 +150,98 @@ def test_a_value_is_shown_in_its_form(read, value, form, text):
 
     (spec,) = read(content).jobs
     assert spec.row["value"] == text
+
+
+def shaped(value, form, prompt="White."):
+    """A job with one cell of this format."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, [*HEADER, "value"])
+        put(sheet, 1, ["mug", prompt, URL])
+        sheet.write(1, 3, value, book.add_format({"num_format": form}))
+
+    return content
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "prompt"),
+    [
+        (12.5, "0.00", "For 12.50."),
+        (0.25, "0%", "For 25%."),
+        (0.125, "0.0%", "For 12.5%."),
+        (1234.5, "#,##0.00", "For 1,234.50."),
+        (2.5, "0", "For 3."),
+        (7, "0", "For 7."),
+        (123, "00000", "For 00123."),
+    ],
+)
+def test_a_template_has_what_a_person_sees(read, value, form, prompt):
+    """The plain formats of numbers are worked out."""
+    (spec,) = read(shaped(value, form, "For {{ value }}.")).jobs
+    assert spec.inputs["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "kept"),
+    [
+        (12345, "00-000", "12345"),
+        (7, '"SKU-"0', "7"),
+        (12.5, '0.00 "EUR"', "12.5"),
+        (dt.date(2026, 11, 22), "dd.mm.yyyy", "2026-11-22"),
+        (0.5, "# ?/?", "0.5"),
+    ],
+)
+def test_a_format_that_is_not_worked_out_is_told_where_it_is_used(found, read, value, form, kept):
+    """`SKU-7` is what a person would check, and 7 what would be sent; nobody minds where neither is."""
+    [(code, _, _, message)] = found(shaped(value, form, "For {{ value }}."))
+    assert code == "template"
+    assert message.endswith(f"the cell is shown by the format {form!r}, and what is in it is {kept!r}")
+    assert read(shaped(value, form)).jobs[0].row["value"] == kept
+
+
+def test_an_id_is_what_a_person_sees(found):
+    """In an id even a percent sign or a comma is refused: it is another product's name, or a mistake."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, HEADER)
+        put(sheet, 1, [None, "White.", URL])
+        sheet.write(1, 0, 7, book.add_format({"num_format": '"SKU-"0'}))
+
+    message = "the cell is shown by the format '\"SKU-\"0', and what is in it is '7'"
+    assert found(content) == [("formatted-cell", 2, "A2", message)]
+
+
+def test_a_condition_asks_for_what_is_in_a_cell(read):
+    """Numbers are compared, whatever stands beside them."""
+    assert len(read(shaped(12.5, '0.00 "EUR"'), "where: value > 12").jobs) == 1
+
+
+def test_hidden_columns_are_told(read):
+    """They are read: what nobody sees may still be what is sent."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, [*HEADER, "num_images", "note"])
+        put(sheet, 1, ["mug", "White.", URL, 4, ""])
+        sheet.set_column(3, 3, None, None, {"hidden": True})
+
+    told = [(d.code, d.place.cell, d.message) for d in read(content).warnings]
+    assert told == [("hidden-columns", "D1", "hidden columns are read all the same: 'num_images'")]
+
+
+def test_the_sheet_that_is_read_is_said_where_there_are_others(read):
+    def content(book):
+        for name in ("May", "June"):
+            sheet = book.add_worksheet(name)
+            put(sheet, 0, HEADER)
+            put(sheet, 1, [name, "White.", URL])
+
+    manifest = read(content)
+    assert [spec.job_id for spec in manifest.jobs] == ["May"]
+    assert [(d.severity, d.message) for d in manifest.warnings] == [("note", "the sheet 'May' is read, and not 'June'")]
+    assert read(content, "sheet: June").warnings == ()
 
 
 def test_numbers_are_ids_as_they_are_seen(read):
