@@ -185,6 +185,7 @@ class Night:
         request.is_sample = polling.is_sample(self.taken, self.paced.cap)
         self.taken += 1
         self.plan(request, polling.first_look(replace(self.sight, is_sample=request.is_sample), self.now))
+        self.submit_all()
 
     def refused(self, request):
         self.submitting -= 1
