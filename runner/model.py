@@ -665,6 +665,11 @@ class RetryRequested(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RedoRequested(Event):
+    """A person rejected what a job that is done came to, and pays for it once more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpecChanged(Event):
     """The manifest says something else under the same id; `spec` replaces the old one and is paid for anew."""
 

@@ -30,6 +30,7 @@ from runner.model import (
     Job,
     JobSpec,
     JobState,
+    RedoRequested,
     Resumed,
     RetryRequested,
     Run,
@@ -262,7 +263,7 @@ def _opening(entry: PlanEntry, job: Job, spec: JobSpec | None, now: float) -> Ev
     """
     match entry.change:
         case Change.RETRY if spec is None or spec.paths == job.spec.paths:
-            return RetryRequested(at=now)
+            return RedoRequested(at=now) if job.state is JobState.DONE else RetryRequested(at=now)
         case Change.RETRY if spec is not None:  # its files go where the manifest says now, which was looked at
             return SpecChanged(at=now, spec=spec)
         case Change.CHANGED if spec is not None:

@@ -58,6 +58,7 @@ from runner.model import (
     Poll,
     ReadFailed,
     ReadResult,
+    RedoRequested,
     RemoteCancelled,
     RemoteFailed,
     ResultRead,
@@ -114,7 +115,7 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (S.DONE, FilesMissing): S.RESULT_KNOWN,
     (S.DONE, ShareMissing): S.PENDING,
     (S.DONE, SpecChanged): S.PENDING,
-    (S.DONE, RetryRequested): S.PENDING,
+    (S.DONE, RedoRequested): S.PENDING,
     (S.HELD, Resumed): S.PENDING,
     (S.HELD, SpecChanged): S.PENDING,
     (S.REJECTED, RetryRequested): S.PENDING,
@@ -330,7 +331,7 @@ def _person_decided(job: Job, event: Event) -> dict[str, Any]:
             failure = Failure(kind=FailureKind.REMOTE, code="written_off", message="given up while in doubt")
             attempts = _with_attempt(job, event, AttemptState.WRITTEN_OFF)
             return {"attempts": attempts, "failure": failure}
-        case _:  # RetryRequested, ShareMissing: a fresh start with the attempts kept
+        case _:  # RetryRequested, RedoRequested, ShareMissing: a fresh start with the attempts kept
             return _anew()
 
 

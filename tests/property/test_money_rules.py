@@ -44,6 +44,7 @@ from runner.model import (
     OutputLost,
     Price,
     ReadFailed,
+    RedoRequested,
     RemoteCancelled,
     RemoteFailed,
     RemoteState,
@@ -85,7 +86,7 @@ def spec(prompt="white"):
 
 FAILED_UNTIL = (SubmitNotSent, SubmitThrottled, ReadFailed)
 FAILED = (SubmitRejected, SubmitHeld, SubmitLost, OutputLost, Left)
-PLAIN = (FilesMissing, Resumed, RetryRequested, DoubtReleased, DoubtWrittenOff)
+PLAIN = (FilesMissing, Resumed, RetryRequested, RedoRequested, DoubtReleased, DoubtWrittenOff)
 AT = st.just(0.0)
 EVENTS = {
     SubmitIntended: {"payload_sha256": st.just("p"), "reserved": st.sampled_from([None, PRICE])},
@@ -104,7 +105,7 @@ EVENTS = {
 }
 KINDS = {kind: st.builds(kind, at=AT, **fields) for kind, fields in EVENTS.items()}
 OPEN = (AttemptState.INTENT, AttemptState.ACCEPTED, AttemptState.IN_DOUBT)
-BY_A_PERSON = (RetryRequested, SpecChanged, DoubtReleased)
+BY_A_PERSON = (RetryRequested, RedoRequested, SpecChanged, DoubtReleased)
 happened = Counter()
 
 
@@ -146,7 +147,8 @@ class Life(RuleBasedStateMachine):
         if before.state is not JobState.PENDING and self.job.state is JobState.PENDING:
             self.check_return_to_pending(before, event)
         if before.state is JobState.DONE:
-            assert self.job.state in (JobState.DONE, JobState.RESULT_KNOWN) or isinstance(event, SpecChanged)
+            is_wanted = isinstance(event, (SpecChanged, RedoRequested))
+            assert self.job.state in (JobState.DONE, JobState.RESULT_KNOWN) or is_wanted
 
     def check_return_to_pending(self, before, event):
         """Nothing leads back to a paid POST but proof that nothing was taken, or a person."""

@@ -22,7 +22,7 @@ UNKNOWN = ("intent", "in_doubt", "released", "written_off")
 """Attempts that the service may have taken without our knowing the id."""
 TAKEN = (*UNKNOWN, "accepted", "finished")
 ENDED_BADLY = ("failed", "rejected", "cancelled", "output_lost")
-OPENINGS = ("DoubtReleased", "RetryRequested", "SpecChanged")
+OPENINGS = ("DoubtReleased", "RetryRequested", "RedoRequested", "SpecChanged")
 PRICE = 39_000
 
 
