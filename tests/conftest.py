@@ -1,7 +1,12 @@
 """What the tests of whole nights share."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 from support.night import Night
+
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+"""A machine that has much to do is no error."""
 
 LONG_S = 400
 """A test that may take so long is a campaign of thousands of cases."""

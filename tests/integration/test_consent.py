@@ -128,9 +128,7 @@ def test_what_cannot_be_sent_stays_as_it_was(night, situation):
     before, accepted = jobs_of(nights), nights.accepted
 
     async def go_away(control):
-        while control._scheduler is None:
-            await asyncio.sleep(1e-4)
-        nights.world.is_up = lambda now: False
+        nights.world.is_up = lambda now: control._scheduler is None
         await asyncio.sleep(100.0)
         nights.world.is_up = lambda now: True
         control.stop()
