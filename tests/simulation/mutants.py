@@ -186,7 +186,7 @@ def done_is_written_before_the_rename():
     download.settle = late
 
 
-@mutant(12)
+@mutant(314)
 def a_file_is_written_under_a_final_name():
     def in_place(folder, run_id):
         act("a_file_is_written_under_a_final_name")
