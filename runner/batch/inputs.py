@@ -14,6 +14,7 @@ from runner.batch.preflight import Checked, preflight
 from runner.catalog import ModelCard
 from runner.errors import ManifestInvalid
 from runner.manifest import Diagnostic, Manifest, Place, stems_of
+from runner.manifest.tables import cell_name
 from runner.media.looks import Good, Kind
 from runner.media.values import shown
 from runner.model import LOCAL, InputRules, JobSpec, MeasuredFile, counted
@@ -41,6 +42,7 @@ class _Use:
 
     source: str
     field: str
+    cell: str | None
     rules: InputRules | None
     jobs: int = 1
 
@@ -64,12 +66,12 @@ async def check_inputs(
     count = 0
 
     def urls() -> Iterator[tuple[str, Kind]]:
-        for spec in manifest.jobs:
+        for spec, row in manifest.jobs.with_rows():
             for field, url in media_urls(spec, rules(spec.model)):
                 if (use := uses.get(url)) is not None:
                     use.jobs += 1
                 else:
-                    uses[url] = _Use(spec.source, field, rules(spec.model))
+                    uses[url] = _Use(spec.source, field, _cell_of(url, spec, row, manifest), rules(spec.model))
                     yield url, kind_of(field, rules(spec.model))
 
     def told(checked: Checked) -> None:
@@ -166,9 +168,16 @@ def _said(run: Mapping[str, Any]) -> float | None:
     return parse_duration(run.get("max_duration")) if run.get("max_duration") is not None else None
 
 
+def _cell_of(url: str, spec: JobSpec, row: int, manifest: Manifest) -> str | None:
+    """The cell that the URL stands in, as `C12`; `None` where it stands in none, or in several."""
+    columns = manifest.columns.get(spec.source.rpartition(":")[0], {})
+    found = [title for title, text in spec.row.items() if url in text and title in columns] if row else []
+    return cell_name(columns[found[0]], row) if len(found) == 1 else None
+
+
 def _diagnostics(checked: Checked, use: _Use) -> Iterator[Diagnostic]:
     file, _, line = use.source.rpartition(":")
-    place = Place(line=int(line) if line.isdecimal() else 1, file=file)
+    place = Place(line=int(line) if line.isdecimal() else 1, cell=use.cell, file=file)
     also = f" (and {counted(use.jobs - 1, 'job')} more)" if use.jobs > 1 else ""
     for finding in checked.findings:
         message = f"{use.field}: {finding.message}{also}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from runner.manifest.diagnostics import Findings
 from runner.manifest.head import Head
 from runner.manifest.items import Item
 from runner.manifest.jobs import Common, Job, digest_of, given_id
 from runner.manifest.matrix import NONE
+from runner.manifest.rows import RowItem
 from runner.manifest.scopes import Layer
 from runner.manifest.sources import RulesOf
 from runner.manifest.spool import Specs, Twins, stem_key
@@ -28,6 +29,8 @@ class Assembly:
         self.stems = Twins()
         """The names of files, but for those that are called like their jobs: `ids` stands for them."""
         self.fingerprints = Twins()
+        self.columns: dict[str, Mapping[str, int]] = {}
+        """Of each sheet, where its columns stand."""
         self._common = Common(head, rules_of, findings, local)
 
     @property
@@ -67,6 +70,9 @@ class Assembly:
         if job.paths or job.count > 1 or not job.is_plain:
             for stem in owned_stems(job.id, job.paths, job.count):
                 self.stems.add(stem_key(stem))
-        self.specs.add(
-            (job.id, job.model, job.inputs, digest, item.row, item.source, job.variant, job.paths, job.files, job.id_at)
-        )
+        number = 0
+        if isinstance(item, RowItem):
+            number = item.number
+            self.columns.setdefault(item.label, item.columns)
+        fields = (job.id, job.model, job.inputs, digest, item.row, item.source, job.variant, job.paths, job.files)
+        self.specs.add((*fields, job.id_at, number))

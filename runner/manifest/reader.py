@@ -73,6 +73,8 @@ class Manifest:
     run: Mapping[str, Any] = field(default_factory=dict)
     """The settings under `run:`, as they stand."""
     on_conflict: str = "error"
+    columns: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Of each sheet, by its file, where its columns stand, from 0."""
     warnings: tuple[Diagnostic, ...] = ()
 
 
@@ -120,6 +122,7 @@ def read_manifest(
         repeated=repeated,
         run=head.run,
         on_conflict=head.on_conflict,
+        columns=reading.assembly.columns,
         warnings=tuple(findings.found),
     )
 

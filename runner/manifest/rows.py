@@ -169,6 +169,21 @@ class RowItem:
         return self._table.row(self._cells)
 
     @property
+    def label(self) -> str:
+        """Its table's name."""
+        return self._table.label
+
+    @property
+    def number(self) -> int:
+        """Its number in the spreadsheet."""
+        return self._number
+
+    @property
+    def columns(self) -> Mapping[str, int]:
+        """Where each column of its table stands, by its name."""
+        return self._table.indexes
+
+    @property
     def id_at(self) -> str:
         """Where its id stands, as `A3`."""
         return f"{self.id_letters}{self._number}" if self.id_letters else ""

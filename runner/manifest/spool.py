@@ -26,8 +26,8 @@ CHUNK: Final = 500
 IN_MEMORY: Final = 32 << 20
 """Bytes that are kept in memory before the rest goes to the disk."""
 Record = tuple[Any, ...]
-"""A spec's fields, and where its id stands, as `A3` or `5:8`, empty where the request names the job. Its row may be a
-mapping, or two sequences of one length: columns and texts."""
+"""A spec's fields, where its id stands, as `A3` or `5:8`, empty where the request names the job, and perhaps the number
+of its row in a spreadsheet. Its row may be a mapping, or two sequences of one length: columns and texts."""
 _FIELDS: Final = ("job_id", "model", "inputs", "fingerprint", "row", "source", "variant", "paths", "files")
 _PUT: Final = tuple(getattr(JobSpec, name).__set__ for name in _FIELDS)
 """Sets each field of a spec; its `__init__` would take three times as long, of a million specs two seconds."""
@@ -97,7 +97,13 @@ class Specs(Sequence[JobSpec]):
         """Each spec with the place of its id."""
         for number in range(len(self._chunks) + 1):
             for position, record in enumerate(self._chunk(number), start=number * CHUNK):
-                yield self._spec(position, record), record[-1]
+                yield self._spec(position, record), record[len(_FIELDS)]
+
+    def with_rows(self) -> Iterator[tuple[JobSpec, int]]:
+        """Each spec with the number of its row in a spreadsheet; 0 where it stands in none."""
+        for number in range(len(self._chunks) + 1):
+            for position, record in enumerate(self._chunk(number), start=number * CHUNK):
+                yield self._spec(position, record), record[-1] if len(record) > len(_FIELDS) + 1 else 0
 
     def __len__(self) -> int:
         return self._count
@@ -128,7 +134,7 @@ class Specs(Sequence[JobSpec]):
 
     def _spec(self, position: int, record: Record) -> JobSpec:
         spec = object.__new__(JobSpec)
-        for put, value in zip(_PUT, record, strict=False):  # the record's last value is no field
+        for put, value in zip(_PUT, record, strict=False):  # the record's last values are no fields
             put(spec, value)
         if type(record[ROW]) is tuple:
             _PUT[ROW](spec, dict(zip(*record[ROW], strict=True)))

@@ -53,10 +53,11 @@ FetchOutcome = Fetched | FetchFailed
 
 
 def shown(url: str) -> str:
-    """The URL for a person: host and path, without the query, which may be a key, or what steers a terminal."""
+    """The URL for a person: host, port and path, without the query, which may be a key, or what steers a terminal."""
     try:
         parts = urlsplit(url)
-        place = f"{parts.hostname or ''}{parts.path}"[:200] or "an empty URL"
+        port = f":{parts.port}" if parts.port else ""
+        place = f"{parts.hostname or ''}{port}{parts.path}"[:200] or "an empty URL"
     except ValueError:
         return "an unreadable URL"
     return place if place.isprintable() else "".join(c if c.isprintable() else "?" for c in place)

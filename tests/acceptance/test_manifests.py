@@ -152,8 +152,8 @@ def test_inputs_are_asked_for_before_anything_is_paid(tmp_path):
         assert done.returncode == 65, done.stderr
         (document,) = json.loads(done.stdout)
         assert (document["ok"], document["jobs"], document["inputs"]) == (False, 4, 3)
-        found = [(d["severity"], d["code"], d["line"]) for d in document["diagnostics"]]
-        assert found == [("error", "input-not-found", 4), ("error", "input-web-page", 5)]
+        found = [(d["severity"], d["code"], d["line"], d["cell"]) for d in document["diagnostics"]]
+        assert found == [("error", "input-not-found", 4, "C4"), ("error", "input-web-page", 5, "C5")]
         (tmp_path / "good.csv").write_text("\n".join(rows[:3]))
         good = command("check", "good.csv", "--inputs", cwd=tmp_path, **service.env)
         assert (good.returncode, good.stdout) == (0, "good.csv: 2 jobs, 1 input asked for, no errors\n")

@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import io
 import os
+import re
 import socket
 import struct
 import sys
@@ -258,7 +259,7 @@ async def test_a_broken_download_leaves_nothing_and_says_why(tmp_path, act, kind
     outcome = await fetch(tmp_path, act)
     assert isinstance(outcome, FetchFailed)
     assert (outcome.failure.kind, outcome.failure.code, outcome.is_retryable) == (kind, code, again)
-    assert "127.0.0.1/files/a.bin" in outcome.failure.message
+    assert re.search(r"127\.0\.0\.1:\d+/files/a\.bin", outcome.failure.message)
     assert "canary" not in repr(outcome)
     assert files(tmp_path) == []
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from support.raw_server import http, raw_server
 from support.sites import GIF, MP4, PNG, only_get, site, stored
@@ -27,7 +29,9 @@ async def found_by(respond, query, *, ends_at=NOW + 3600, place="/a.png"):
     assert count == len(told) == 1
     assert told[0].url == url
     assert CANARY not in repr(told)
-    return told[0]
+    port = f":{server.port}/"
+    findings = (replace(finding, message=finding.message.replace(port, ":PORT/")) for finding in told[0].findings)
+    return replace(told[0], findings=tuple(findings))
 
 
 LATE, SOON, OVER = (f"Expires={int(NOW) + seconds}&Signature={CANARY}" for seconds in (7200, 600, -600))
@@ -46,7 +50,7 @@ ANEW = "presign it anew, until the run is over"
                 Finding(
                     severity="error",
                     code="input-expires",
-                    message="127.0.0.1/a.png stops working at 2023-11-14 22:23 UTC, "
+                    message="127.0.0.1:PORT/a.png stops working at 2023-11-14 22:23 UTC, "
                     "before the run ends at 2023-11-14 23:13 UTC",
                     hint=ANEW,
                 ),
@@ -59,7 +63,7 @@ ANEW = "presign it anew, until the run is over"
                 Finding(
                     severity="error",
                     code="input-expired",
-                    message="127.0.0.1/a.png stopped working at 2023-11-14 22:03 UTC",
+                    message="127.0.0.1:PORT/a.png stopped working at 2023-11-14 22:03 UTC",
                     hint=ANEW,
                 ),
             ),
@@ -71,7 +75,8 @@ ANEW = "presign it anew, until the run is over"
                 Finding(
                     severity="warning",
                     code="input-expired",
-                    message="127.0.0.1/a.png says that it stopped working at 2023-11-14 22:03 UTC, but it still serves",
+                    message="127.0.0.1:PORT/a.png says that it stopped working at 2023-11-14 22:03 UTC, "
+                    "but it still serves",
                     hint=ANEW,
                 ),
             ),
