@@ -76,7 +76,11 @@ def _not_one(url: str) -> Problem | None:
     if len(pieces) > 1 and sum("://" in piece for piece in pieces) > 1:
         return "url-space", f"several URLs in one text: {_short(url)}", "separate URLs by  |  ; one field takes one URL"
     if re.search(r"\s", url):
-        hint = "write a space in a URL as %20" if "://" in url else "write one URL or path each"
+        hint = (
+            "write a space in a URL as %20; a second picture needs its https://"
+            if "://" in url
+            else "write one URL or path each"
+        )
         return "url-space", f"the URL holds white space: {_short(url)}", hint
     if "|" in url:
         return "url-space", f"the URL holds a | : {_short(url)}", "write it as %7C; a second picture needs its https://"

@@ -138,7 +138,7 @@ class Sieve:
 
     def tell(self) -> None:
         """Say how many were left out."""
-        if self._left:
+        if self._left and not self._findings.has_errors:  # a condition that cannot be judged takes nothing
             message = f"where leaves out {self._left:,} of {self._seen:,} jobs of {self._label}"
             self._findings.note(
                 "where", self._place, message, f"they do not fulfil  {self._where.text if self._where else ''}"

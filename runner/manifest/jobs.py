@@ -327,7 +327,8 @@ class Job:
             self._error("body-too-large", (key,), message, "use fewer or smaller photos, or --shrink-inputs")
 
     def _check_id(self, job_id: str) -> None:
-        self._tell(damage(("id",), job_id))
+        if "\ufffd" in job_id:
+            self._tell(damage(("id",), job_id))
         if not job_id.isprintable() or len(job_id) > LONGEST_ID or not job_id.strip():
             self._error("id", ("id",), f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
         elif "+" in job_id and SHORTENED.match(job_id):

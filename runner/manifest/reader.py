@@ -91,8 +91,8 @@ def read_manifest(
     Raises `InvalidManifest` with every error at once, `InputMissing` where there is no such file, and `UsageProblem`
     for a format that is not known, or for words of the command line that the format has a place for.
     """
-    form = FORMATS.get(path.suffix.lower())
     _check_there(path)
+    form = FORMATS.get(path.suffix.lower()) or _form_of_text(path)
     if form is None:
         known = ", ".join(sorted(FORMATS))
         raise UsageProblem(f"{path}: not a manifest's name; known endings: {known}")
@@ -296,6 +296,17 @@ class _Reading:
             self._findings.error("nul", place, f"the control character {bad[0]!r}", "remove it")
             return None
         return text
+
+
+def _form_of_text(path: Path) -> str | None:
+    """A `.txt` is a table where there are tabs in its first line, as spreadsheets and shops export feeds."""
+    if path.suffix.lower() != ".txt":
+        return None
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    if b"\t" not in head.split(b"\n", 1)[0]:
+        raise UsageProblem(f"{path}: a .txt without tabs: name it .csv, .jsonl or .yaml, by what is in it")
+    return "tsv"
 
 
 def _check_there(path: Path) -> None:

@@ -209,8 +209,13 @@ def shown(cell: str) -> str:
 
 
 def _syntax(error: csv.Error, line: int, findings: Findings, label: str) -> None:
-    hint = 'a quote that is never closed? look for a lone " near this line'
-    findings.error("csv-syntax", Place(line=line, file=label), str(error), hint)
+    message, hint = str(error), 'a quote that is never closed? look for a lone " near this line'
+    if "expected after" in message:
+        message = "a quote ends before its cell does"
+        hint = 'a " in a cell that begins with one is written twice, as in  ' + '"""White"" wall"'
+    elif "field larger" in message:
+        message = f"a cell of more than {LARGEST_CELL >> 20} MB"
+    findings.error("csv-syntax", Place(line=line, file=label), message, hint)
 
 
 # --------------------------------------------------------------------------------------------------------- delimiters

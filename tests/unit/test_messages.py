@@ -340,6 +340,39 @@ CASES = {
     "rows that are hidden": None,
     "a prompt that says nothing": {"m.csv": TABLE + f"mug,n/a,{URL}\n"},
     "a space before a quote": {"m.csv": TABLE + f'mug, "white",{URL}\n'},
+    "a quote that ends too early": {"m.csv": TABLE + f'mug,"white" bg,{URL}\n'},
+    "a cell of megabytes": {"m.csv": TABLE + f"mug,{'x' * 3_000_000},{URL}\n"},
+    "rows in a cell": {"m.csv": TABLE + f'mug,"white bg,{URL}\nlamp,oak bg",{URL}\n'},
+    "a workbook of old under another name": {"m.csv": b"\xd0\xcf\x11\xe0" + bytes(600)},
+    "UTF-32": {"m.csv": (TABLE + ROW).encode("utf-32")},
+    "an encoding that the file contradicts": {
+        "m.yaml": "version: 1\nsources: [{file: c.csv, encoding: cp1252}]\n",
+        "c.csv": TABLE + f"mug,Größe,{URL}\n",
+    },
+    "one bad byte": {"m.csv": (TABLE + f"mug,Größe schön für Öl,{URL}\n").encode() + b"lamp,wei\xdf,\n"},
+    "a column like a field that the defaults give": sheet(
+        f"mug,wash cold,{URL}",
+        header="id,instruction,image_urls\n",
+        text="version: 1\nsources: [{file: c.csv}]\ndefaults: {prompt: white}\n",
+    ),
+    "pictures beside the pictures": {"m.csv": f"id,prompt,image_urls,url_1\nmug,white,{URL},{URL}?2\n"},
+    "fields of another model": {"m.csv": f"id,prompt,image_urls,seed,ratio\nmug,white,{URL},7,4:5\n"},
+    "rows that share a SKU": {"m.csv": f"sku,prompt,image_urls\na,white,{URL}\na,black,{URL}\n"},
+    "a space within a URL of a cell": {"m.csv": TABLE + "mug,white,https://cdn.example.com/red mug.jpg\n"},
+    "two URLs in one": {"m.csv": TABLE + f'mug,white,"{URL},b.jpg"\n'},
+    "a bar in a URL": {"m.csv": TABLE + f"mug,white,{URL}|b.jpg\n"},
+    "a letter that was lost": {"m.csv": TABLE + f"mug,caf\ufffd,{URL}\n"},
+    "a control that nobody sees": {"m.csv": TABLE + f"mug,on \u202eoak,{URL}\n"},
+    "letters that were misread": {"m.csv": TABLE + f"mug,CafÃ© scene,{URL}\n"},
+    "a placeholder of another kind": {"m.csv": f"id,title,prompt,image_urls\nmug,Mug,A {{title}},{URL}\n"},
+    "a long number in a template": {"m.csv": f"id,ean,prompt,image_urls\nmug,4.00638E+12,For {{{{ ean }}}},{URL}\n"},
+    "rows that a condition leaves out": chosen("\"sku == '00123'\""),
+    "a condition that leaves out all": chosen("\"sku == '1'\""),
+    "nothing for a field": jobs(job(aspect_ratio="null")),
+    "a column that is hidden": None,
+    "a sheet beside the one that is read": None,
+    "a number that shows another text": None,
+    "a number of another text in a template": None,
     # shops
     "a position that is none": shop(f"mug,Mug,white,{URL},first"),
     "rows that differ": shop(f"mug,Mug,white,{URL},1", f"mug,,black,{URL}?2,2"),
@@ -356,6 +389,11 @@ CASES = {
     "a field beside the wrapper": {
         "m.jsonl": '{"id": "a", "prompt": "p", "input": {"image_urls": ["' + URL + '"], "prompt": "q"}}\n'
     },
+    "a line that says two things": {"m.jsonl": line(custom_id="lamp")},
+    "a line for another model": {
+        "m.jsonl": json.dumps({"model": "a/b", "url": "/v1/models/a/c", "body": json.loads(line())}) + "\n"
+    },
+    "a row that is no mapping": {"m.jsonl": line(row="text")},
     # matrix and overrides
     "a matrix without an axis": matrix("{include: [{scene: a}]}"),
     "an axis without values": matrix("{scene: []}"),
@@ -397,6 +435,16 @@ def workbook(folder, name):
         loose = ["loose"] if name == "a cell beside a workbook's table" else []
         for number, row in enumerate((["id", "prompt", "image_urls"], ["mug", "white", URL, *loose])):
             page.write_row(number, 0, row)
+        if name == "a number that shows another text":
+            page.write(1, 0, 7, book.add_format({"num_format": '"SKU-"0'}))
+        if name == "a number of another text in a template":
+            page.write(1, 1, "white, for {{ price }}")
+            page.write(0, 3, "price")
+            page.write(1, 3, 7.5, book.add_format({"num_format": '0.00 "EUR"'}))
+        if name == "a column that is hidden":
+            page.set_column(1, 1, None, None, {"hidden": True})
+        if name == "a sheet beside the one that is read":
+            book.add_worksheet("More")
         if name == "a header that is merged":
             page.merge_range(0, 0, 0, 1, "id")
         if name == "rows that are hidden":
@@ -461,7 +509,7 @@ READERS = [
     *(ROOT / "runner" / "catalog" / f"{name}.py" for name in ("inputs", "urls", "validations")),
     ROOT / "runner" / "media" / "photos.py",
 ]
-CALLS = {"error", "warn", "_error", "_problem", "_refuse", "InputProblem", "Quantity"}
+CALLS = {"error", "warn", "note", "_error", "_problem", "_refuse", "InputProblem", "Quantity"}
 HANDED_ON = {
     "code": set(),  # a parameter, or a name whose values stand beside it
     "files.code": set(),

@@ -211,7 +211,8 @@ def test_a_product_without_pictures_is_told(read, found):
     manifest = read(export, "shopify", "per: image")
     assert jobs(manifest) == [("mug-1", [A])]
     assert warned(manifest) == [("no-pictures", None, "'card' has no picture: there is no job for it")]
-    assert warned(read(export, "shopify", "per: image, where: image_count > 0")) == []
+    left = [("where", None, "where leaves out 1 of 2 jobs of export.csv")]
+    assert warned(read(export, "shopify", "per: image, where: image_count > 0")) == left
 
 
 def test_more_than_ten_pictures_are_too_many_for_one_job(read, found):
@@ -468,4 +469,7 @@ SAMPLES = {
 def test_the_shipped_examples_are_read(name):
     """Each is run to its pictures where all shipped manifests are."""
     manifest = load(MANIFESTS / f"{name}.yaml")
-    assert ([spec.job_id for spec in manifest.jobs], manifest.warnings) == (SAMPLES[name], ())
+    assert ([spec.job_id for spec in manifest.jobs], {d.severity for d in manifest.warnings}) == (
+        SAMPLES[name],
+        {"note"},
+    )

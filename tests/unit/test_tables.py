@@ -204,7 +204,7 @@ def test_sixteen_bits_are_read_with_their_mark_and_without(read, found, codec):
     """Of both ends; 32 bits nobody writes."""
     sheet = f"id,prompt,image_urls\nmug,Größe “gut” 🎉,{URL}\n"
     if codec == "utf-32":
-        assert [code for code, *_ in found(sheet.encode(codec))] == ["nul"]
+        assert [code for code, *_ in found(sheet.encode(codec))] == ["encoding"]
         return
     for mark in ("", "\ufeff"):
         assert jobs(read((mark + sheet).encode(codec))) == [("mug", "Größe “gut” 🎉", [URL])]
@@ -255,7 +255,7 @@ def test_a_cell_of_a_mebibyte_is_the_largest(read, found):
     own = "x" * (1 << 20)
     assert ids(read(f'id,prompt,image_urls,note\nmug,a,{URL},"{own}"\n')) == ["mug"]
     ((code, line, _, message, _),) = found(f'id,prompt,image_urls,note\nmug,a,{URL},"\n{own}"\n')
-    assert (code, line, message) == ("csv-syntax", 2, "field larger than field limit (1048576)")
+    assert (code, line, message) == ("csv-syntax", 2, "a cell of more than 1 MB")
 
 
 @pytest.mark.parametrize("limit", [10, 131_072, 1 << 30])
@@ -324,7 +324,7 @@ def test_a_first_cell_beyond_what_python_reads_by_default_hides_no_delimiter(fou
     [
         (b'id,prompt,image_urls\nmug,"', "nul|a NUL byte: this is no text file"),
         (b'id,prompt,image_urls\nmug,"' + b"x" * (40 << 20), "encoding|a line of more than 8 MB"),
-        (b'id,prompt,image_urls\nmug,"' + b"x\n" * (20 << 20), "csv-syntax|field larger than field limit (1048576)"),
+        (b'id,prompt,image_urls\nmug,"' + b"x\n" * (20 << 20), "csv-syntax|a cell of more than 1 MB"),
     ],
     ids=["zeros", "one line", "many lines"],
 )
@@ -934,3 +934,11 @@ def test_thousands_or_a_fraction_is_a_question(found):
     [(code, *_, message, hint)] = found(f'id,image_url,scale\na,{URL},"1,234"\n', head="model: owner/upscaler")
     assert (code, message) == ("wrong-type", "scale must be of type number, got '1,234'")
     assert hint.startswith("is it thousands or a fraction?")
+
+
+def test_a_feed_of_tabs_may_be_called_a_text(read_alone):
+    """Shops export feeds as .txt; without tabs it is told what to call it."""
+    manifest = read_alone(f"id\tprompt\timage_urls\na\tWhite, and plain.\t{URL}\n", name="feed.txt")
+    assert prompts(manifest) == ["White, and plain."]
+    with pytest.raises(UsageProblem, match=r"a \.txt without tabs"):
+        read_alone(f"id,prompt,image_urls\na,White,{URL}\n", name="feed.txt")
