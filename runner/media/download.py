@@ -191,7 +191,7 @@ class Downloader:
             if body.size > spec.max_bytes:
                 raise _too_large(spec)
             if body.size - body.written >= PIECE:
-                await body.write((self._directory / spec.stem).parent, self._run_id)
+                await body.write(self._folder(spec), self._run_id)
             if (now := time.monotonic()) - since > patience.window_s:
                 if body.size - seen < patience.least_bytes:
                     raise _Failed(FailureKind.TRANSIENT, "too_slow", f"{shown(spec.url)} only drips")
@@ -199,10 +199,18 @@ class Downloader:
         if response.content_length is not None and body.size != response.content_length:
             raise _Failed(FailureKind.OUTPUT, "truncated", f"{shown(spec.url)} ended too early")
 
+    def _folder(self, spec: FetchSpec) -> Path:
+        """Where the output goes, made if need be; never the folder of all outputs, which somebody has taken away."""
+        folder = (self._directory / spec.stem).parent
+        if not folder.is_dir():
+            self.check_place()
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def _finish(self, spec: FetchSpec, body: _Body) -> Artifact:
         """Write the rest and settle it; in a decoder thread, which leaves no part file behind."""
         body.is_handed_over = True
-        part = body.part or new_part((self._directory / spec.stem).parent, self._run_id)
+        part = body.part or new_part(self._folder(spec), self._run_id)
         try:
             append(part, b"".join(body.held))
             return self._settle(spec, part, body.size)

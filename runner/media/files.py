@@ -26,11 +26,7 @@ def new_part(folder: Path, run_id: str) -> Path:
     """An empty part file under a name that nobody can have planted: made, not opened."""
     path = folder / f"{PART}{run_id}-{secrets.token_hex(8)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        os.close(os.open(path, flags, 0o600))
-    except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, flags, 0o600))
+    os.close(os.open(path, flags, 0o600))
     return path
 
 

@@ -147,6 +147,8 @@ class Worker:
         self.doubts = Counter()
         self.resumes = []
         self.times = Counter()
+        self.whole_s = 0.6
+        """What a run takes that nothing kills, of late: a random moment is one of a whole run."""
         self._start_batch()
 
     def serve(self):
@@ -202,6 +204,7 @@ class Worker:
             choices = {"in_doubt": "resubmit", "max_cost_usd": 1000}
             fail_points = FailPoints(point, 1)
             self.promises.consent(self.out, doubts=True)
+        began, began_s = time.time(), time.monotonic()
         pid = os.fork()
         if pid == 0:
             try:
@@ -209,7 +212,7 @@ class Worker:
             finally:
                 os._exit(99)
         if is_random:
-            self._wait(pid, self.dice.uniform(0.02, 0.6))
+            self._wait(pid, self.dice.uniform(0.02, self.whole_s))
         status = self._reap(pid, 40.0)
         is_killed = status == -signal.SIGKILL
         try:
@@ -219,7 +222,8 @@ class Worker:
                 self.doubts["random" if is_random else "point"] += self.promises.intents
             else:
                 self.promises.check_end(self.out, status, TOKEN)
-                self._measure()
+                self.whole_s += 0.2 * (time.monotonic() - began_s - self.whole_s)
+                self._measure(began)
                 shutil.rmtree(self.out)
                 self._start_batch()
         except Violation as violation:
@@ -243,11 +247,13 @@ class Worker:
         self.violations.append("a run did not end")
         return None
 
-    def _measure(self):
-        """How long a POST and a job take here, for the doubt that is to be expected."""
+    def _measure(self, since):
+        """How long a POST and a job take in a run that nobody killed, for the doubt that is to be expected."""
         columns = "accepted_at - intended_at, finished_at - intended_at"
         with closing(sqlite3.connect(self.out / "state.db")) as db:
-            for post_s, job_s in db.execute(f"SELECT {columns} FROM attempts WHERE cost > 0"):
+            for post_s, job_s in db.execute(
+                f"SELECT {columns} FROM attempts WHERE cost > 0 AND intended_at > ?", (since,)
+            ):
                 self.times.update({"posts": 1, "post_s": post_s, "job_s": job_s})
 
     def close(self):

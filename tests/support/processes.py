@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from support.nursery import nursery
+
 COMMAND = [sys.executable, "-m", "runner"]
 TOKEN = "canary-token-5f0e"
 
@@ -26,16 +28,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def command(*arguments: str | Path, cwd: Path, timeout: float = 60, **env: str) -> subprocess.CompletedProcess[str]:
     """Run `runcomfy-batch` to its end."""
-    return subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        env=environment(**env),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    return nursery().run([*map(str, arguments)], cwd, environment(**env), timeout)
 
 
 @dataclass(frozen=True)
@@ -43,7 +36,6 @@ class Service:
     """A running simulator."""
 
     base: str
-    process: subprocess.Popen[str]
 
     def ledger(self) -> dict[str, Any]:
         """What it accepted and charged."""
@@ -64,23 +56,15 @@ def simulator(tmp_path: Path, *arguments: str, faults: Sequence[dict[str, Any]] 
         path = tmp_path / "faults.json"  # JSON is YAML
         path.write_text(json.dumps({"faults": list(faults)}))
         rules = ["--faults", str(path)]
-    process = subprocess.Popen(
-        [*COMMAND, "simulate", "--port", "0", *rules, *arguments],
-        cwd=tmp_path,
-        env=environment(PYTHONUNBUFFERED="1"),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        base = next(line.split("=", 1)[1].strip() for line in process.stdout if "RUNCOMFY_MODEL_API_BASE=" in line)
-        yield Service(base, process)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
-        if process.stdout is not None:
-            process.stdout.close()
+    ours, theirs = os.pipe()
+    pid = nursery().start(["simulate", "--port", "0", *rules, *arguments], tmp_path, environment(), theirs)
+    os.close(theirs)
+    with os.fdopen(ours) as said:
+        try:
+            base = next(line.split("=", 1)[1].strip() for line in said if "RUNCOMFY_MODEL_API_BASE=" in line)
+            yield Service(base)
+        finally:
+            nursery().end(pid)
 
 
 def write_jobs(path: Path, count: int, **more: Any) -> Path:
