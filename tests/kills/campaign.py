@@ -212,7 +212,7 @@ class Worker:
             finally:
                 os._exit(99)
         if is_random:
-            self._wait(pid, self.dice.uniform(0.02, self.whole_s))
+            self._wait(pid, self.dice.uniform(0.02, 0.8 * self.whole_s))
         status = self._reap(pid, 40.0)
         is_killed = status == -signal.SIGKILL
         try:

@@ -62,7 +62,7 @@ def serve():
     simulator_files.edit = paint
 
     async def main():
-        async with Simulator(SimulatorSettings(slots=CAP, latency_s=0.6, faults=tuple(faults()))) as simulator:
+        async with Simulator(SimulatorSettings(slots=CAP, latency_s=1.2, faults=tuple(faults()))) as simulator:
             print(simulator.api_base, flush=True)
             await asyncio.to_thread(sys.stdin.read)
 
