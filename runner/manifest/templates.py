@@ -81,7 +81,8 @@ class Template:
         except jinja2.TemplateError as error:  # the sandbox's refusals
             raise TemplateProblem(str(error), "filters are allowed, as in  {{ title | lower }}") from None
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
-            message = f"the template cannot be worked out: {str(error)[:200]}"
+            why = str(error)[:200].replace("Cell.", "str.")  # Python names the class of whichever call came first
+            message = f"the template cannot be worked out: {why}"
             raise TemplateProblem(message, "simplify it; texts, numbers and lists do not mix") from None
         if "\0" in text or (not text.isascii() and re.search("[\ud800-\udfff]", text)):
             raise TemplateProblem("the template makes half a character, or a NUL", "write characters as they are")
