@@ -1152,10 +1152,8 @@ def test_a_cancelled_request_stays_cancelled_after_a_restart(tmp_path):
 
 
 def test_the_simulator_ends_with_a_signal_and_frees_its_port(tmp_path):
-    """SIGTERM is a way to stop, not a failure."""
+    """SIGTERM is a way to stop, not a failure: `simulator` sees to the exit code."""
     with simulator(tmp_path) as running:
         port = urlsplit(running.base).port
-        running.process.terminate()
-        assert running.process.wait(timeout=20) == 0
     with socket.create_server(("127.0.0.1", port)):
         pass
