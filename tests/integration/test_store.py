@@ -35,6 +35,7 @@ from runner.model import (
     JobSpec,
     JobState,
     Money,
+    OutputLost,
     RemoteFailed,
     RemoteState,
     RemoteStatus,
@@ -916,3 +917,33 @@ def walk(store, job_id, *events):
     for event in events:
         job = store.record_now(job, event)
     return job
+
+
+# ------------------------------------------------------------------------------------------------- whose a path is
+
+
+def test_files_and_those_to_come_have_an_owner(store):
+    """Those on the disk, and those of a request that is paid for; also for a disk that knows no capitals."""
+    done = ResultRead(at=NOW + 5, outputs=("u",), cost=None)
+    walk(store, "mug", INTENDED, accepted("r1"), done, Collected(at=NOW + 7, artifacts=(artifact(1),)))
+    walk(store, "lamp", INTENDED, accepted("r2"))
+    walk(store, "vase", INTENDED, accepted("r3"), done, OutputLost(at=NOW + 9, failure=FAILURE))
+    assert set(store.places()) == {("mug", "images/mug-1"), ("lamp", "images/lamp")}  # what is lost has no place
+    assert store.owners_of("images/MUG-1") == ["mug"]
+    assert store.owners_of("images/mug") == []
+
+
+def test_what_the_last_ones_took_and_weighed_is_known(store):
+    """For the forecast: from the acceptance to the end, and the bytes."""
+    done = ResultRead(at=NOW + 5, outputs=("u",), cost=None)
+    walk(store, "mug", INTENDED, accepted("r1"), done, Collected(at=NOW + 7, artifacts=(artifact(1),)))
+    walk(store, "lamp", INTENDED, accepted("r2"))
+    [(seconds, size)] = store.history()
+    assert (seconds, size) == (pytest.approx(store.job("mug").finished_at - (NOW + 1)), 1 << 40)
+
+
+def test_places_that_cannot_be_read_are_told(store):
+    """As everything else in a broken state."""
+    store._read.close()
+    with pytest.raises(StorageFailed, match="cannot be read"):
+        list(store.places())

@@ -19,6 +19,7 @@ from runner.model import (
     canonical,
     fingerprint,
     in_usd,
+    local_uri,
     money,
 )
 
@@ -125,3 +126,9 @@ def test_an_errors_docstring_is_its_default_message():
     assert (error.message, error.exit_code) == ("Another process is using this run directory.", 73)
     assert ManifestInvalid("line 3").message == "line 3"
     assert BatchError().exit_code is ExitCode.BUG
+
+
+def test_a_local_file_is_named_by_what_it_is():
+    """Never by where it lies: a photo that moved is the same request; a smaller copy is another."""
+    assert local_uri("image/png", "ab") + ";shrunk" == local_uri("image/png", "ab", is_shrunk=True)
+    assert local_uri("image/png", "ab") != local_uri("image/jpeg", "ab")

@@ -12,10 +12,13 @@ from runner.rules.names import (
     folded,
     given_paths,
     kept_paths,
+    natural,
     numbered,
     output_stem,
     owned_stems,
+    safe_path,
     stem_for,
+    stem_of,
     taken_by,
     wild,
 )
@@ -166,3 +169,45 @@ def test_a_path_is_compared_as_a_careless_file_system_would():
     owners = {"images/straße".casefold(): {"a", "b"}}
     assert taken_by("a", {"images/STRASSE", "images/free"}, owners) == ("images/STRASSE", "b")
     assert taken_by("a", {"images/STRASSE"}, {"images/strasse": {"a"}}) is None
+
+
+def test_an_output_more_than_the_manifest_has_paths_for_has_one_all_the_same():
+    """A service may answer with more than was asked for; by its id, or beside the last path."""
+    plain = JobSpec(job_id="mug", model="m", inputs={}, fingerprint="")
+    placed = JobSpec(job_id="mug", model="m", inputs={}, fingerprint="", paths=("images/a", "images/b"))
+    assert [stem_of(plain, n, 2) for n in (1, 2)] == ["images/mug-1", "images/mug-2"]
+    assert [stem_of(placed, n, 3) for n in (1, 2, 3)] == ["images/a", "images/b", "images/b~3"]
+    assert owned_stems("mug", placed.paths, 3) == {"images/a", "images/b"}
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("a\\b", "character"),
+        ("a\nb", "character"),
+        ("/a", "below images/"),
+        ("a//b", "below images/"),
+        ("a/../b", "below images/"),
+        (".a", "begin with a dot"),
+        ("a.png/b", "called like a picture"),
+        ("x" * 300, "longer than"),
+        ("/".join(["x" * 100] * 40), "longer than"),
+    ],
+)
+def test_a_path_that_leads_elsewhere_is_refused(path, why):
+    """Or that nobody can mean."""
+    with pytest.raises(ValueError, match=why):
+        safe_path(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "safe"), [("mug/16:9", "mug/16-9"), ("con/mug", "_con/mug"), ("cafe\u0301", "caf\u00e9"), ("a /b.", "a/b")]
+)
+def test_a_path_is_one_on_every_system(path, safe):
+    """What Windows does not allow is replaced."""
+    assert safe_path(path) == safe
+
+
+def test_numbers_in_names_are_numbers():
+    """A folder is read in the order in which a person would."""
+    assert sorted(["mug-10", "mug-2", "Lamp"], key=natural) == ["Lamp", "mug-2", "mug-10"]

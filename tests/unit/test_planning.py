@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from runner.model import Attempt, AttemptState, Failure, FailureKind, Job, JobSpec, JobState, Money, Price
-from runner.rules.planning import Change, Choices, PlanEntry, gone_entry, plan_entry, price_of
+from runner.rules.planning import Change, Choices, PlanEntry, Twin, best_twin, gone_entry, plan_entry, price_of
 
 PRICE = Price(amount=Money(39_000), unit="output")
 S = JobState
@@ -187,3 +187,38 @@ def test_what_this_tool_would_not_fetch_is_never_paid_again():
     lost = job(S.OUTPUT_LOST, failure=failure)
     entry = plan_entry(spec(), lost, PRICE, Choices(retry=frozenset({"host_refused", "failed"})))
     assert (entry.change, entry.will_submit) == (Change.FAILED, False)
+
+
+@pytest.mark.parametrize(
+    ("twin", "change", "reason"),
+    [
+        (Twin(job_id="b", state=S.DONE), Change.SHARED, "the same request as 'b': already paid, and shared"),
+        (Twin(job_id="b"), Change.SHARED, "the same request as 'b': sent once, and shared"),
+        (Twin(job_id="b", state=S.IN_DOUBT), Change.SHARED, "the same request as 'b', which is in doubt: see doubts"),
+        (Twin(job_id="b", state=S.FAILED), Change.FAILED, "the same request as 'b', which is failed"),
+    ],
+)
+def test_one_request_of_two_jobs_is_paid_once(twin, change, reason):
+    """Whatever became of the other, this one makes no POST of its own."""
+    entry = plan_entry(spec(), None, PRICE, Choices(), twin)
+    assert (entry.change, entry.will_submit, entry.price, entry.reason) == (change, False, None, reason)
+
+
+def test_the_twin_that_is_nearest_to_its_pictures_is_shared_with():
+    """One that the manifest has dropped and nobody paid for is of no use."""
+    running, done, new = (
+        Twin(job_id="a", state=S.SUBMITTED),
+        Twin(job_id="b", state=S.DONE, is_gone=True),
+        Twin(job_id="c"),
+    )
+    assert best_twin([new, running, done]) is done
+    assert best_twin([new, running]) is running
+    assert best_twin([Twin(job_id="e", state=S.FAILED, is_gone=True)]) is None
+
+
+def test_what_was_never_sent_goes_out_by_itself():
+    """Nothing was paid, so nobody has to ask for it."""
+    never = replace(job(S.FAILED, failure=FAILED), attempts=())
+    entry = plan_entry(spec(), never, PRICE, Choices())
+    assert (entry.change, entry.will_submit) == (Change.RETRY, True)
+    assert entry.reason.startswith("never sent: ")

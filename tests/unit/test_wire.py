@@ -15,6 +15,7 @@ from runner.api.wire import (
     classify_submit,
     clean,
     error_message,
+    named_request,
     parse_document,
     parse_listing,
     parse_result,
@@ -299,3 +300,13 @@ def test_a_word_or_a_place_that_no_state_can_hold_is_cleaned():
     assert parse_status(Reply(status=200, headers={}, body=body)).queue_position is None
     away = Reply(status=307, headers={"Location": "https://a\udc80b/"}, body=b"")
     assert classify_submit(away).failure.message == "HTTP 307, a redirect to a b"
+
+
+@pytest.mark.parametrize(
+    ("is_whole", "hint"),
+    [(True, "; it named the request id r-1"), (False, "; it named the request id r-1 before it broke off")],
+)
+def test_an_id_in_an_answer_that_proves_nothing_is_a_hint(is_whole, hint):
+    """For the person who looks for the request; an answer without one says nothing."""
+    assert named_request(b'<html>{"request_id" : "r-1"', is_whole=is_whole) == hint
+    assert named_request(b'{"request_id": ""}', is_whole=is_whole) == ""
