@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from itertools import accumulate
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -47,7 +48,7 @@ def faults():
 
 
 def serve():
-    """The service; says where it is, and ends with its input."""
+    """The service; says where it is. It ends with its input, and says from when to when each request ran."""
     dice = random.Random(4)
     pictures = {}
 
@@ -65,6 +66,8 @@ def serve():
         async with Simulator(SimulatorSettings(slots=CAP, latency_s=1.2, faults=tuple(faults()))) as simulator:
             print(simulator.api_base, flush=True)
             await asyncio.to_thread(sys.stdin.read)
+            ran = {r.request_id: (r.accepted_at, r.finish_at) for r in simulator.book.requests.values()}
+            print(json.dumps(ran))
 
     asyncio.run(main())
 
@@ -93,9 +96,11 @@ def soak(jobs, directory):
             ledger = json.load(answer)
     finally:
         service.stdin.close()
-        service.wait(timeout=30)
+        ran = json.loads(service.stdout.read())
         service.stdout.close()
+        service.wait(timeout=30)
     summary = json.loads((directory / "out" / "summary.json").read_text())
+    known = list(known_ids(directory / "out" / "results.jsonl"))
     memory, files = zip(*seen, strict=True)
     half = len(seen) // 2
     return {
@@ -106,6 +111,7 @@ def soak(jobs, directory):
         "accepted": ledger["accepted"],
         "most_posts_taken_per_job": max(ledger["by_payload"].values()),
         "peak_in_flight": ledger["peak_in_flight"],
+        "peak_in_flight_known": peak([ran[request_id] for request_id in known]),
         "leaks": ledger["leaks"],
         "faults_struck": sum(fault["hits"] for fault in ledger["faults"]),
         "kinds_struck": sum(fault["hits"] > 0 for fault in ledger["faults"]),
@@ -114,6 +120,19 @@ def soak(jobs, directory):
         "memory_mb_second_half": round(statistics.median(memory[half:]) / 1024, 1),
         "open_files_most": max(files),
     }
+
+
+def known_ids(results):
+    """The ids of the requests that the run knows of."""
+    with results.open() as lines:
+        for line in lines:
+            yield from (attempt["request_id"] for attempt in json.loads(line)["attempts"] if attempt["request_id"])
+
+
+def peak(spans):
+    """How many of the spans, each from an instant to another, lie over one another at most."""
+    ends = sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans])
+    return max(accumulate(step for _, step in ends))
 
 
 def watch(run):
