@@ -138,7 +138,7 @@ class Execution:
         now = self._run.started_at
         store = self._store
         settle_open_intents(store, now)  # first: it may refuse, and then no run began
-        chosen = [(entry, spec) for spec, entry in self._plan.with_specs() if self._note(entry)]
+        chosen = [(entry, spec) for spec, entry in self._plan.with_work() if self._note(entry)]
         store.bind(self._service.binding, now)
         store.put_specs(self._plan.manifest.jobs)
         store.begin_run(self._run)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from runner.api.client import RunComfy, is_loopback
 from runner.batch.approval import Approved, with_approved
@@ -24,7 +24,7 @@ from runner.batch.loading import load
 from runner.batch.options import Options, api_base, hosts_of, settled, token_for, wallet_base
 from runner.batch.places import Places
 from runner.batch.review import Review
-from runner.batch.sharing import twin_in
+from runner.batch.sharing import twin_among
 from runner.catalog import ModelCard
 from runner.errors import (
     TokenMissing,
@@ -47,9 +47,10 @@ from runner.rules.planning import (
     retry_words,
 )
 from runner.rules.sampling import Sample
-from runner.store.store import Reader, check_used, has_state
+from runner.store.store import Known, Reader, check_used, has_state
 
 CHUNK: Final = 400
+Item = TypeVar("Item")
 MOST_NOTABLE: Final = 50
 """Entries of each kind that a plan keeps for whoever shows it."""
 
@@ -77,16 +78,20 @@ class Plan:
     is_simulated: bool
     forecast: Forecast | None = None
     """What it will take, where somebody wants to know."""
-    _entries: Callable[[], Iterator[tuple[JobSpec | None, PlanEntry]]]
+    _weighed: Callable[..., Iterator[tuple[JobSpec | None, PlanEntry, Job | None]]]
 
     @property
     def entries(self) -> Iterator[PlanEntry]:
         """Every entry, in the manifest's order, worked out anew each time."""
-        return (entry for _, entry in self._entries())
+        return (entry for _, entry, _ in self._weighed())
 
     def with_specs(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
         """Every entry with its spec; `None` for a job that the manifest does not name any more."""
-        return self._entries()
+        return ((spec, entry) for spec, entry, _ in self._weighed())
+
+    def with_work(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
+        """The same, but for what was done when the plan was made."""
+        return ((spec, entry) for spec, entry, _ in self._weighed(skips_done=True))
 
     @property
     def to_submit(self) -> tuple[PlanEntry, ...]:
@@ -147,7 +152,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
         notable=tuple(entry for entries in notable.values() for entry in entries),
         prices=prices,
         is_simulated=options.simulate,
-        _entries=planner.entries,
+        _weighed=planner.weighed,
     )
 
 
@@ -171,36 +176,51 @@ class _Planner:
             retry=frozenset(options.retry),
         )
         self._sample: Sample | None = None
+        self._done = bytearray()
+        """Which entries were done when they were first weighed: a byte each."""
         if options.retry and self._has_state:
             with Reader(directory) as reader:
                 _check_retry_words(options.retry, reader.jobs())
         elif options.retry:
             _check_retry_words(options.retry, ())
 
-    def entries(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
-        """Every entry with its spec, those of jobs that are gone last."""
-        return ((spec, entry) for spec, entry, _ in self.weighed())
+    def weighed(self, *, skips_done: bool = False) -> Iterator[tuple[JobSpec | None, PlanEntry, Job | None]]:
+        """Every entry with its spec, and with the job that the state knows under its id; jobs that are gone come last.
 
-    def weighed(self) -> Iterator[tuple[JobSpec | None, PlanEntry, Job | None]]:
-        """Every entry with its spec, and with the job that the state knows under its id."""
+        Where done ones are skipped, those are meant that were done when a plan was first gone through.
+        """
         leaders: dict[str, Twin] = {}
-        choose = self._chooser()
+        asked = self._asked(skips_done=skips_done)
         if not self._has_state:
-            for spec in self._manifest.jobs:
-                yield spec, self._entry(spec, None, None, leaders, is_chosen=choose(spec)), None
+            yield from (
+                (spec, self._entry(spec, None, {}, leaders, is_chosen=chosen), None) for _, spec, chosen in asked
+            )
             return
         with Reader(self._directory) as reader:
-            seen = 0
-            for chunk in _chunks(self._manifest.jobs, CHUNK):
-                known = reader.named([spec.job_id for spec in chunk])
+            seen = sum(self._done) if skips_done else 0
+            for chunk in _chunks(asked, CHUNK):
+                known = reader.named([spec.job_id for _, spec, _ in chunk])
                 seen += len(known)
-                for written in chunk:
-                    job = known.get(written.job_id)
-                    spec = self._placed(written, job)
-                    yield spec, self._entry(spec, job, reader, leaders, is_chosen=choose(spec)), job
+                placed = [
+                    (n, self._placed(spec, job := known.get(spec.job_id)), job, chosen) for n, spec, chosen in chunk
+                ]
+                twins = reader.twins([spec.fingerprint for _, spec, job, _ in placed if self._may_share(spec, job)])
+                for position, spec, job, is_chosen in placed:
+                    entry = self._entry(spec, job, twins, leaders, is_chosen=is_chosen)
+                    if position == len(self._done):
+                        self._done.append(entry.change is Change.DONE)
+                    yield spec, entry, job
             if seen < sum(reader.counts().values()):
                 names = {spec.job_id for spec in self._manifest.jobs}
                 yield from ((None, gone_entry(job), job) for job in reader.jobs() if job.job_id not in names)
+
+    def _asked(self, *, skips_done: bool) -> Iterator[tuple[int, JobSpec, bool]]:
+        """The manifest's specs, each with its position and whether it is chosen."""
+        choose = self._chooser()
+        for position, spec in enumerate(self._manifest.jobs):
+            is_chosen = choose(spec)
+            if not (skips_done and self._has_state and self._done[position]):
+                yield position, spec, is_chosen
 
     def check_only(self) -> None:
         """Raise `UsageProblem` where `--only` or `--redo` was for nobody."""
@@ -213,13 +233,23 @@ class _Planner:
 
     # --------------------------------------------------------------------------------------------------- one entry
 
+    def _may_share(self, spec: JobSpec, job: Job | None) -> bool:
+        return self._options.dedupe and (job is None or not job.was_taken or job.spec.fingerprint != spec.fingerprint)
+
     def _entry(
-        self, spec: JobSpec, job: Job | None, reader: Reader | None, leaders: dict[str, Twin], *, is_chosen: bool
+        self,
+        spec: JobSpec,
+        job: Job | None,
+        twins: Mapping[str, list[Known]],
+        leaders: dict[str, Twin],
+        *,
+        is_chosen: bool,
     ) -> PlanEntry:
+        """One entry; `twins` are the jobs of the state that share a request, `leaders` those before it."""
         is_repeated = self._options.dedupe and hash(spec.fingerprint) in self._manifest.repeated
         twin = None
-        if self._options.dedupe and (job is None or not job.was_taken or job.spec.fingerprint != spec.fingerprint):
-            twin = twin_in(reader, spec) if reader is not None else None
+        if self._may_share(spec, job):
+            twin = twin_among(twins.get(spec.fingerprint, ()), spec)
             if (twin is None or not twin.is_paid) and is_repeated:
                 twin = leaders.get(spec.fingerprint, twin)
         price = self._prices.get(spec.model, UNKNOWN_PRICE)
@@ -296,8 +326,8 @@ def _is_fetchable(job: Job, directory: Path, hosts: HostPolicy) -> bool:
             return False
 
 
-def _chunks(specs: Iterable[JobSpec], size: int) -> Iterator[list[JobSpec]]:
-    found = iter(specs)
+def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    found = iter(items)
     while chunk := list(islice(found, size)):
         yield chunk
 

@@ -13,19 +13,15 @@ from runner.model import Artifact, Job, JobSpec, JobState, Shared, ShareFailed
 from runner.rules.names import stem_of, stem_of_file
 from runner.rules.planning import Twin, best_twin
 from runner.scheduler import Berths
-from runner.store.store import Reader, Store
+from runner.store.store import Known, Store
 
 ENDED: Final = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST, JobState.IN_DOUBT)
 
 
-def twin_in(reader: Reader, spec: JobSpec) -> Twin | None:
-    """The job of the state, other than this one, whose request is the same and was paid for, or may have been."""
-    found = [
-        Twin(job_id=job_id, state=state, is_gone=is_gone)
-        for job_id, state, is_gone in reader.twins(spec.fingerprint)
-        if job_id != spec.job_id
-    ]
-    return best_twin(found)
+def twin_among(known: Iterable[Known], spec: JobSpec) -> Twin | None:
+    """Of the jobs with that request the one, other than this, that was paid for, or may have been."""
+    others = (one for one in known if one[0] != spec.job_id)
+    return best_twin(Twin(job_id=job_id, state=state, is_gone=is_gone) for job_id, state, is_gone in others)
 
 
 def share(store: Store, directory: Path, job_ids: Iterable[str]) -> list[tuple[Job, Job]]:
@@ -40,7 +36,7 @@ def share(store: Store, directory: Path, job_ids: Iterable[str]) -> list[tuple[J
         job = store.job(job_id)
         if job is None or job.state is not JobState.PENDING:
             continue
-        twin = twin_in(store, job.spec)
+        twin = twin_among(store.twins([job.spec.fingerprint])[job.spec.fingerprint], job.spec)
         leader = store.job(twin.job_id) if twin is not None else None
         if leader is None:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -30,8 +30,8 @@ Statement = tuple[str, tuple[Any, ...]]
 """SQL and its parameters."""
 
 _FAILURE = ("failure_kind", "failure_code", "failure_message")
-_SENT = ("model", "fingerprint", "inputs", "files", "paths")
-_SPEC = (*_SENT, "row", "source", "variant")
+SENT: Final = ("model", "fingerprint", "inputs", "files", "paths")
+SPEC: Final = (*SENT, "row", "source", "variant")
 """A job that may be paid keeps what it was sent with; where it stands in the manifest may change."""
 _PROGRESS = (
     *("state", "remote_state", "remote_raw", "queue_position", "outputs", *_FAILURE, "ready_at", "tries", "polls"),
@@ -48,11 +48,8 @@ def _insert(table: str, columns: tuple[str, ...], verb: str = "INSERT") -> str:
     return f"{verb} INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-INSERT_JOB: Final = _insert("jobs", ("job_id", "position", *_SPEC, *_PROGRESS))
-UPDATE_SPEC: Final = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in _SPEC)} WHERE job_id = ?"  # noqa: S608
-KNOWN: Final = ("job_id", "position", "is_gone", *_SPEC)
-"""What the manifest says of a job, as columns."""
-SENT_COUNT: Final = len(_SENT)
+INSERT_JOB: Final = _insert("jobs", ("job_id", "position", *SPEC, *_PROGRESS))
+UPDATESPEC: Final = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in SPEC)} WHERE job_id = ?"  # noqa: S608
 UPDATE_PROGRESS: Final = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in _PROGRESS)} WHERE job_id = ?"  # noqa: S608
 INSERT_EVENT: Final = "INSERT INTO events (at, job_id, kind, data) VALUES (?, ?, ?, ?)"
 INSERT_ATTEMPT: Final = _insert("attempts", ("job_id", *_ATTEMPT))
@@ -62,7 +59,7 @@ REPLACE_ARTIFACT: Final = _insert("artifacts", ("job_id", *_ARTIFACT), "INSERT O
 DELETE_ARTIFACT: Final = "DELETE FROM artifacts WHERE job_id = ? AND number = ?"
 
 SELECT_JOBS: Final = f"""
-    SELECT job_id, position, {", ".join(_SPEC)}, {", ".join(_PROGRESS)},
+    SELECT job_id, position, {", ".join(SPEC)}, {", ".join(_PROGRESS)},
            (SELECT json_group_array(json_array({", ".join(_ATTEMPT)})) FROM attempts a WHERE a.job_id = j.job_id),
            (SELECT json_group_array(json_array({", ".join(_ARTIFACT)})) FROM artifacts f WHERE f.job_id = j.job_id)
     FROM jobs j
@@ -72,7 +69,7 @@ SELECT_JOBS: Final = f"""
 
 def insertion(job: Job) -> Statement:
     """Writes a job that the state does not know."""
-    return INSERT_JOB, (job.job_id, job.position, *_spec_values(job.spec), *_progress_values(job))
+    return INSERT_JOB, (job.job_id, job.position, *spec_values(job.spec), *_progress_values(job))
 
 
 def changes(before: Job, after: Job, *events: Event) -> Iterator[Statement]:
@@ -80,7 +77,7 @@ def changes(before: Job, after: Job, *events: Event) -> Iterator[Statement]:
     for event in events:
         yield INSERT_EVENT, (event.at, after.job_id, type(event).__name__, _event_data(event))
     if after.spec is not before.spec:
-        yield UPDATE_SPEC, (*_spec_values(after.spec), after.job_id)
+        yield UPDATESPEC, (*spec_values(after.spec), after.job_id)
     yield UPDATE_PROGRESS, (*_progress_values(after), after.job_id)
     for old, new in zip(before.attempts, after.attempts, strict=False):
         if old is not new:  # before a new one comes: at most one may be open
@@ -97,26 +94,26 @@ def changes(before: Job, after: Job, *events: Event) -> Iterator[Statement]:
 
 def job_of(row: tuple[Any, ...]) -> Job:
     """The job that a row of `SELECT_JOBS` holds."""
-    spec = dict(zip(("job_id", "position", *_SPEC), row, strict=False))
+    spec = dict(zip(("job_id", "position", *SPEC), row, strict=False))
     values = dict(zip(_PROGRESS, row[len(spec) :], strict=False))
     return Job(
         spec=JobSpec(
             job_id=spec["job_id"],
             model=spec["model"],
-            inputs=json.loads(spec["inputs"]),
+            inputs=_value(spec["inputs"]),
             fingerprint=spec["fingerprint"],
-            row=json.loads(spec["row"]),
+            row=_value(spec["row"]),
             source=spec["source"],
             variant=spec["variant"],
-            paths=tuple(json.loads(spec["paths"])),
-            files=json.loads(spec["files"]),
+            paths=tuple(_value(spec["paths"])),
+            files=_value(spec["files"]),
         ),
         position=spec["position"],
         state=word(JobState, values["state"]),
-        attempts=tuple(sorted((_attempt_of(item) for item in json.loads(row[-2])), key=lambda a: a.number)),
+        attempts=tuple(sorted((_attempt_of(item) for item in _value(row[-2])), key=lambda a: a.number)),
         remote=_remote_of(values),
-        outputs=tuple(json.loads(values["outputs"])),
-        artifacts=tuple(sorted((_artifact_of(item) for item in json.loads(row[-1])), key=lambda a: a.index)),
+        outputs=tuple(_value(values["outputs"])),
+        artifacts=tuple(sorted((_artifact_of(item) for item in _value(row[-1])), key=lambda a: a.index)),
         failure=_failure_of(values),
         ready_at=values["ready_at"],
         tries=values["tries"],
@@ -142,17 +139,17 @@ def word(kind: type[Word], text: str) -> Word:
         ) from error
 
 
-def _spec_values(spec: JobSpec) -> tuple[Any, ...]:
-    sent = (spec.model, spec.fingerprint, _json(dict(spec.inputs)), _json(dict(spec.files)), _json(spec.paths))
-    return (*sent, _json(dict(spec.row)), spec.source, spec.variant)
+def spec_values(spec: JobSpec) -> tuple[Any, ...]:
+    """The values of the columns `SPEC`."""
+    sent = (spec.model, spec.fingerprint, json_text(spec.inputs), json_text(spec.files), json_text(spec.paths))
+    return (*sent, json_text(spec.row), spec.source, spec.variant)
 
 
 def _progress_values(job: Job) -> tuple[Any, ...]:
     remote = (job.remote.state, job.remote.raw, job.remote.queue_position) if job.remote else (None, None, None)
     times = (job.ready_at, job.tries, job.polls, job.polled_at, job.missing_since)
     flags = (int(job.is_stale), int(job.is_left), job.finished_at, job.shared_from, job.shared_request)
-    outputs = _json(job.outputs) if job.outputs else "[]"
-    return job.state, *remote, outputs, *_failure_values(job.failure), *times, *flags
+    return job.state, *remote, json_text(job.outputs), *_failure_values(job.failure), *times, *flags
 
 
 def _attempt_values(attempt: Attempt) -> tuple[Any, ...]:
@@ -193,7 +190,7 @@ def _attempt_of(item: list[Any]) -> Attempt:
 def _artifact_of(item: list[Any]) -> Artifact:
     number, *values, traits = item
     plain = dict(zip(_ARTIFACT[1:-1], values, strict=True))
-    return Artifact(index=number, traits=_traits_of(json.loads(traits)) if traits else None, **plain)
+    return Artifact(index=number, traits=_traits_of(_value(traits)) if traits else None, **plain)
 
 
 def _traits_of(values: dict[str, Any]) -> Traits:
@@ -215,3 +212,14 @@ def _plain(value: Any) -> dict[str, Any]:
 
 _json: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
 """One encoder for all: `json.dumps` makes a new one each time."""
+_parsed: Final = json.JSONDecoder().raw_decode
+
+
+def json_text(value: Collection[Any]) -> str:
+    """A list or a mapping as the JSON of a column."""
+    return _json(value) if value else "{}" if isinstance(value, Mapping) else "[]"
+
+
+def _value(text: str) -> Any:
+    """What the JSON of a column says; most of them are empty."""
+    return [] if text == "[]" else {} if text == "{}" else _parsed(text)[0]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeAlias
 
 from runner.errors import InputMissing, StateMismatch, StorageFailed
 from runner.model import (
@@ -40,8 +41,9 @@ from runner.store.database import (
     open_for_writing,
     version_of,
 )
+from runner.store.listing import Listing
 from runner.store.rescue import Rescue, Saved, unplaced
-from runner.store.rows import KNOWN, SELECT_JOBS, SENT_COUNT, Statement, changes, insertion, job_of, word
+from runner.store.rows import SELECT_JOBS, changes, job_of, word
 from runner.store.traces import latest_moves, older_state, refuse_lost_state
 from runner.store.writer import SecondPayment, Writer
 
@@ -66,6 +68,10 @@ class Binding:
     account: str
     """The token's fingerprint."""
     is_simulated: bool
+
+
+Known: TypeAlias = "tuple[str, JobState, bool]"
+"""A job in short: its id, its state, and whether the manifest has dropped it."""
 
 
 class IdTaken(SecondPayment):
@@ -154,12 +160,14 @@ class Reader:
         rows = self._rows(f"{SELECT_JOBS} WHERE job_id IN ({marks})", tuple(job_ids))
         return {row[0]: job_of(row) for row in rows}
 
-    def twins(self, fingerprint: str) -> list[tuple[str, JobState, bool]]:
-        """The jobs with that fingerprint: id, state, and whether the manifest has dropped it."""
-        rows = self._rows(
-            "SELECT job_id, state, is_gone FROM jobs WHERE fingerprint = ? ORDER BY position", (fingerprint,)
-        )
-        return [(job_id, JobState(state), bool(is_gone)) for job_id, state, is_gone in rows]
+    def twins(self, fingerprints: Sequence[str]) -> dict[str, list[Known]]:
+        """The jobs with these fingerprints, by fingerprint; a few hundred at a time."""
+        marks = ", ".join("?" * len(fingerprints))
+        sql = f"SELECT fingerprint, job_id, state, is_gone FROM jobs WHERE fingerprint IN ({marks}) ORDER BY position"  # noqa: S608
+        found: dict[str, list[Known]] = defaultdict(list)
+        for fingerprint, job_id, state, is_gone in self._rows(sql, tuple(fingerprints)):
+            found[fingerprint].append((job_id, word(JobState, state), bool(is_gone)))
+        return found
 
     def places(self) -> Iterator[tuple[str, str]]:
         """Job ids, each with a path without extension that is that job's.
@@ -384,36 +392,14 @@ class Store(Reader):
         sql = "INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value WHERE key = 'account'"
         self._writer.write_now([(sql, pair) for pair in pairs.items()])
 
-    def put_specs(self, specs: Iterable[JobSpec]) -> None:
+    def put_specs(self, specs: Collection[JobSpec]) -> None:
         """Make the state's list of jobs the manifest's: new ones are added, the others keep what is known of them.
 
         A job that was never taken takes the new spec; one that may be paid, or was rejected, keeps the spec that it was
         sent with. All in one transaction: a kill leaves the old list or the new one.
         """
-        known = {row[0]: row[1:] for row in self._rows(_SELECT_KNOWN)}
-        kept_as_sent = {job_id for (job_id,) in self._rows(_SELECT_KEPT)}
-        added: list[Statement] = []
-        kept: list[Statement] = []
-        changed: list[Statement] = []
-        must_move = False
-        for position, spec in enumerate(specs):
-            sql, values = insertion(Job(spec=spec, position=position))
-            old = known.pop(spec.job_id, None)
-            if old is None:
-                added.append((sql, values))
-                continue
-            sent = (old if spec.job_id in kept_as_sent else values)[2 : 2 + SENT_COUNT]
-            new = (position, 0, *sent, *values[2 + SENT_COUNT : len(KNOWN) - 1])
-            must_move |= old[:2] != new[:2]
-            update = (_UPDATE_KNOWN, (*new, spec.job_id))
-            (kept if old == new else changed).append(update)
-        if must_move or (known and added) or any(row[1] == 0 for row in known.values()):
-            # Positions are unique: all make room first, and the jobs that are gone come last.
-            aside = ("UPDATE jobs SET is_gone = 1, position = -1 - position", ())
-            last = ("UPDATE jobs SET position = ? - 1 - position WHERE position < 0", (len(added + kept + changed),))
-            self._writer.write_now([aside, *kept, *changed, *added, last])
-        elif changed or added:
-            self._writer.write_now([*changed, *added])
+        if listing := Listing(self._rows, specs):
+            self._writer.write_now(listing.statements())
 
     def begin_run(self, run: Run) -> None:
         """Write down that an execution of the command began; from now on the file itself has all but what follows."""
@@ -433,14 +419,6 @@ class Store(Reader):
         """Write down how it ended."""
         sql = "UPDATE runs SET finished_at = ?, exit_code = ?, stopped_because = ? WHERE run_id = ?"
         self._writer.write_now([(sql, (run.finished_at, run.exit_code, run.stopped_because, run.run_id))])
-
-
-_SELECT_KEPT = (
-    "SELECT job_id FROM attempts WHERE state NOT IN ('not_sent', 'refused') "
-    "UNION SELECT job_id FROM jobs WHERE state = 'rejected' OR shared_from IS NOT NULL"
-)
-_SELECT_KNOWN = f"SELECT {', '.join(KNOWN)} FROM jobs"  # noqa: S608
-_UPDATE_KNOWN = f"UPDATE jobs SET {', '.join(f'{c} = ?' for c in KNOWN[1:])} WHERE job_id = ?"  # noqa: S608
 
 
 def check_binding(found: Binding | None, wanted: Binding, directory: Path) -> bool:

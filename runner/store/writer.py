@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -67,8 +67,11 @@ class Writer:
             self._commit_gathered(loop)
         return write.future
 
-    def write_now(self, statements: Sequence[Statement]) -> None:
-        """The same for callers that may block: returns when it is on the disk."""
+    def write_now(self, statements: Iterable[Statement]) -> None:
+        """The same for callers that may block: returns when it is on the disk.
+
+        What an iterator of statements raises is raised here, and nothing of it is written.
+        """
         with self._lock:
             error = self._commit([statements])
         if error is not None:
@@ -119,7 +122,7 @@ class Writer:
                 return [error] * len(group)
             return [self._commit([write.statements], is_vital=write.is_vital) for write in group]
 
-    def _commit(self, group: Sequence[Sequence[Statement]], *, is_vital: bool = False) -> Outcome:
+    def _commit(self, group: Sequence[Iterable[Statement]], *, is_vital: bool = False) -> Outcome:
         """Commit the group in one transaction; on an error nothing of it is written."""
         refusal = self._broken or (None if is_vital else self._full)
         if refusal is not None:
@@ -146,6 +149,9 @@ class Writer:
                 return failure
             self._full = failure
             return self._commit(group, is_vital=True) if is_vital and self._make_room() else failure
+        except BaseException:
+            _roll_back(connection)
+            raise
         return None
 
 

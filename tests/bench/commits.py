@@ -69,7 +69,7 @@ async def record_all(store, waits):
 def measured(jobs):
     """Jobs/s, CPU ms a job, commits a job, p50 and p99 of an event in ms, p99 and most of the loop's lag in ms."""
     with tempfile.TemporaryDirectory(prefix="commits-") as folder, Store(Path(folder)) as store:
-        store.put_specs(JobSpec(job_id=f"{n}", model="m", inputs={}, fingerprint=f"{n}") for n in range(jobs))
+        store.put_specs([JobSpec(job_id=f"{n}", model="m", inputs={}, fingerprint=f"{n}") for n in range(jobs)])
         commits, waits = 0, []
         commit = store._writer._commit
 

@@ -132,7 +132,8 @@ async def main(with_ballast, in_flight):
     directory = Path("disk")
     said = {}
     with Store(directory) as store:
-        store.put_specs(JobSpec(job_id=f"job-{n}", model="m", inputs={}, fingerprint="f") for n in range(in_flight + 1))
+        ids = [f"job-{n}" for n in range(in_flight + 1)]
+        store.put_specs([JobSpec(job_id=job_id, model="m", inputs={}, fingerprint="f") for job_id in ids])
         paid = [await store.record(store.job(f"job-{n}"), intended()) for n in range(in_flight)]
         if not with_ballast:
             (directory / "state.ballast").unlink()

@@ -250,6 +250,30 @@ def test_a_broken_state_is_named_and_never_replaced(tmp_path, harm, opener):
     assert (tmp_path / "state.db").read_bytes() == broken
 
 
+class Specs(list):
+    """A manifest that breaks the second time that somebody reads it."""
+
+    readings = 0
+
+    def __iter__(self):
+        self.readings += 1
+        if self.readings > 1:
+            yield self[0]
+            raise StorageFailed("the disk of the manifest broke")
+        yield from super().__iter__()
+
+
+def test_a_list_that_breaks_off_is_not_written_at_all(tmp_path):
+    """Half a manifest in the state would make the other half look new."""
+    with Store(tmp_path) as store:
+        store.put_specs(specs("mug"))
+        with pytest.raises(StorageFailed, match="the disk of the manifest broke"):
+            store.put_specs(Specs(specs("mug", "lamp", "vase")))
+        assert [job.job_id for job in store.jobs()] == ["mug"]
+        store.put_specs(specs("mug", "lamp"))
+        assert [job.job_id for job in store.jobs()] == ["mug", "lamp"]
+
+
 # -------------------------------------------------------------------------------------------------------- the record
 
 ROAD = [
@@ -505,7 +529,7 @@ async def work(store, job):
 async def main(directory=pathlib.Path("disk")):
     with Store(directory) as store:
         spec = dict(model="m", inputs={}, fingerprint="f")
-        store.put_specs(JobSpec(job_id=f"job-{n}", **spec) for n in range(400))
+        store.put_specs([JobSpec(job_id=f"job-{n}", **spec) for n in range(400)])
         outcomes = await asyncio.gather(*(work(store, job) for job in store.jobs()), return_exceptions=True)
         late = await asyncio.gather(work(store, store.job("job-399")), return_exceptions=True)
         at_once = None
@@ -564,7 +588,7 @@ def test_a_reader_sees_what_is_committed_while_another_writes(store, tmp_path):
 def test_jobs_are_read_in_order_and_by_state(tmp_path):
     """Across the chunks in which they are read, which hold no snapshot open."""
     with Store(tmp_path) as store:
-        store.put_specs(spec(f"job-{n}") for n in reversed(range(1_234)))
+        store.put_specs([spec(f"job-{n}") for n in reversed(range(1_234))])
         assert [job.job_id for job in store.jobs()] == [f"job-{n}" for n in reversed(range(1_234))]
         for n in range(0, 1_234, 100):
             store.record_now(store.job(f"job-{n}"), INTENDED)
