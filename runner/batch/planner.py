@@ -249,7 +249,7 @@ class _Planner:
         is_repeated = self._options.dedupe and hash(spec.fingerprint) in self._manifest.repeated
         twin = None
         if self._may_share(spec, job):
-            twin = twin_among(twins.get(spec.fingerprint, ()), spec)
+            twin = twin_among(known, spec) if (known := twins.get(spec.fingerprint)) else None
             if (twin is None or not twin.is_paid) and is_repeated:
                 twin = leaders.get(spec.fingerprint, twin)
         price = self._prices.get(spec.model, UNKNOWN_PRICE)
