@@ -140,7 +140,7 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Unsaid:
-    """It is not UTF-8, and these code pages could have written it, the likelier ones first."""
+    """These could have written it, the likelier ones first: code pages, and UTF-8 where it fits by accident."""
 
     codecs: tuple[str, ...]
 
@@ -176,7 +176,8 @@ def look(path: Path, said: str | None = None, *, longest_line: int = LONGEST_LIN
             return _checked(file, codec, longest_line)
         utf8 = _checked(file, "utf-8-sig", longest_line)
         if not isinstance(utf8, _NotOfCodec) or head.startswith(codecs.BOM_UTF8):
-            return utf8
+            rivals = _rivals(file) if isinstance(utf8, Certain) and not head.startswith(codecs.BOM_UTF8) else ()
+            return Unsaid(("utf-8", *rivals)) if rivals else utf8
         if _is_utf8_but_for_a_byte(file):
             hint = "mend that letter, and save it as UTF-8; in another encoding all the others would be wrong"
             return replace(utf8, message=f"{utf8.message}, and the rest of the file is", hint=hint)
@@ -205,6 +206,35 @@ def _as_said(file: BinaryIO, head: bytes, name: str, longest_line: int) -> Certa
         message = f"it is valid UTF-8, and is to be read as {name}: {one.strip()!r}, or {other.strip()!r} in UTF-8?"
         return Broken(1, message, "drop the encoding: this is UTF-8")
     return found
+
+
+def _rivals(file: BinaryIO) -> tuple[str, ...]:
+    """The Eastern code pages in which a few letters make sense that are UTF-8 by accident, and none in UTF-8.
+
+    What a person writes in UTF-8 has no letters of two scripts side by side, and no mark upon a letter that has one:
+    the Chinese for Maotai, which are the bytes of an accented e and a hook, is no word of Europe.
+    """
+    foreign = _foreign_lines(file)
+    if not foreign or any(byte >= 0xE0 for byte in foreign):
+        return ()
+    words = re.findall(r"[^\x00-\x7f]{2,}", foreign.decode("utf-8"))
+    scripts = (
+        {unicodedata.name(char, "").partition(" ")[0] for char in word if char.isalpha() or unicodedata.combining(char)}
+        for word in words
+    )
+    if not any(len(names) > 1 for names in scripts):
+        return ()
+    return tuple(codec for codec in EASTERN if _is_sense(codec, foreign))
+
+
+def _is_sense(codec: str, sample: bytes) -> bool:
+    """Whether all of it is frequent letters of the code page, and none is glued to a Latin one."""
+    try:
+        text = sample.decode(codec)
+    except UnicodeDecodeError:
+        return False
+    is_glued = re.search(r"[A-Za-z][^\x00-\x7f]|[^\x00-\x7f][A-Za-z]", text)
+    return is_glued is None and all(char < "\x80" or _is_common(codec, char) for char in text)
 
 
 def _marked(head: bytes) -> str | None:

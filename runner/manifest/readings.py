@@ -46,6 +46,8 @@ def decide(
     option = "--encoding" if source.is_alone else "encoding:"
     place, readings = _readings(source, path, label, live)
     if len(set(readings.values())) < 2:
+        if best == "utf-8":
+            return best
         hint = f"say so with  {option} {best}, or save it as CSV UTF-8"
         findings.warn("encoding", Place(file=label), f"it is not UTF-8: read as {_named(best)}", hint)
         return best
@@ -57,7 +59,8 @@ def decide(
     if len(firsts) > MOST_SHOWN:
         shown.append(f"or {', '.join(list(firsts.values())[MOST_SHOWN:])}")
     hint = "\n".join([*shown, f"say which of them with  {option} NAME, or save it as CSV UTF-8"])
-    message = "it is not UTF-8, and what is sent would differ from encoding to encoding"
+    what = "UTF-8, perhaps by accident," if "utf-8" in codecs else "not UTF-8,"
+    message = f"it is {what} and what is sent would differ from encoding to encoding"
     findings.error("encoding", replace(place, file=label), message, hint)
     return None
 

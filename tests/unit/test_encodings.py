@@ -107,6 +107,24 @@ def test_a_prompt_that_code_pages_read_differently_is_refused(read, refusal, cod
     assert prompts(read(data, f"encoding: {fitting[0]}")) == [prompt]
 
 
+def test_letters_that_are_utf8_by_accident_are_refused(read, refusal):
+    """The two bytes of each of these Chinese letters are those of an accented Latin one, or of a mark upon it."""
+    data = sheet("茅台", "gb18030")
+    wrong = refusal(data)
+    message = "it is UTF-8, perhaps by accident, and what is sent would differ from encoding to encoding"
+    assert (wrong.code, wrong.place.cell, wrong.message) == ("encoding", "B2", message)
+    assert wrong.hint.startswith("utf-8: 'é\u0328'\n")
+    assert shown(wrong)[0]["gb18030"] == "'茅台'"
+    assert prompts(read(data, "encoding: gb18030")) == ["茅台"]
+    assert prompts(read(data, "encoding: utf-8")) == ["é\u0328"]
+
+
+@pytest.mark.parametrize("prompt", ["Un café crème", "À l’été", "Ø 5½ \u00b0", "Tiếng Việt ê\u0301", "Größe", "ßüöä"])
+def test_utf8_of_the_west_is_taken(read, prompt):
+    """Letters that might be Chinese by their bytes are not doubted where they make sense as they are."""
+    assert prompts(read(sheet(prompt, "utf-8"))) == [prompt]
+
+
 LIKELIEST = [pair for pair in MEASURED if pair[0] not in ("koi8_r", "cp850", "cp866", "euc_jp") and len(pair[1]) > 5]
 
 
