@@ -1,7 +1,7 @@
 """Files to `JobSpec`s: YAML, tables, JSON lines, photos; every error at once, each with its place and remedy."""
 
+from runner.manifest.common import DEFAULT_MODEL, MODEL
 from runner.manifest.diagnostics import Diagnostic, InvalidManifest, Place, as_json, render
-from runner.manifest.jobs import DEFAULT_MODEL, MODEL
 from runner.manifest.original import Original, original
 from runner.manifest.published import manifest_schema
 from runner.manifest.reader import Inline, Manifest, read_manifest

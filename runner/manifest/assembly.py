@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runner.manifest.common import Common
 from runner.manifest.diagnostics import Findings
 from runner.manifest.head import Head
 from runner.manifest.items import Item
-from runner.manifest.jobs import Common, Job, digest_of, given_id
+from runner.manifest.jobs import Job, digest_of, given_id
 from runner.manifest.matrix import NONE
 from runner.manifest.rows import RowItem
 from runner.manifest.scopes import Layer

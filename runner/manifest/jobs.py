@@ -8,86 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from runner.manifest.common import DEFAULT_MODEL, MODEL, Common
 from runner.manifest.damage import Damage, braces, damage
-from runner.manifest.diagnostics import Findings, Place, nearest
+from runner.manifest.diagnostics import Place, nearest
 from runner.manifest.head import Folder, Head, Override, texts_in
 from runner.manifest.items import Item, split_urls
 from runner.manifest.matrix import NONE, Combination
 from runner.manifest.schema import LONGEST_ID
 from runner.manifest.scopes import Layer
-from runner.manifest.sources import RulesOf
-from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, cell, compiled, is_template, unknown_name
-from runner.model import LOCAL, InputProblem, InputRules, LocalFile, LocalFiles, MeasuredFile, canonical, local_uri
+from runner.manifest.templates import Cell, Scope, TemplateProblem, cell, compiled, is_template, unknown_name
+from runner.model import LOCAL, InputProblem, InputRules, LocalFile, MeasuredFile, canonical, local_uri
 from runner.rules.names import is_plain, outputs_of, safe_path
 
-DEFAULT_MODEL: Final = "google/nano-banana/edit"
-MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)+", re.ASCII)
-"""A model's id is part of the URL that is paid at: nothing in it may lead elsewhere. Owner and name at least: what a
-sheet calls a model is often the product's."""
-MEDIA: Final = ("image_urls", "image_url", "image", "images", "video_url", "video", "videos")
-"""Fields of URLs of a model of which nothing is known."""
 LARGEST_BODY: Final = 64 << 20
 """Bytes that the service takes in one request."""
 LARGEST_WHOLE: Final = 2**53
 """Below it a number of JSON is the same for every reader."""
 _NO_FILES: Final[Mapping[str, str]] = {}
 SHORTENED: Final = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
-
-
-class Common:
-    """What all jobs of a manifest have in common."""
-
-    def __init__(self, head: Head, rules_of: RulesOf, findings: Findings, local: LocalFiles | None) -> None:
-        self.head = head
-        self.findings = findings
-        self.local = local
-        self.stem_template = _stem_template(head, findings)
-        self._rules_of = rules_of
-        self._rules: dict[str, InputRules | None] = {}
-        self._kinds: dict[str, Mapping[str, str]] = {}
-        self.asked: frozenset[str] = frozenset()
-        """Names that templates ask for, where there is a matrix."""
-        self._used_overrides: set[int] = set()
-        self._told: set[str] = set()
-
-    @property
-    def models(self) -> Sequence[str]:
-        """The models that jobs name, each once."""
-        return list(self._rules)
-
-    def rules(self, model: str) -> InputRules | None:
-        """What a model accepts."""
-        if model not in self._rules:
-            self._rules[model] = self._rules_of(model)
-        return self._rules[model]
-
-    def is_told(self, model: str) -> bool:
-        """Whether a model that nothing is known of was spoken of before."""
-        is_told = model in self._told
-        self._told.add(model)
-        return is_told
-
-    def kinds(self, rules: InputRules | None) -> Mapping[str, str]:
-        """How each field of a model is read, where there is more to it than to take it as it stands."""
-        model = rules.model if rules is not None else ""
-        if model not in self._kinds:
-            self._kinds[model] = dict(_kinds(rules))
-        return self._kinds[model]
-
-    def overrides_for(self, job_id: str) -> list[Override]:
-        """The exceptions that are about a job, in order."""
-        found = [number for number, override in enumerate(self.head.overrides) if override.is_for(job_id)]
-        self._used_overrides.update(found)
-        return [self.head.overrides[number] for number in found]
-
-    def unused_overrides(self) -> Iterator[Override]:
-        """The exceptions that were about no job so far."""
-        for number, override in enumerate(self.head.overrides):
-            if number not in self._used_overrides:
-                yield override
 
 
 class Job:
@@ -329,7 +270,9 @@ class Job:
     def _check_id(self, job_id: str) -> None:
         if "\ufffd" in job_id:
             self._tell(damage(("id",), job_id))
-        if not job_id.isprintable() or len(job_id) > LONGEST_ID or not job_id.strip():
+        if not job_id.strip():
+            self._error("id", ("id",), "the id is blank", "name the job, or take its entry out")
+        elif not job_id.isprintable() or len(job_id) > LONGEST_ID:
             self._error("id", ("id",), f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
         elif "+" in job_id and SHORTENED.match(job_id):
             hint = "format the column as Text before pasting the numbers"
@@ -425,22 +368,6 @@ def given_id(item: Item) -> str | None:
     return given if isinstance(given, str) and given.strip() and not is_template(given) else None
 
 
-def _kinds(rules: InputRules | None) -> Iterator[tuple[str, str]]:
-    yield from (("id", "name"), ("model", "name"), ("prompt", "prompt"))
-    if rules is None:
-        yield from ((name, "media") for name in MEDIA)
-        yield "num_images", "integer"
-        return
-    for name, schema in rules.fields.items():
-        is_list = schema.get("type") == "array"
-        if name in rules.url_fields:
-            yield name, "media list" if is_list else "media"
-        elif is_list:
-            yield name, "list"
-        elif schema.get("type") in ("integer", ["integer", "null"]):
-            yield name, "integer"
-
-
 def _as_kind(value: Any, kind: str | None) -> Any:
     """A text in a list where a list is wanted, and `3.0` as the 3 that is meant, counted and paid for."""
     if kind == "list" and isinstance(value, str):
@@ -458,19 +385,3 @@ def _are_urls(value: Any) -> bool:
         if type(text) is not str or "://" not in text or "{{" in text:
             return False
     return True
-
-
-def _stem_template(head: Head, findings: Findings) -> Template | None:
-    """The template of a path without its extension, which is known only when the file has come."""
-    if head.path is None:
-        return None
-    match = re.fullmatch(r"(.*)\.\{\{-?\s*ext\s*-?\}\}\s*", head.path, re.DOTALL)
-    if match is None:
-        message = "output.path must end with .{{ ext }}: a file's real format is known only when it has come"
-        findings.error("output-path", head.path_place, message, 'as in  path: "{{ id }}/{{ n }}.{{ ext }}"')
-        return None
-    try:
-        return compiled(match[1])
-    except TemplateProblem as problem:
-        findings.error("output-path", head.path_place, f"output.path: {problem}", problem.hint)
-        return None

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from runner.manifest.common import DEFAULT_MODEL, MODEL
 from runner.manifest.head import ENDINGS
-from runner.manifest.jobs import DEFAULT_MODEL, MODEL
 from runner.manifest.matrix import RESERVED, TAKEN
 from runner.manifest.schema import LONGEST_ID, MATRIX, SOURCE, head_schema
 

@@ -15,11 +15,11 @@ from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
 from runner.manifest.assembly import Assembly
 from runner.manifest.columns import Given, Source
+from runner.manifest.common import DEFAULT_MODEL, MEDIA
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
 from runner.manifest.folders import photos
 from runner.manifest.head import ENDINGS, Folder, Head, Settings
 from runner.manifest.items import Item, Sieve, typed
-from runner.manifest.jobs import DEFAULT_MODEL, MEDIA
 from runner.manifest.jsonl import read_jsonl
 from runner.manifest.presets import PRESETS
 from runner.manifest.readings import decide, delimiter_of

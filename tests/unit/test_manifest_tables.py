@@ -389,7 +389,7 @@ def test_every_error_is_told_at_once_with_its_cell(found):
             "'image_urls' is missing",
             "give the job its image_urls, or all jobs one by defaults",
         ),
-        ("id", 7, "A7", "not an id: ''", "1 to 120 printable characters"),
+        ("id", 7, "A7", "the id is blank", "name the job, or take its entry out"),
         ("spoilt-cell", 8, "B8", "#REF! is a spreadsheet's error, not a value", "mend the cell, or empty it"),
         (
             "url-space",
@@ -626,7 +626,7 @@ def test_text_is_sent_as_it_stands(read):
         (line(id=1.5).strip(), "id", "an id must be text, got 1.5", "write one word, or leave it out"),
         (line(id=True).strip(), "id", "an id must be text, got True", "write one word, or leave it out"),
         (line(id=["a"]).strip(), "id", "an id must be text, got ['a']", "write one word, or leave it out"),
-        (line(id="").strip(), "id", "not an id: ''", "1 to 120 printable characters"),
+        (line(id="").strip(), "id", "the id is blank", "name the job, or take its entry out"),
         (line(model=5).strip(), "model", "not a model's id: '5'", f"as in {DEFAULT_MODEL}"),
         (line(model=["a"]).strip(), "model", "not a model's id: \"['a']\"", f"as in {DEFAULT_MODEL}"),
         (line(promt="x").strip(), "unknown-field", "unknown field 'promt'", "did you mean 'prompt'?"),

@@ -620,8 +620,8 @@ def test_a_model_is_named_by_its_id_and_by_nothing_else(found, written, shown):
     [
         ("[1, 2]", "an id must be text, got [1, 2]"),
         ("{a: 1}", "an id must be text, got {'a': 1}"),
-        ("''", "not an id: ''"),
-        ("'  '", "not an id: '  '"),
+        ("''", "the id is blank"),
+        ("'  '", "the id is blank"),
         ('"a\\nb"', "not an id: 'a\\nb'"),
         ('"a\\0b"', "not an id: 'a\\x00b'"),
         ('"a\\u202eb"', "not an id: 'a\\u202eb'"),

@@ -247,6 +247,7 @@ CASES = {
     # ids, and what only the whole shows
     "an id that is a list": jobs(job(id="[a]")),
     "an id that is too long": jobs(job(id="m" * 121)),
+    "an id that is blank": jobs(job(id="''")),
     "an id that a spreadsheet has shortened": sheet(f"1.23E+12,white,{URL}"),
     "a duplicate id": jobs(job(), job(prompt="other")),
     "a duplicate id in a sheet": sheet(ROW, "lamp,white," + URL + "?2", "MUG,black," + URL),

@@ -232,7 +232,7 @@ def test_one_handle_in_two_places_is_refused(found):
 
 def test_a_row_without_a_handle_is_nobodys(found):
     export = shopify(OLD, ("mug", "Mug", A, "1", ""), ("", "", B, "2", ""))
-    assert found(export, "shopify") == [("id", 3, "A3", "not an id: ''")]
+    assert found(export, "shopify") == [("id", 3, "A3", "the id is blank")]
 
 
 PROMPTED = [*OLD, "prompt", "num_images", "aspect_ratio"]

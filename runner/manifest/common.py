@@ -1,0 +1,105 @@
+"""What all jobs of a manifest have in common: its head, what their models accept, and what was asked of it so far."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from runner.manifest.diagnostics import Findings
+from runner.manifest.head import Head, Override
+from runner.manifest.sources import RulesOf
+from runner.manifest.templates import Template, TemplateProblem, compiled
+from runner.model import InputRules, LocalFiles
+
+DEFAULT_MODEL: Final = "google/nano-banana/edit"
+MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)+", re.ASCII)
+"""A model's id is part of the URL that is paid at: nothing in it may lead elsewhere. Owner and name at least: what a
+sheet calls a model is often the product's."""
+MEDIA: Final = ("image_urls", "image_url", "image", "images", "video_url", "video", "videos")
+"""Fields of URLs of a model of which nothing is known."""
+
+
+class Common:
+    """What all jobs of a manifest have in common."""
+
+    def __init__(self, head: Head, rules_of: RulesOf, findings: Findings, local: LocalFiles | None) -> None:
+        self.head = head
+        self.findings = findings
+        self.local = local
+        self.stem_template = _stem_template(head, findings)
+        self._rules_of = rules_of
+        self._rules: dict[str, InputRules | None] = {}
+        self._kinds: dict[str, Mapping[str, str]] = {}
+        self.asked: frozenset[str] = frozenset()
+        """Names that templates ask for, where there is a matrix."""
+        self._used_overrides: set[int] = set()
+        self._told: set[str] = set()
+
+    @property
+    def models(self) -> Sequence[str]:
+        """The models that jobs name, each once."""
+        return list(self._rules)
+
+    def rules(self, model: str) -> InputRules | None:
+        """What a model accepts."""
+        if model not in self._rules:
+            self._rules[model] = self._rules_of(model)
+        return self._rules[model]
+
+    def is_told(self, model: str) -> bool:
+        """Whether a model that nothing is known of was spoken of before."""
+        is_told = model in self._told
+        self._told.add(model)
+        return is_told
+
+    def kinds(self, rules: InputRules | None) -> Mapping[str, str]:
+        """How each field of a model is read, where there is more to it than to take it as it stands."""
+        model = rules.model if rules is not None else ""
+        if model not in self._kinds:
+            self._kinds[model] = dict(_kinds(rules))
+        return self._kinds[model]
+
+    def overrides_for(self, job_id: str) -> list[Override]:
+        """The exceptions that are about a job, in order."""
+        found = [number for number, override in enumerate(self.head.overrides) if override.is_for(job_id)]
+        self._used_overrides.update(found)
+        return [self.head.overrides[number] for number in found]
+
+    def unused_overrides(self) -> Iterator[Override]:
+        """The exceptions that were about no job so far."""
+        for number, override in enumerate(self.head.overrides):
+            if number not in self._used_overrides:
+                yield override
+
+
+def _kinds(rules: InputRules | None) -> Iterator[tuple[str, str]]:
+    yield from (("id", "name"), ("model", "name"), ("prompt", "prompt"))
+    if rules is None:
+        yield from ((name, "media") for name in MEDIA)
+        yield "num_images", "integer"
+        return
+    for name, schema in rules.fields.items():
+        is_list = schema.get("type") == "array"
+        if name in rules.url_fields:
+            yield name, "media list" if is_list else "media"
+        elif is_list:
+            yield name, "list"
+        elif schema.get("type") in ("integer", ["integer", "null"]):
+            yield name, "integer"
+
+
+def _stem_template(head: Head, findings: Findings) -> Template | None:
+    """The template of a path without its extension, which is known only when the file has come."""
+    if head.path is None:
+        return None
+    match = re.fullmatch(r"(.*)\.\{\{-?\s*ext\s*-?\}\}\s*", head.path, re.DOTALL)
+    if match is None:
+        message = "output.path must end with .{{ ext }}: a file's real format is known only when it has come"
+        findings.error("output-path", head.path_place, message, 'as in  path: "{{ id }}/{{ n }}.{{ ext }}"')
+        return None
+    try:
+        return compiled(match[1])
+    except TemplateProblem as problem:
+        findings.error("output-path", head.path_place, f"output.path: {problem}", problem.hint)
+        return None
