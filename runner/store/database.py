@@ -110,6 +110,19 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
+def version_in(path: Path) -> int:
+    """The schema's version as the head of the file has it, without opening it as a database; 0 where it has none.
+
+    By SQLite's file format: 16 bytes say what it is, and `user_version` are the four from the 60th on.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError:
+        return 0
+    return int.from_bytes(head[60:64]) if head.startswith(b"SQLite format 3\0") else 0
+
+
 def check_version(connection: sqlite3.Connection, path: Path) -> None:
     """Raise `StateMismatch` for a schema that this version does not know."""
     if version_of(connection) > VERSION:

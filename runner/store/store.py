@@ -39,6 +39,7 @@ from runner.store.database import (
     corrupt,
     create,
     open_for_writing,
+    version_in,
     version_of,
 )
 from runner.store.listing import Listing
@@ -88,7 +89,9 @@ def has_state(directory: Path) -> bool:
     path = directory / FILE
     if not path.is_file() or path.stat().st_size == 0:  # SQLite would delete the log beside an empty file
         return False
-    with closing(connect(path, "ro")) as connection:
+    if version_in(path) > 0:
+        return True
+    with closing(connect(path, "ro")) as connection:  # what is new is in the log alone
         return version_of(connection) > 0
 
 
