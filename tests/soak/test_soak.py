@@ -30,7 +30,7 @@ def test_a_long_run_stays_flat_and_pays_once():
     assert sum(seen["counts"].values()) == 3000, seen
     assert set(seen["counts"]) <= {"done", "failed", "rejected", "in_doubt", "output_lost"}, seen
     assert seen["counts"]["done"] > 2600, seen
-    assert seen["peak_in_flight"] <= 96 + seen["counts"]["in_doubt"], seen  # which nobody knows to be in flight
+    assert 90 <= seen["peak_in_flight_known"] <= 96, seen  # what is in doubt may run beside them, unseen
     assert seen["leaks"] == 0, seen
     assert seen["kinds_struck"] == seen["kinds"], seen
     assert seen["memory_mb_second_half"] < 1.1 * seen["memory_mb_first_half"], seen
