@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from runner.batch.options import MOST_IN_FLIGHT, Options
+from runner.rules.bandwidth import FEW, MOST
 from runner.rules.pacing import MODEST
 from runner.rules.polling import MOST_AHEAD
 
@@ -20,14 +21,18 @@ EACH: Final = 2
 def fit(options: Options, limit: int) -> Options:
     """The options with as much concurrency as `limit` open files allow, and at least 1; they are settled.
 
-    Where a search for the service's parallelism might go too far, there is none.
+    Where the search for the service's parallelism, or for the line's, might go too far, there is none.
     """
     most = max(1, (limit - OWN) // (2 * EACH))
     can_search = most >= MOST_IN_FLIGHT * (1 + MOST_AHEAD)
     return replace(
         options,
         concurrency=None if options.concurrency is None and can_search else min(options.concurrency or MODEST, most),
-        download_concurrency=min(options.download_concurrency or 1, most),
+        download_concurrency=(
+            None
+            if options.download_concurrency is None and most >= MOST
+            else min(options.download_concurrency or FEW, most)
+        ),
     )
 
 

@@ -16,6 +16,7 @@ from runner.batch.service import Service
 from runner.errors import AccountRefused, ExitCode, StorageFailed
 from runner.media import Downloader
 from runner.model import DoubtAttached, Failure, FailureKind, Job, JobState, Price, SubmitLost
+from runner.rules.bandwidth import fixed, learning
 from runner.rules.budget import budget_of
 from runner.rules.lifecycle import Policies
 from runner.scheduler import LoopClock, Scheduler, Settings
@@ -39,9 +40,8 @@ async def scheduling(
         policies=Policies(job_deadline_s=seconds(options.job_timeout) or 1800.0),
         drain_s=20.0 if options.on_interrupt == "drain" else 0.0,
     )
-    async with Downloader(
-        directory, service.hosts, run_id=uuid4().hex[:12], concurrency=options.download_concurrency or 1
-    ) as downloader:
+    line = learning() if options.download_concurrency is None else fixed(options.download_concurrency)
+    async with Downloader(directory, service.hosts, run_id=uuid4().hex[:12], line=line) as downloader:
         yield Scheduler(
             api=service.api,
             store=store,

@@ -47,6 +47,7 @@ class Options:
     base_url: str | None = None
     trust_hosts: tuple[str, ...] = ()
     download_concurrency: int | None = None
+    """Downloads at once; without it as many as the line gains by."""
     job_timeout: str | float | None = None
     dedupe: bool = True
     """Whether a request that several jobs make is paid once and shared."""
@@ -86,7 +87,6 @@ class Options:
 MOST_IN_FLIGHT: Final = 64
 """How far the search for the service's parallelism goes; who knows of more says so with `--concurrency`."""
 DEFAULTS: Final = {
-    "download_concurrency": 8,
     "job_timeout": "30m",
     "on_interrupt": "drain",
     "in_doubt": "hold",

@@ -54,7 +54,9 @@ ASK_ABOVE_MICRO_USD = 5_000_000
 )
 @click.option("--in-doubt", type=click.Choice(["hold", "resubmit"]), help="What to do with jobs in doubt [hold].")
 @TRUST_HOST
-@click.option("--download-concurrency", type=int, metavar="N", help="Most downloads at once [8].")
+@click.option(
+    "--download-concurrency", type=int, metavar="N", help="Most downloads at once; else as many as the line gains by."
+)
 @click.option("--job-timeout", metavar="30m", help="Stop looking at a request after this long [30m].")
 @click.option("-q", "--quiet", is_flag=True, help="Only failures and the summary.")
 @click.option("-v", "--verbose", is_flag=True, help="One line a minute, also on a terminal.")

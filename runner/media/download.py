@@ -21,12 +21,16 @@ from yarl import URL
 from runner.errors import StorageFailed
 from runner.media.files import PASSING, PIECE, append, digest_and_sync, new_part, settle, storage_failed
 from runner.media.guard import AddressRefused, HostPolicy, is_address_refusal, socket_factory
+from runner.media.slots import Slots
 from runner.media.sniff import EXTENSIONS, Broken, Found, inspect
 from runner.media.traits import before_at, traits_of
 from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, shown, without_query
 from runner.model import Artifact, Failure, FailureKind
+from runner.rules.bandwidth import Bandwidth, arrived, learning, troubled
 
 MOST_REDIRECTS: Final = 3
+CONGESTED: Final = frozenset({"timeout", "too_slow", "http_429", "http_503"})
+"""Failures that fewer downloads at once may help against."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +62,7 @@ class Downloader:
         policy: HostPolicy,
         *,
         run_id: str,
-        concurrency: int = 8,
+        line: Bandwidth | None = None,
         patience: Patience | None = None,
         decoders: int = 2,
     ) -> None:
@@ -67,7 +71,8 @@ class Downloader:
         self._identity: os.stat_result | None = None
         self._policy = policy
         self._run_id = run_id
-        self._slots = asyncio.Semaphore(concurrency)
+        self._line = line or learning()
+        self._slots = Slots(self._line.width)
         self._patience = patience or Patience()
         self._decoders = ThreadPoolExecutor(decoders, thread_name_prefix="decode")
         self._session: aiohttp.ClientSession
@@ -123,12 +128,20 @@ class Downloader:
             try:
                 artifact = await self._fetch(spec)
             except _Failed as failed:
+                if failed.failure.code in CONGESTED:
+                    self._widen(troubled(self._line))
                 return FetchFailed(
                     failure=failed.failure,
                     is_retryable=failed.is_retryable,
                     seconds=time.perf_counter() - started,
                 )
+            self._widen(arrived(self._line, artifact.bytes, time.monotonic(), is_full=self._slots.is_full))
         return Fetched(artifact=artifact, seconds=time.perf_counter() - started)
+
+    def _widen(self, line: Bandwidth) -> None:
+        if line.width != self._slots.width:
+            self._slots.resize(line.width)
+        self._line = line
 
     async def _fetch(self, spec: FetchSpec) -> Artifact:
         self.check_place()

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from runner.media.slots import Slots
+
 MOST_UNANSWERED: Final = 10
 """So many URLs of a host in a row without an answer, each after its retry, and the rest are not asked: a dead host
 would hold up all others for hours."""
@@ -18,11 +20,7 @@ would hold up all others for hours."""
 
 @dataclass(slots=True)
 class _Host:
-    slots: asyncio.Semaphore
-    width: int
-    """How many requests it is asked at once."""
-    surplus: int = 0
-    """Slots that are in use and do not come back."""
+    slots: Slots
     rest_until: float = 0.0
     unanswered: int = 0
 
@@ -43,25 +41,17 @@ class Manners:
     async def turn(self, name: str) -> AsyncIterator[None]:
         """Wait until the host may be asked once more, and hold that slot."""
         host = self._host(name)
-        await host.slots.acquire()
-        try:
+        async with host.slots:
             while (wait_s := host.rest_until - self._now()) > 0:
                 await self._sleep(wait_s)
             async with self._total:  # last: nobody rests while holding a place that others could use
                 yield
-        finally:
-            if host.surplus:
-                host.surplus -= 1
-            else:
-                host.slots.release()
 
     def complained(self, name: str, rest_s: float) -> None:
         """The host wants to be asked less: it rests, and has one slot fewer from now on, down to one."""
         host = self._host(name)
         host.rest_until = max(host.rest_until, self._now() + rest_s)
-        if host.width > 1:
-            host.width -= 1
-            host.surplus += 1
+        host.slots.resize(max(1, host.slots.width - 1))
 
     def ended(self, name: str, *, is_answered: bool) -> None:
         """A URL of the host is done with."""
@@ -74,5 +64,5 @@ class Manners:
 
     def _host(self, name: str) -> _Host:
         if name not in self._hosts:
-            self._hosts[name] = _Host(asyncio.Semaphore(self._per_host), self._per_host)
+            self._hosts[name] = _Host(Slots(self._per_host))
         return self._hosts[name]

@@ -33,6 +33,7 @@ from support.tables import table
 
 from runner.media import Downloader, FetchSpec, HostPolicy, SecretUrl, download, files
 from runner.media.sniff import Found, inspect
+from runner.rules.bandwidth import fixed
 
 AT_ONCE = 16
 
@@ -42,7 +43,7 @@ def ours(base, folder, count):
 
     async def main():
         async with Downloader(
-            folder, HostPolicy(allow_loopback=True), run_id="bench", concurrency=AT_ONCE
+            folder, HostPolicy(allow_loopback=True), run_id="bench", line=fixed(AT_ONCE)
         ) as downloader:
             async with loop_lag() as lags:
                 specs = (

@@ -37,6 +37,7 @@ from runner.media.download import Patience
 from runner.media.guard import is_allowed
 from runner.media.sniff import Broken, inspect
 from runner.model import Artifact, FailureKind
+from runner.rules.bandwidth import FEW, MOST, fixed
 
 OUTPUT, TRANSIENT, POLICY = FailureKind.OUTPUT, FailureKind.TRANSIENT, FailureKind.POLICY
 LOOPBACK = HostPolicy(allow_loopback=True)
@@ -171,25 +172,55 @@ async def test_several_outputs_of_a_job_lie_side_by_side(tmp_path):
     assert files(tmp_path) == ["mug-1.png", "mug-2.png"]
 
 
+class Counting:
+    """A server that takes its time for each file, and says how many it served at once."""
+
+    def __init__(self, seconds, respond=lambda _: http(body=JPEG)):
+        self.now = 0
+        self.at_once = []
+        self._seconds, self._respond = seconds, respond
+
+    async def __call__(self, connection):
+        await connection.read_request()
+        self.now += 1
+        self.at_once.append(self.now)
+        answer = self._respond(len(self.at_once))
+        await asyncio.sleep(self._seconds)
+        await connection.send(answer[:-1])
+        self.now -= 1
+        await connection.send(answer[-1:])
+
+    async def fetched(self, tmp_path, count, **more):
+        """What became of so many files, all wanted together."""
+        async with downloading(tmp_path, self, **more) as (server, downloader):
+            specs = [spec(f"http://127.0.0.1:{server.port}/", stem=f"images/{n}") for n in range(count)]
+            return await asyncio.gather(*map(downloader.fetch, specs))
+
+
 async def test_no_more_downloads_at_once_than_allowed(tmp_path):
     """The others wait for a slot, and all arrive."""
-    now, most = 0, 0
-
-    async def act(connection):
-        nonlocal now, most
-        now += 1
-        most = max(most, now)
-        await connection.read_request()
-        await asyncio.sleep(0.02)
-        await connection.send(http(body=JPEG)[:-1])
-        now -= 1
-        await connection.send(JPEG[-1:])
-
-    async with downloading(tmp_path, act, concurrency=2) as (server, downloader):
-        specs = [spec(f"http://127.0.0.1:{server.port}/", stem=f"images/{n}") for n in range(6)]
-        outcomes = await asyncio.gather(*map(downloader.fetch, specs))
+    server = Counting(0.02)
+    outcomes = await server.fetched(tmp_path, 6, line=fixed(2))
     assert all(isinstance(outcome, Fetched) for outcome in outcomes)
-    assert most == 2
+    assert max(server.at_once) == 2
+
+
+async def test_a_server_that_is_slow_for_each_is_asked_by_more(tmp_path):
+    """Twice as many slots bring twice as much: they are found."""
+    server = Counting(0.12)
+    outcomes = await server.fetched(tmp_path, 180)
+    assert all(isinstance(outcome, Fetched) for outcome in outcomes)
+    assert max(server.at_once[:60]) == FEW
+    assert FEW < max(server.at_once) <= MOST
+
+
+async def test_a_server_that_wants_less_is_asked_by_fewer(tmp_path):
+    """One 503: half the slots from then on."""
+    server = Counting(0.02, lambda number: http(503, b"busy") if number == 1 else http(body=JPEG))
+    outcomes = await server.fetched(tmp_path, 40)
+    assert sum(isinstance(outcome, FetchFailed) for outcome in outcomes) == 1
+    assert max(server.at_once) == FEW
+    assert max(server.at_once[-20:]) == FEW // 2
 
 
 async def test_a_file_of_that_name_is_replaced(tmp_path):
