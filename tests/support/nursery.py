@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import gc
 import json
 import os
 import random
@@ -90,11 +91,25 @@ def _text(file):
 # -------------------------------------------------------------------------------------------------- in the nursery
 
 
-def serve(connection):
+def warm_up():
+    """Import all that a command may need, and draw what most simulators are asked for, once for all of them."""
+    from PIL import Image
+
     import runner.batch
     import runner.cli
-    import runner.simulator  # noqa: F401 all that a command may need
+    import runner.simulator.server  # noqa: F401
+    from runner.report.page import _template
+    from runner.simulator.photos import photo_of
 
+    Image.init()
+    _template()
+    for name in ("mug-red", "mug", "mug-blue", "vase-blue"):
+        photo_of(f"https://photos.example.com/{name}.jpg")
+    gc.freeze()
+
+
+def serve(connection):
+    warm_up()
     while True:
         order, files, *_ = socket.recv_fds(connection, LONGEST_ORDER, 3)
         if not order:
