@@ -18,7 +18,7 @@ from runner.batch.driving import cancel_queued, collect, scheduling, settle_open
 from runner.batch.options import Options, seconds
 from runner.batch.planner import Plan
 from runner.batch.service import Service, draw_inputs
-from runner.batch.sharing import share
+from runner.batch.sharing import has_all_files, leader_of, share
 from runner.batch.tally import Tallier
 from runner.batch.watch import watch
 from runner.errors import ExitCode, StorageFailed
@@ -74,7 +74,7 @@ class Execution:
         self._tallier = tallier
         self._submit_ids: set[str] = set()
         self._kept_ids: set[str] = set()
-        self._sharing: list[str] = []
+        self._sharing: dict[str, Event | None] = {}
         self._openings: dict[str, Event] = {}
         self._opened_states: set[JobState] = set()
         started_at = time.time()
@@ -147,7 +147,9 @@ class Execution:
             job = store.job(entry.job_id)
             if job is None:
                 continue
-            if event := self._at_once(entry, job, spec):
+            if entry.change is Change.SHARED or (entry.change is Change.RESUME and job.shared_from is not None):
+                self._await_leader(entry, job, spec)
+            elif event := self._at_once(entry, job):
                 store.record_now(job, event)
             elif opening := _opening(entry, job, spec, now):
                 self._openings[job.job_id] = opening
@@ -158,27 +160,35 @@ class Execution:
         if entry.will_submit:
             self._submit_ids.add(entry.job_id)
         if entry.change in (Change.SHARED, Change.RESUME, Change.FAILED):
-            self._sharing.append(entry.job_id)
+            self._sharing[entry.job_id] = None
         if entry.change is Change.CHANGED and not entry.will_submit:
             self._kept_ids.add(entry.job_id)
         return entry.change is not Change.NEW and (entry.will_submit or entry.change in (Change.RESUME, Change.SHARED))
 
-    def _at_once(self, entry: PlanEntry, job: Job, spec: JobSpec | None) -> Event | None:
-        """What is decided about a job and costs nothing: its files are fetched again, or it waits for another's."""
+    def _at_once(self, entry: PlanEntry, job: Job) -> Event | None:
+        """What is decided about a job and costs nothing: its files are fetched again."""
+        if entry.change is Change.RESUME and job.state in (JobState.DONE, JobState.OUTPUT_LOST):
+            return FilesMissing(at=self._run.started_at, artifacts=whole_ones(self._plan.directory, job.artifacts))
+        return None
+
+    def _await_leader(self, entry: PlanEntry, job: Job, spec: JobSpec | None) -> None:
+        """What is to become of a job once the one whose request it shares has ended; until then it stays as it is."""
         now = self._run.started_at
-        match entry.change:
-            case Change.RESUME if job.state is JobState.DONE and job.shared_from is not None:
-                return ShareMissing(at=now)
-            case Change.RESUME if job.state in (JobState.DONE, JobState.OUTPUT_LOST):
-                return FilesMissing(at=now, artifacts=whole_ones(self._plan.directory, job.artifacts))
-            case Change.SHARED if spec is not None and job.was_taken and spec.fingerprint != job.spec.fingerprint:
-                return SpecChanged(at=now, spec=spec)
-            case Change.SHARED if job.state is JobState.HELD:
-                return Resumed(at=now)
-            case Change.SHARED if job.state is not JobState.PENDING:
-                return RetryRequested(at=now)
-            case _:
-                return None
+        opening: Event | None = None
+        if entry.change is Change.RESUME:
+            opening = ShareMissing(at=now)
+        elif spec is not None and job.was_taken and spec.fingerprint != job.spec.fingerprint:
+            opening = SpecChanged(at=now, spec=spec)
+        elif job.state is JobState.HELD:
+            opening = Resumed(at=now)
+        elif job.state is not JobState.PENDING:
+            opening = RetryRequested(at=now)
+        self._sharing[job.job_id] = opening
+        directory = self._plan.directory
+        leader = leader_of(self._store, directory, spec or job.spec)
+        is_done = leader is not None and leader.state is JobState.DONE and leader.shared_from is None
+        if leader is not None and is_done and not has_all_files(directory, leader):  # nobody else may ask for them
+            self._store.record_now(leader, FilesMissing(at=now, artifacts=whole_ones(directory, leader.artifacts)))
 
     def _work(self) -> Iterator[Job]:
         """The jobs to drive: first those that are paid already, then the chosen ones in the manifest's order."""
@@ -207,6 +217,7 @@ class Execution:
                     hold = await scheduler.run(self._work(), self._openings)
                 for before, after in share(self._store, self._plan.directory, self._sharing):
                     self._tallier.moved(before, after)
+                    del self._sharing[after.job_id]
             finally:
                 watching.cancel()
                 self._tallier.end()
@@ -252,6 +263,8 @@ class Execution:
             if job.state in MAYBE_PAID
             or (job.job_id not in gone and (not is_partial or job.job_id in self._submit_ids))
         }
+        if any(isinstance(opening, ShareMissing) for opening in self._sharing.values()):
+            ends.add(ExitCode.SOME_FAILED)  # done, by the state, and its files are not to be had
         code = max(ends, default=ExitCode.DONE)
         return code, "unfinished" if code is ExitCode.STOPPED_EARLY else None
 

@@ -11,6 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import count, islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -30,13 +31,15 @@ from runner.errors import (
     TokenMissing,
     UsageProblem,
 )
-from runner.manifest import Manifest
+from runner.manifest import Manifest, Twins
 from runner.media import HostPolicy, is_whole
 from runner.model import Job, JobSpec, JobState, Money, Price
 from runner.rules.names import asked_for, kept_paths, wild
 from runner.rules.pacing import MODEST
 from runner.rules.planning import (
+    PAID_STATES,
     RETRY_WORDS,
+    WAITING,
     Change,
     Choices,
     PlanEntry,
@@ -189,7 +192,7 @@ class _Planner:
 
         Where done ones are skipped, those are meant that were done when a plan was first gone through.
         """
-        leaders: dict[str, Twin] = {}
+        leaders: dict[str, str] = {}
         asked = self._asked(skips_done=skips_done)
         if not self._has_state:
             yield from (
@@ -234,31 +237,48 @@ class _Planner:
     # --------------------------------------------------------------------------------------------------- one entry
 
     def _may_share(self, spec: JobSpec, job: Job | None) -> bool:
-        return self._options.dedupe and (job is None or not job.was_taken or job.spec.fingerprint != spec.fingerprint)
+        """Whether another's request may do: not where the job has been sent itself, and its own is not over."""
+        if not self._options.dedupe:
+            return False
+        is_new = job is None or not job.was_taken or job.spec.fingerprint != spec.fingerprint
+        return is_new or (job is not None and job.state in WAITING)
 
     def _entry(
         self,
         spec: JobSpec,
         job: Job | None,
         twins: Mapping[str, list[Known]],
-        leaders: dict[str, Twin],
+        leaders: dict[str, str],
         *,
         is_chosen: bool,
     ) -> PlanEntry:
-        """One entry; `twins` are the jobs of the state that share a request, `leaders` those before it."""
-        is_repeated = self._options.dedupe and hash(spec.fingerprint) in self._manifest.repeated
+        """One entry; `twins` are the jobs of the state by request, `leaders` those before it that are to be sent."""
         twin = None
         if self._may_share(spec, job):
-            twin = twin_among(known, spec) if (known := twins.get(spec.fingerprint)) else None
-            if (twin is None or not twin.is_paid) and is_repeated:
-                twin = leaders.get(spec.fingerprint, twin)
+            twin = twin_among(map(self._as_now, known), spec) if (known := twins.get(spec.fingerprint)) else None
+            if (twin is None or not twin.is_paid) and (leader := leaders.get(spec.fingerprint)) is not None:
+                twin = Twin(job_id=leader)
         price = self._prices.get(spec.model, UNKNOWN_PRICE)
         entry = plan_entry(spec, job, price, self._choices_for(job), twin)
         if entry.will_submit and not is_chosen:
             return replace(entry, will_submit=False, price=None, reason=f"{entry.reason}; not chosen")
-        if is_repeated and entry.change is not Change.SHARED:
-            leaders.setdefault(spec.fingerprint, Twin(job_id=spec.job_id, state=_state_for_twins(entry, job)))
+        if entry.will_submit and hash(spec.fingerprint) in self._manifest.repeated:
+            leaders.setdefault(spec.fingerprint, spec.job_id)
         return entry
+
+    def _as_now(self, known: Known) -> Known:
+        """A job of the state in short, as the manifest of now names it or not; asked where that makes a difference."""
+        job_id, state, _ = known
+        return known if state in PAID_STATES else (job_id, state, job_id not in self._names)
+
+    @cached_property
+    def _names(self) -> Twins:
+        """The ids of the manifest, as hashes."""
+        names = Twins()
+        for spec in self._manifest.jobs:
+            names.add(spec.job_id)
+        names.sort()
+        return names
 
     def _placed(self, spec: JobSpec, job: Job | None) -> JobSpec:
         """The spec with the places of the files that the job has, where the manifest would only number them anew."""
@@ -308,11 +328,6 @@ class _Planner:
     def _group_of(self, spec: JobSpec) -> str:
         """What a sample is spread over: sources, models and the combinations of a matrix."""
         return f"{spec.source.rpartition(':')[0]}|{spec.model}|{spec.variant}"
-
-
-def _state_for_twins(entry: PlanEntry, job: Job | None) -> JobState | None:
-    """How a job stands for those that share its request: `None` where it is to be submitted."""
-    return None if entry.will_submit or job is None else job.state
 
 
 def _is_fetchable(job: Job, directory: Path, hosts: HostPolicy) -> bool:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from runner.media import copy_of, is_whole, sync_folder
-from runner.model import Artifact, Job, JobSpec, JobState, Shared, ShareFailed
+from runner.model import Artifact, Event, Job, JobSpec, JobState, Shared, ShareFailed
+from runner.rules.lifecycle import advance
 from runner.rules.names import stem_of, stem_of_file
 from runner.rules.planning import Twin, best_twin
 from runner.scheduler import Berths
@@ -24,34 +25,51 @@ def twin_among(known: Iterable[Known], spec: JobSpec) -> Twin | None:
     return best_twin(Twin(job_id=job_id, state=state, is_gone=is_gone) for job_id, state, is_gone in others)
 
 
-def share(store: Store, directory: Path, job_ids: Iterable[str]) -> list[tuple[Job, Job]]:
+def share(store: Store, directory: Path, waiting: Mapping[str, Event | None]) -> list[tuple[Job, Job]]:
     """End the jobs that wait for another's request, as far as that one has ended; each as it was and as it is now.
 
-    Raises `StorageFailed` where a file cannot be made.
+    With a job stands what was decided about it, if it was not waiting already: that is recorded together with the end.
+    Where the other has not ended well, such a job stays as it was. Raises `StorageFailed` where a file cannot be made.
     """
     ended: list[tuple[Job, Job]] = []
     folders: set[Path] = set()
     berths = Berths(store)
-    for job_id in job_ids:
+    for job_id, opening in waiting.items():
         job = store.job(job_id)
-        if job is None or job.state is not JobState.PENDING:
+        as_wanted = job if job is None or opening is None else advance(job, opening)
+        if job is None or as_wanted is None or as_wanted.state is not JobState.PENDING:
             continue
-        twin = twin_among(store.twins([job.spec.fingerprint])[job.spec.fingerprint], job.spec)
-        leader = store.job(twin.job_id) if twin is not None else None
+        leader = leader_of(store, directory, as_wanted.spec)
         if leader is None:
             continue
-        if leader.state is JobState.DONE and all(is_whole(directory, artifact) for artifact in leader.artifacts):
-            artifacts = _copies(directory, leader, job, berths)
+        if has_all_files(directory, leader):
+            artifacts = _copies(directory, leader, as_wanted, berths)
             folders |= {(directory / artifact.path).parent for artifact in artifacts}
             event = Shared(at=time.time(), job_id=leader.job_id, request_id=leader.request_id, artifacts=artifacts)
-            ended.append((job, store.record_now(job, event)))
-        elif leader.state in ENDED and leader.failure is not None:
+            ended.append((job, store.record_now(job, event, opening=opening)))
+        elif leader.state in ENDED and leader.failure is not None and opening is None:
             message = f"shares the request of {leader.job_id!r}, which is {leader.state}: {leader.failure.message}"
             failed = ShareFailed(at=time.time(), failure=replace(leader.failure, message=message))
             ended.append((job, store.record_now(job, failed)))
     for folder in folders:
         sync_folder(folder)
     return ended
+
+
+def leader_of(store: Store, directory: Path, spec: JobSpec) -> Job | None:
+    """The job whose request serves this spec: one with its files, else the one that is nearest to having them."""
+    known = [one for one in store.twins([spec.fingerprint])[spec.fingerprint] if one[0] != spec.job_id]
+    done = (store.job(job_id) for job_id, state, _ in known if state is JobState.DONE)
+    whole = next((job for job in done if job is not None and has_all_files(directory, job)), None)
+    if whole is not None:
+        return whole
+    twin = twin_among(known, spec)
+    return store.job(twin.job_id) if twin is not None else None
+
+
+def has_all_files(directory: Path, job: Job) -> bool:
+    """Whether it is done and its files are there."""
+    return job.state is JobState.DONE and all(is_whole(directory, artifact) for artifact in job.artifacts)
 
 
 def _copies(directory: Path, leader: Job, job: Job, berths: Berths) -> tuple[Artifact, ...]:

@@ -220,9 +220,7 @@ async def repair(directory: Path, options: Options, job_ids: Iterable[str]) -> l
         shared = [job for job in jobs if job.shared_from is not None]
         own = [job for job in jobs if job.shared_from is None]
         await collect(store, service, directory, [_to_fetch(store, directory, job, now) for job in own])
-        for job in shared:
-            store.record_now(job, ShareMissing(at=now))
-        share(store, directory, [job.job_id for job in shared])
+        share(store, directory, {job.job_id: ShareMissing(at=now) for job in shared})
         return [found for job in jobs if (found := store.job(job.job_id))]
 
 

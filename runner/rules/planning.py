@@ -67,12 +67,16 @@ class Twin:
 
     @property
     def is_paid(self) -> bool:
-        """Whether its request was paid for, or may have been, and may still have its outputs."""
+        """Whether its request was paid for, or may have been: its outputs are had for nothing, if they can be had."""
         return self.state in PAID_STATES
 
 
-PAID_STATES = (JobState.DONE, JobState.RESULT_KNOWN, JobState.SUBMITTED, JobState.SUBMITTING, JobState.IN_DOUBT)
+PAID_STATES = (
+    *(JobState.DONE, JobState.RESULT_KNOWN, JobState.SUBMITTED, JobState.SUBMITTING, JobState.IN_DOUBT),
+    JobState.OUTPUT_LOST,
+)
 """In the order in which a twin is chosen."""
+WAITING = (JobState.PENDING, JobState.HELD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,21 +98,31 @@ def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, t
     `twin` is another job whose request is the same, and that was or will be paid for.
     """
     change, will_submit, reason = _judge(spec, job, choices)
-    if twin is not None and will_submit and change in (Change.NEW, Change.RETRY, Change.CHANGED):
-        is_lost = twin.state is not None and not twin.is_paid
-        change, will_submit, reason = Change.FAILED if is_lost else Change.SHARED, False, _shares(twin)
+    is_lost = twin is not None and twin.state is JobState.OUTPUT_LOST
+    is_asked_for = is_lost and job is not None and bool(retry_words(job) & choices.retry)
+    if twin is not None and will_submit and not is_asked_for and change in SHARING:
+        has_failed = twin.state is not None and not twin.is_paid
+        change, will_submit, reason = Change.FAILED if has_failed else Change.SHARED, False, _shares(twin)
     amount = price_of(price, spec.inputs) if will_submit else None
     return PlanEntry(job_id=spec.job_id, change=change, will_submit=will_submit, price=amount, reason=reason)
 
 
+SHARING = (Change.NEW, Change.RETRY, Change.CHANGED)
+
+
 def best_twin(twins: Iterable[Twin]) -> Twin | None:
-    """Of several jobs with one request the one to share with: the nearest to being done, else one of this manifest."""
+    """Of several jobs with one request the one to share with: the nearest to being done, else one of this manifest.
+
+    None of those that wait to be sent: which of them is, the plan itself says.
+    """
     order = {state: number for number, state in enumerate(PAID_STATES)}
-    useful = [twin for twin in twins if twin.is_paid or not twin.is_gone]
+    useful = [twin for twin in twins if twin.is_paid or not (twin.is_gone or twin.state in WAITING)]
     return min(useful, key=lambda twin: order.get(twin.state, len(order)) if twin.state else len(order), default=None)
 
 
 def _shares(twin: Twin) -> str:
+    if twin.state is JobState.OUTPUT_LOST:
+        return f"the same request as {twin.job_id!r}, which was paid and its output lost: verify --repair looks for it"
     if twin.state is JobState.IN_DOUBT:
         return f"the same request as {twin.job_id!r}, which is in doubt: see doubts"
     if twin.state is not None and not twin.is_paid:
@@ -138,7 +152,7 @@ def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bo
         case JobState.OUTPUT_LOST if is_refused_by_us(job):
             return Change.FAILED, False, _why(job)
         case JobState.PENDING | JobState.HELD:
-            return Change.NEW, True, "not submitted yet"
+            return Change.NEW, True, "sent before, and to be sent again" if job.was_taken else "not submitted yet"
         case JobState.SUBMITTING | JobState.IN_DOUBT:
             return Change.IN_DOUBT, False, "the submit's answer was lost; see doubts"
         case JobState.SUBMITTED | JobState.RESULT_KNOWN:

@@ -362,11 +362,12 @@ class Store(Reader):
 
     # ------------------------------------------------------------------------------------------- before and after it
 
-    def record_now(self, job: Job, event: Event) -> Job:
+    def record_now(self, job: Job, event: Event, *, opening: Event | None = None) -> Job:
         """`record`, for callers without an event loop."""
-        after = advance(job, event)
+        after = advance(job if opening is None else advance(job, opening), event)
+        events = (event,) if opening is None else (opening, event)
         try:
-            self._writer.write_now(tuple(changes(job, after, event)))
+            self._writer.write_now(tuple(changes(job, after, *events)))
         except SecondPayment as error:
             self._check_owner(event, error)
             raise

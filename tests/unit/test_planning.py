@@ -163,7 +163,7 @@ def test_an_edited_entry_whose_request_was_given_up_waits_for_its_own_word(state
     assert "--rerun-changed sends it as it is now" in entry.reason
     assert plan_entry(spec("black"), given_up, PRICE, Choices(rerun_changed=True)).will_submit
     assert plan_entry(spec(), given_up, PRICE, Choices()) == replace(
-        entry, change=Change.NEW, will_submit=True, price=PRICE.amount, reason="not submitted yet"
+        entry, change=Change.NEW, will_submit=True, price=PRICE.amount, reason="sent before, and to be sent again"
     )
 
 

@@ -1,0 +1,160 @@
+"""Jobs that come to share a request after they had one of their own, and runs that end before they do.
+
+A reader found each of these ways to pay once more, or to wait for ever.
+"""
+
+import asyncio
+
+import pytest
+from support.night import Night
+
+SAME = {"prompt": "White."}
+OTHER = {"prompt": "Black."}
+LOST = {"on": "file", "kind": "status", "status": 404}
+
+
+@pytest.fixture
+def nights(tmp_path, monkeypatch):
+    """Nights over one run directory and one service that remembers."""
+    return Night(tmp_path, monkeypatch)
+
+
+def files(nights):
+    return {path.name for path in (nights.out / "images").iterdir()}
+
+
+def empty(nights):
+    for path in (nights.out / "images").iterdir():
+        path.unlink()
+
+
+async def leave(control):
+    """Stop at once while the first request is under way."""
+    await asyncio.sleep(1)
+    control.stop()
+    control.stop()
+
+
+def two_of_their_own(nights):
+    """Two jobs, done and paid, that are then edited to one and the same request."""
+    nights.write({"id": "a", **SAME}, {"id": "b", **OTHER})
+    assert nights.run().states == ["done", "done"]
+    nights.write({"id": "a", "prompt": "Oak."}, {"id": "b", "prompt": "Oak."})
+
+
+@pytest.mark.parametrize("first", [{"limit": 1}, {"max_cost_usd": "0.04"}])
+def test_twins_that_were_not_sent_yet_are_sent_later(nights, first):
+    """Each waits for the other's word, and one of them must have it."""
+    nights.write({"id": "c", **OTHER}, {"id": "a", **SAME}, {"id": "b", **SAME})
+    assert nights.run(**first).ledger["posts"] == 1
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"], morning.states) == (0, 1, ["done"] * 3)
+
+
+def test_an_edited_job_that_is_kept_leads_nobody(nights):
+    """It was never sent as it is now: whoever wants that is sent, and the edited one shares it when it may."""
+    nights.write({"id": "a", **SAME})
+    nights.run()
+    nights.write({"id": "a", **OTHER}, {"id": "b", **OTHER})
+    morning = nights.run()
+    assert (morning.ledger["posts"], morning.states) == (1, ["done", "done"])
+    again = nights.run(rerun_changed=True)
+    assert (again.exit_code, again.ledger["posts"], again.results["a"]["shared_from"]) == (0, 0, "b")
+
+
+def test_one_request_of_two_edited_jobs_is_paid_once_over_a_stop(nights):
+    """The follower stays as it was until the leader is done; the same command goes on for nothing."""
+    two_of_their_own(nights)
+    plan = nights.plan(rerun_changed=True)
+    assert plan.submits == 1
+    stopped = nights.run(rerun_changed=True, beside=leave)
+    assert (stopped.ledger["posts"], stopped.results["b"]["state"]) == (1, "done")
+    assert len(stopped.results["b"]["files"]) == 1
+    morning = nights.run(rerun_changed=True)
+    assert (morning.exit_code, morning.ledger["posts"], morning.states) == (0, 0, ["done"] * 2)
+    assert (nights.accepted, morning.results["b"]["shared_from"]) == (3, "a")
+
+
+def test_what_a_limit_holds_back_stays_as_it_was(nights):
+    """No POST left: nobody's picture is forgotten, and no plain run pays."""
+    two_of_their_own(nights)
+    held = nights.run(rerun_changed=True, max_cost_usd="0.08")
+    assert (held.exit_code, held.ledger["posts"], held.states) == (3, 0, ["done", "done"])
+    assert [len(line["files"]) for line in held.results.values()] == [1, 1]
+    assert nights.run().ledger["posts"] == 0
+
+
+def test_a_fetch_that_is_cut_off_is_not_paid(nights):
+    """The job was once paid for itself, then shared; its files are fetched again, by as many runs as it takes."""
+    two_of_their_own(nights)
+    nights.run(rerun_changed=True)
+    empty(nights)
+
+    async def leave_soon(control):
+        await asyncio.sleep(0.01)
+        control.stop()
+        control.stop()
+
+    stopped = nights.run({"on": "result", "kind": "slow", "seconds": 5}, beside=leave_soon)
+    assert stopped.ledger["posts"] == 0
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"], morning.states) == (0, 0, ["done"] * 2)
+    assert files(nights) == {"a.png", "b.png"}
+
+
+def test_what_a_repair_cannot_mend_stays_done_and_is_not_paid(nights):
+    """The output is gone at the service too: whoever shared it has it no less than before."""
+    nights.write({"id": "a", **SAME})
+    nights.run()
+    nights.write({"id": "b", **SAME})
+    assert nights.run().results["b"]["shared_from"] == "a"
+    empty(nights)
+    gone = nights.run(LOST)
+    assert (gone.ledger["posts"], gone.results["b"]["state"], gone.exit_code) == (0, "done", 1)
+    morning = nights.run(LOST)
+    assert (morning.ledger["posts"], morning.exit_code) == (0, 1)
+    nights.repair("a", "b")
+    assert files(nights) == {"a.png", "b.png"}
+    assert nights.run().exit_code == 0
+
+
+def test_a_renamed_job_whose_output_is_lost_is_not_paid_again(nights):
+    """By no run, until somebody asks for it in so many words; it may be had for nothing."""
+    nights.write({"id": "a", **SAME})
+    assert nights.run(LOST).states == ["output_lost"]
+    nights.write({"id": "b", **SAME})
+    for _ in range(3):
+        morning = nights.run()
+        assert (morning.exit_code, morning.ledger["posts"], morning.results["b"]["state"]) == (1, 0, "failed")
+    nights.repair("a")
+    mended = nights.run()
+    assert (mended.exit_code, mended.ledger["posts"], mended.results["b"]["shared_from"]) == (0, 0, "a")
+
+
+def test_one_that_is_lost_is_paid_again_by_its_own_word(nights):
+    nights.write({"id": "a", **SAME})
+    nights.run(LOST)
+    nights.write({"id": "b", **SAME})
+    nights.run()
+    morning = nights.run(retry=("failed",))
+    assert (morning.exit_code, morning.ledger["posts"], morning.results["b"]["state"]) == (0, 1, "done")
+
+
+def test_a_renamed_job_without_its_files_fetches_them(nights):
+    """Nobody but the newcomer can ask for them: the old name is gone."""
+    nights.write({"id": "a", **SAME})
+    nights.run()
+    nights.write({"id": "b", **SAME})
+    empty(nights)
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"], morning.results["b"]["state"]) == (0, 0, "done")
+    assert files(nights) == {"a.png", "b.png"}
+
+
+def test_a_renamed_job_that_had_failed_is_sent_at_once(nights):
+    """By the first run as by the second: a failure is nobody's who is not in the manifest."""
+    nights.write({"id": "a", **SAME})
+    assert nights.run({"on": "job", "kind": "fail"}).states == ["failed"]
+    nights.write({"id": "b", **SAME})
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"], morning.results["b"]["state"]) == (0, 1, "done")
