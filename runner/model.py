@@ -87,6 +87,13 @@ OPEN_STATES = frozenset(
     {JobState.PENDING, JobState.SUBMITTING, JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.HELD}
 )
 """States that a later run goes on from."""
+AFTER_ACCEPTANCE = frozenset(
+    {
+        *(JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.DONE, JobState.FAILED, JobState.CANCELLED),
+        JobState.OUTPUT_LOST,
+    }
+)
+"""States that an attempt has led to that the service took."""
 
 
 class AttemptState(StrEnum):
@@ -376,14 +383,27 @@ class Job:
         return self.spec.job_id
 
     @property
+    def turn(self) -> int:
+        """The index of the attempt that its state is about, -1 where there is none.
+
+        That is the latest; but one that was taken stays it where a person wanted another and that was refused.
+        """
+        index = len(self.attempts) - 1
+        if self.state in AFTER_ACCEPTANCE:
+            index = next((n for n in range(index, -1, -1) if self.attempts[n].may_be_paid), index)
+        return index
+
+    @property
     def attempt(self) -> Attempt | None:
-        """The latest attempt."""
-        return self.attempts[-1] if self.attempts else None
+        """The attempt that its state is about."""
+        return self.attempts[self.turn] if self.attempts else None
 
     @property
     def request_id(self) -> str | None:
-        """The latest attempt's request id; of a job that shares another's request, that one's."""
-        return self.attempts[-1].request_id if self.attempts else self.shared_request
+        """That attempt's request id; of a job that shares another's request, that one's."""
+        if self.shared_request is not None or not self.attempts:
+            return self.shared_request
+        return self.attempts[self.turn].request_id
 
     @property
     def was_taken(self) -> bool:
@@ -398,10 +418,9 @@ class Job:
 
     @property
     def submitted_at(self) -> float | None:
-        """When the latest attempt was accepted; where it is not known, when it was intended."""
-        if not self.attempts:
-            return None
-        return self.attempts[-1].accepted_at or self.attempts[-1].intended_at
+        """When its attempt was accepted; where it is not known, when it was intended."""
+        attempt = self.attempt
+        return None if attempt is None else attempt.accepted_at or attempt.intended_at
 
     @property
     def cost(self) -> Money | None:

@@ -77,6 +77,7 @@ class Execution:
         self._sharing: dict[str, Event | None] = {}
         self._openings: dict[str, Event] = {}
         self._opened_states: set[JobState] = set()
+        self._has_unsent_wishes = False
         started_at = time.time()
         stamp = datetime.fromtimestamp(started_at, UTC).strftime("%Y%m%dT%H%M%SZ")
         self._run = Run(
@@ -221,6 +222,7 @@ class Execution:
             finally:
                 watching.cancel()
                 self._tallier.end()
+                self._has_unsent_wishes = scheduler.has_unsent_wishes
             return hold, scheduler.crashes
 
     def _watch(self, scheduler: Scheduler) -> asyncio.Task[None]:
@@ -265,6 +267,8 @@ class Execution:
         }
         if any(isinstance(opening, ShareMissing) for opening in self._sharing.values()):
             ends.add(ExitCode.SOME_FAILED)  # done, by the state, and its files are not to be had
+        if self._has_unsent_wishes:
+            ends.add(ExitCode.STOPPED_EARLY)
         code = max(ends, default=ExitCode.DONE)
         return code, "unfinished" if code is ExitCode.STOPPED_EARLY else None
 

@@ -76,7 +76,7 @@ def _copies(directory: Path, leader: Job, job: Job, berths: Berths) -> tuple[Art
     """The files under the job's own names; a file that is there under that very name is its own as it is."""
     count = len(leader.artifacts)
     own = []
-    with berths.of(job) as berth:
+    with berths.of(replace(job, artifacts=())) as berth:  # all that it had is replaced
         for n, artifact in enumerate(leader.artifacts, start=1):
             stem = stem_of(job.spec, n, count)
             is_there = stem == stem_of_file(artifact.path)

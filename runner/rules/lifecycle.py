@@ -223,12 +223,24 @@ def advance(job: Job, event: Event) -> Job:
     """
     pair = (job.state, type(event))
     state = TRANSITIONS.get(pair)
-    if state is None or (pair in NEEDS and job.attempts[-1].state is not NEEDS[pair]):
+    if state is None or (pair in NEEDS and job.attempts[job.turn].state is not NEEDS[pair]):
         raise ImpossibleEvent(f"job {job.job_id!r}: {type(event).__name__} cannot happen while {job.state}")
     changes = _changes(job, event)
     if state.is_terminal and not job.state.is_terminal:
         changes["finished_at"] = event.at
     return replace(job, state=state, **changes)
+
+
+def withdrawn(before: Job, refused: Job) -> Job:
+    """The job as it was before a person wanted it again, where that POST was not taken: only the attempts tell of it.
+
+    Of one that was in doubt the doubt is over, whatever becomes of the new POST: it is not given back.
+    """
+    return replace(before, attempts=refused.attempts)
+
+
+REFUSALS: Final = (SubmitNotSent, SubmitThrottled, SubmitHeld)
+"""A POST was not taken, and may be taken another time."""
 
 
 def _changes(job: Job, event: Event) -> dict[str, Any]:
@@ -293,7 +305,11 @@ def _submitting(job: Job, event: SubmitIntended | SubmitAccepted | SubmitNotSent
             accepted = replace(
                 job.attempts[-1], state=AttemptState.ACCEPTED, request_id=request_id, accepted_at=event.at
             )
-            return _fresh() | {"attempts": (*job.attempts[:-1], accepted), "ready_at": look_at}
+            nothing_yet: dict[str, Any] = {
+                "artifacts": (),
+                "outputs": (),
+            }  # what a former request came to counts till now
+            return _fresh() | nothing_yet | {"attempts": (*job.attempts[:-1], accepted), "ready_at": look_at}
         case SubmitNotSent(failure=failure, retry_at=retry_at):
             attempts = job.attempts
             if job.state is S.SUBMITTING:
@@ -309,21 +325,15 @@ def _submitting(job: Job, event: SubmitIntended | SubmitAccepted | SubmitNotSent
 def _person_decided(job: Job, event: Event) -> dict[str, Any]:
     match event:
         case FilesMissing(artifacts=artifacts):
-            attempts = (*job.attempts[:-1], replace(job.attempts[-1], failure=None))
+            attempts = _with(job, failure=None)
             fresh = _fresh() | {"is_stale": True, "finished_at": None}
             return fresh | {"artifacts": artifacts, "attempts": attempts}
         case SpecChanged(spec=spec):
             return _anew() | {"spec": spec}
         case DoubtAttached(request_id=request_id):
-            attempt = replace(
-                job.attempts[-1],
-                state=AttemptState.ACCEPTED,
-                request_id=request_id,
-                accepted_at=event.at,
-                finished_at=None,
-                failure=None,
-            )
-            return _fresh() | {"attempts": (*job.attempts[:-1], attempt), "finished_at": None}
+            found: dict[str, Any] = {"state": AttemptState.ACCEPTED, "request_id": request_id, "accepted_at": event.at}
+            attempts = _with(job, **found, finished_at=None, failure=None)
+            return _fresh() | {"attempts": attempts, "finished_at": None}
         case DoubtReleased():
             attempts = _with_attempt(job, event, AttemptState.RELEASED)
             return _fresh() | {"attempts": attempts, "finished_at": None}
@@ -336,9 +346,8 @@ def _person_decided(job: Job, event: Event) -> dict[str, Any]:
 
 
 def _anew() -> dict[str, Any]:
-    """From the beginning: nothing has come out yet, and nothing is shared."""
-    nothing = {"artifacts": (), "outputs": (), "finished_at": None, "shared_from": None, "shared_request": None}
-    return _fresh() | nothing
+    """From the beginning, by itself. What came out before is kept until another request is accepted."""
+    return _fresh() | {"finished_at": None, "shared_from": None, "shared_request": None}
 
 
 def _fresh() -> dict[str, Any]:
@@ -358,14 +367,19 @@ def _fresh() -> dict[str, Any]:
 
 def _result(job: Job, event: Event, cost: Money | None, failure: Failure | None = None) -> dict[str, Any]:
     """The request is finished: its attempt ends here, with the cost that the service names."""
-    known = cost if cost is not None else job.attempts[-1].cost
+    known = cost if cost is not None else job.attempts[job.turn].cost
     attempts = _with_attempt(job, event, AttemptState.FINISHED, cost=known, failure=failure)
     return {"attempts": attempts, "ready_at": 0.0, "missing_since": None}
 
 
 def _with_attempt(job: Job, event: Event, state: AttemptState, **changes: Any) -> tuple[Attempt, ...]:
-    latest = replace(job.attempts[-1], state=state, finished_at=event.at, **changes)
-    return (*job.attempts[:-1], latest)
+    return _with(job, state=state, finished_at=event.at, **changes)
+
+
+def _with(job: Job, **changes: Any) -> tuple[Attempt, ...]:
+    """The attempts, that which the state is about changed."""
+    turn = job.turn
+    return (*job.attempts[:turn], replace(job.attempts[turn], **changes), *job.attempts[turn + 1 :])
 
 
 def _merged(old: tuple[Artifact, ...], new: tuple[Artifact, ...]) -> tuple[Artifact, ...]:

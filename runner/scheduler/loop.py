@@ -52,7 +52,7 @@ from runner.model import (
     canonical,
 )
 from runner.rules.budget import Budget
-from runner.rules.lifecycle import Policies, advance, decide
+from runner.rules.lifecycle import REFUSALS, Policies, advance, decide
 from runner.rules.names import stem_of
 from runner.rules.pacing import searching, strict
 from runner.rules.polling import Polling
@@ -126,7 +126,9 @@ class Scheduler:
         self._submits: set[asyncio.Task[Job | None]] = set()
         self._openings: dict[str, Event] = {}
         self._unopened: dict[str, Job] = {}
-        """The jobs whose opening is not recorded yet, as they are in the state."""
+        """The jobs whose opening is not recorded yet, or not any more, as they are in the state."""
+        self._opened: dict[str, Job] = {}
+        """The jobs whose opening is recorded and whose POST is not answered, as they were before."""
         self._model = ""
         self._is_leaving = asyncio.Event()
         self.crashes = 0
@@ -159,6 +161,11 @@ class Scheduler:
         """A person insists: polls and downloads end at once, POSTs in flight have a few seconds left."""
         self._is_leaving.set()
         self.gate.notify()
+
+    @property
+    def has_unsent_wishes(self) -> bool:
+        """Whether a person wants a job again that was begun, and whose POST was not taken."""
+        return bool(self._unopened)
 
     @property
     def _must_stop(self) -> bool:
@@ -284,15 +291,23 @@ class Scheduler:
     async def _record(self, job: Job, event: Event) -> Job:
         base = self._unopened.get(job.job_id)
         if base is None:
-            after = await self._store.record(job, event)
+            after = await self._record_opened(job, event)
         elif isinstance(event, SubmitIntended):
             after = await self._store.record(base, event, opening=self._openings[job.job_id])
-            del self._unopened[job.job_id]
+            self._opened[job.job_id] = self._unopened.pop(job.job_id)
         else:
             return advance(job, event)  # no POST has left: for the state nothing has happened yet
         self.gate.moved(base or job, after)
         self._on_change(base or job, after)
         return after
+
+    async def _record_opened(self, job: Job, event: Event) -> Job:
+        """Record the event; a job whose POST was refused that a person wanted is in the state as it was before that."""
+        before = self._opened.pop(job.job_id, None)
+        if before is None or before.state is JobState.IN_DOUBT or not isinstance(event, REFUSALS):
+            return await self._store.record(job, event)
+        self._unopened[job.job_id] = await self._store.record(job, event, before=before)
+        return advance(job, event)  # this run may try once more
 
     # ----------------------------------------------------------------------------------------------------- paying
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -115,11 +115,9 @@ def version_in(path: Path) -> int:
 
     By SQLite's file format: 16 bytes say what it is, and `user_version` are the four from the 60th on.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(64)
-    except OSError:
-        return 0
+    head = b""
+    with suppress(OSError), path.open("rb") as file:  # SQLite says better what is wrong
+        head = file.read(64)
     return int.from_bytes(head[60:64]) if head.startswith(b"SQLite format 3\0") else 0
 
 

@@ -27,7 +27,7 @@ from runner.model import (
     SubmitAccepted,
     SubmitIntended,
 )
-from runner.rules.lifecycle import advance
+from runner.rules.lifecycle import advance, withdrawn
 from runner.rules.names import asked_for, folded, owned_stems, stem_of_file
 from runner.rules.planning import is_refused_by_us
 from runner.store.database import (
@@ -316,16 +316,19 @@ class Store(Reader):
 
     # ------------------------------------------------------------------------------------------------ while it runs
 
-    async def record(self, job: Job, event: Event, *, opening: Event | None = None) -> Job:
+    async def record(self, job: Job, event: Event, *, opening: Event | None = None, before: Job | None = None) -> Job:
         """The job after the event, which is on the disk when this returns.
 
         `opening` is what a person decided about the job that the event is the first step of. Both are one transaction,
-        so that until then the job stays as it was. A look that changed nothing but times is queued and not waited for:
-        it can be made again. The put on the writer's queue happens before anything is awaited, and cannot be cancelled.
+        so that until then the job stays as it was. `before` is the job as it was then: what it returns to by this very
+        event, a refusal, in one transaction as well. A look that changed nothing but times is not waited for: it can be
+        made again. The put on the writer's queue happens before anything is awaited, and cannot be cancelled.
         Raises `ImpossibleEvent`, `SecondPayment`, `IdTaken` and `StorageFailed`; then nothing is written, but the id
         of a request that was just paid for is saved beside the state where the disk failed.
         """
         after = advance(job if opening is None else advance(job, opening), event)
+        if before is not None:
+            after = withdrawn(before, after)
         if isinstance(event, StatusSeen) and after.remote == job.remote and after.failure == job.failure:
             return after
         if isinstance(event, SubmitIntended):

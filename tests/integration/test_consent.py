@@ -138,6 +138,36 @@ def test_what_cannot_be_sent_stays_as_it_was(night, situation):
     assert nights.accepted == accepted
 
 
+REFUSED = {
+    "no balance": {"on": "submit", "kind": "error_in_200", "error_code": 400002},
+    "throttled": {"on": "submit", "kind": "throttle", "retry_after": "30"},
+}
+
+
+@pytest.mark.parametrize("fault", REFUSED.values(), ids=REFUSED)
+@pytest.mark.parametrize("situation", [done_and_edited, failed, lost])
+def test_what_is_refused_stays_as_it_was(night, situation, fault):
+    """The POST left and was not taken: the picture is still the job's, and a plain run pays nothing."""
+    nights = night(jobs=2)
+    choice = situation(nights)
+    before, accepted = jobs_of(nights), nights.accepted
+
+    async def stop(control):
+        await asyncio.sleep(40.0)
+        control.stop()
+
+    assert nights.run(fault, beside=stop, **choice).exit_code in (77, 130)
+    after = jobs_of(nights)
+    assert {job_id: replace(job, attempts=before[job_id].attempts) for job_id, job in after.items()} == before
+    refused = [attempt for job in after.values() for attempt in job.attempts if not attempt.may_be_paid]
+    assert refused
+    assert nights.accepted == accepted
+    assert nights.run().ledger["accepted"] == accepted
+    morning = nights.run(**choice)
+    assert (morning.exit_code, morning.states) == (0, ["done"] * 2)
+    assert nights.accepted == accepted + 2
+
+
 @pytest.mark.parametrize("situation", OPENINGS)
 def test_what_a_person_decided_is_written_with_the_intent_to_pay(night, situation):
     """One after the other, in one transaction; then it is done, and paid for once more."""

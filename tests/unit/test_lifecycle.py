@@ -54,7 +54,7 @@ from runner.model import (
     SubmitThrottled,
     Wait,
 )
-from runner.rules.lifecycle import NEEDS, TRANSITIONS, ImpossibleEvent, Policies, advance, decide
+from runner.rules.lifecycle import NEEDS, REFUSALS, TRANSITIONS, ImpossibleEvent, Policies, advance, decide, withdrawn
 
 S = JobState
 NOW = 1000.0
@@ -249,9 +249,37 @@ def test_what_was_given_up_and_found_after_all_is_collected():
 
 
 def test_a_changed_spec_starts_afresh():
-    """The old files are no files of the new request; the old attempt stays in the books."""
-    job = advance(in_state(S.DONE), BY_TYPE[SpecChanged])
-    assert (job.spec, job.artifacts, job.outputs, len(job.attempts)) == (OTHER, (), (), 1)
+    """The old files are no files of the new request, once it is accepted; the old attempt stays in the books."""
+    done = in_state(S.DONE)
+    job = advance(done, BY_TYPE[SpecChanged])
+    assert (job.spec, job.artifacts, job.outputs, len(job.attempts)) == (OTHER, done.artifacts, done.outputs, 1)
+    for event in (SubmitIntended, SubmitAccepted):
+        job = advance(job, BY_TYPE[event])
+    assert (job.artifacts, job.outputs, len(job.attempts)) == ((), (), 2)
+
+
+@pytest.mark.parametrize("state", [S.DONE, S.FAILED, S.CANCELLED, S.OUTPUT_LOST])
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_a_refused_wish_leaves_all_as_it_was(state, refusal):
+    """But for the attempt that was refused, which is not the one that its state is about."""
+    before = in_state(state)
+    wish = RetryRequested if state is not S.DONE else RedoRequested
+    refused = advance(advance(advance(before, BY_TYPE[wish]), BY_TYPE[SubmitIntended]), BY_TYPE[refusal])
+    job = withdrawn(before, refused)
+    assert replace(job, attempts=before.attempts) == before
+    assert job.attempts[:-1] == before.attempts
+    assert not job.attempts[-1].may_be_paid
+    assert (job.attempt, job.request_id, job.submitted_at) == (before.attempt, before.request_id, before.submitted_at)
+
+
+def test_what_a_refusal_left_behind_is_not_what_is_fetched_again():
+    """The attempt that was paid is, however many were refused after it."""
+    before = in_state(S.DONE)
+    opened = advance(before, BY_TYPE[RedoRequested])
+    job = withdrawn(before, advance(advance(opened, BY_TYPE[SubmitIntended]), BY_TYPE[SubmitHeld]))
+    again = advance(advance(job, BY_TYPE[FilesMissing]), BY_TYPE[ResultRead])
+    assert [attempt.state for attempt in again.attempts] == [AttemptState.FINISHED, AttemptState.REFUSED]
+    assert again.request_id == before.request_id
 
 
 def test_vanished_files_are_fetched_again_without_paying():
