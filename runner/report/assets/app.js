@@ -62,10 +62,14 @@ function apply() {
   current = -1;
   layout();
   drawChips();
+  tellCount();
+  writeAddress();
+}
+
+function tellCount() {
   const noun = VIEWS[state.view].noun;
   $("#count").textContent = `${shown.length.toLocaleString("en")} of ${count(total, "job")}` + (index.left ? `; ${index.left.toLocaleString("en")} more are in results.csv` : "") + (noun ? `, ${count(items.length, noun)}` : "")
     + (state.view === "compare" ? `; ${items.length.toLocaleString("en")} are not as in ${clean(index.earlier.name)}` : "");
-  writeAddress();
 }
 
 function ask(query, isFarAway = false) {
@@ -168,7 +172,7 @@ function listen() {
   $("#sort").addEventListener("change", (event) => { state.sort = event.target.value; apply(); });
   $("#size").value = state.size;
   $("#size").addEventListener("input", (event) => { state.size = +event.target.value; layout(); });
-  $("#charts").addEventListener("toggle", drawCharts, { once: true });
+  $("#charts").addEventListener("toggle", () => $("#charts").open && drawCharts());
   $("#jobs").addEventListener("click", (event) => {
     const link = event.target.closest("a[data-job]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -200,13 +204,14 @@ async function begin() {
   }
   await load();
   $("#jobs").append(el("div", { id: "heads", "aria-hidden": "true" }), el("ul", { id: "pad" }));
-  readMarks();
+  await readMarks();
   tiles();
   needs();
   reviewMenu();
   listen();
   follow();
   tellReview();
+  source.begun();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 

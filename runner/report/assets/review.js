@@ -70,7 +70,10 @@ async function loadReview(file) {
       return isSame && [one.job_id, { ...one, prompt: one.prompt ?? "", of: index.request[job] }];
     }));
     const fresh = sound(entries.filter(Boolean));
-    for (const [id, value] of fresh) marks.set(id, value);
+    for (const [id, value] of fresh) {
+      marks.set(id, value);
+      shelf.put(id);
+    }
     keepMarks();
     layout();
     tellReview();

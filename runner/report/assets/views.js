@@ -118,8 +118,9 @@ const cardEdge = (width) => Math.min(state.size, Math.max(120, Math.floor((width
 let items = [], perRow = 1, rowHeight = 1, shrink = 1;
 const pool = new Map(); // what is in the document, by place
 
-function layout() {
-  const view = VIEWS[state.view], box = $("#jobs"), pad = $("#pad"), width = box.clientWidth;
+// `isStill`: where the same job is at the same place as before, its card stays.
+function layout(isStill = false) {
+  const view = VIEWS[state.view], box = $("#jobs"), pad = $("#pad"), width = box.clientWidth, before = items;
   items = view.items();
   perRow = view.cells(width);
   rowHeight = view.height(width);
@@ -129,8 +130,13 @@ function layout() {
   pad.style.height = `${height / shrink}px`;
   pad.style.minWidth = state.view === "matrix" ? `calc(${variants().length} * (var(--cell) + 10px) + var(--head))` : "";
   $("#heads").replaceChildren(...(state.view === "matrix" ? ["", ...variants()].map((name) => el("span", {}, name || " ")) : []));
-  for (const node of pool.values()) node.remove();
-  pool.clear();
+  for (const [at, node] of pool) {
+    if (isStill === true && items[at] === before[at]) set(node, { "aria-setsize": items.length });
+    else {
+      node.remove();
+      pool.delete(at);
+    }
+  }
   paint();
 }
 
