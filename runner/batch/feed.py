@@ -57,9 +57,10 @@ class Feed:
         """All rows in columns, with the mark to follow them from."""
         status = self._look()
         index = Index()
-        index.twins = self._twins
+        if self._own is None:  # to find twins is to sort all pictures: no work for a process that runs jobs meanwhile
+            index.twins = self._twins
         for number, row in enumerate(self._rows):
-            index.put(row)
+            index.put(Row._make(row))
             if number % 500 == 0:
                 time.sleep(BREATH_S)
         head = head_of(status.run, status.summary, self.directory)
@@ -73,7 +74,7 @@ class Feed:
         self._look()
         if number >= len(self._rows) or self._follower is None:
             return None
-        job = self._follower.job(self._rows[number].id)
+        job = self._follower.job(Row._make(self._rows[number]).id)
         if job is None:
             return None
         more = {"before": self._before(job), "source": job.spec.source, "variant": job.spec.variant}
@@ -150,7 +151,8 @@ class Feed:
     def _begin(self, run: Run) -> None:
         self._run = run
         self._generation += 1
-        self._rows: list[Row] = []
+        self._rows: list[tuple[Any, ...]] = []
+        """`Row`s, as plain tuples: of those Python's collector of garbage need not look at each."""
         self._numbers: dict[str, int] = {}
         self._changed: dict[int, int] = {}
         """By number, in the order of the changes: the tick of each job's latest one."""
@@ -168,8 +170,8 @@ class Feed:
             return
         self._originals.note(job)
         before = self._rows[number] if number is not None else None
-        row = row_of(job, self._before(job))
-        was_done = before is not None and before.few[0] == JobState.DONE
+        row = tuple(row_of(job, self._before(job)))
+        was_done = before is not None and before[0][0] == JobState.DONE
         if job.state is JobState.DONE and not was_done:
             self._twins.add(len(self._rows) if number is None else number, job)
             if (seconds := duration_s(job)) is not None:
@@ -183,7 +185,7 @@ class Feed:
             self._rows[number] = row
         self._changed.pop(number, None)
         self._changed[number] = self._news_at = self._tick
-        if before is not None and (job.failure is not None or before.few[1]):
+        if before is not None and (job.failure is not None or before[0][1]):
             self._groups_at = self._tick
         if job.failure is not None and job.state is not JobState.DONE:
             key = (str(job.failure.kind), job.failure.code, job.state)

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 HOST: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
-OPEN: Final = ("/metrics", "/healthz")
-"""What a probe may ask, which has no token: numbers and a word."""
+OPEN: Final = ("/metrics", "/healthz", "/favicon.ico")
+"""What a probe may ask, which has no token: numbers and a word; and what a browser asks for by itself: nothing."""
 
 
 @dataclass(frozen=True, slots=True)

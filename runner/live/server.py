@@ -37,7 +37,10 @@ HEARTBEAT_S: Final = 5.0
 """How often it hears that somebody is there."""
 LARGEST_BODY: Final = 4 << 20
 SHUTDOWN_S: Final = 1.0
+LAST_S: Final = 1.0
+"""How long a page that is open may still fetch the last pictures."""
 HEADERS: Final = {
+    "Server": "runcomfy-batch",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -70,6 +73,7 @@ class LiveServer:
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="live")
         self._over = asyncio.Event()
         self._changed = asyncio.Event()
+        self._pages = 0
 
     @property
     def port(self) -> int:
@@ -92,6 +96,8 @@ class LiveServer:
     async def __aexit__(self, *_: object) -> None:
         self._over.set()
         self._wake()
+        if self._pages:
+            await asyncio.sleep(LAST_S)
         await self._runner.cleanup()
         self._reading.shutdown(wait=False, cancel_futures=True)
 
@@ -100,6 +106,7 @@ class LiveServer:
         app.on_response_prepare.append(_with_headers)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/favicon.ico", _nothing)
         app.router.add_get("/{token}/", self._page)
         app.router.add_get("/{token}/data/index", self._index)
         app.router.add_get("/{token}/data/record/{number:[0-9]{1,9}}", self._record)
@@ -142,23 +149,32 @@ class LiveServer:
         mark = http.headers.get("Last-Event-ID") or http.query.get("mark", "")
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
         await response.prepare(http)
-        said, spoke_at = "", 0.0
-        with suppress(ConnectionError, BatchError):  # the page asks again, and is told
-            while True:
-                changed, is_over = self._changed, self._over.is_set()
-                if self._controls is not None and said != (standing := json.dumps(dict(self._controls.standing()))):
-                    said = standing
-                    await response.write(f"event: standing\ndata: {standing}\n\n".encode())
-                update = await self._read(self._source.update, mark)
-                if update.is_news or is_over or time.monotonic() - spoke_at >= HEARTBEAT_S:
-                    mark, spoke_at = update.mark, time.monotonic()
-                    await response.write(f"id: {mark}\ndata: {update.text}\n\n".encode(errors="replace"))
-                if is_over:
-                    await response.write(b"event: over\ndata: 1\n\n")
-                    break
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(changed.wait(), GAP_S)
+        self._pages += 1
+        try:
+            await self._tell(response, mark)
+        except (ConnectionError, BatchError) as error:  # the page asks again, and is told
+            log.info("page left", extra={"reason": type(error).__name__})
+        finally:
+            self._pages -= 1
         return response
+
+    async def _tell(self, page: web.StreamResponse, mark: str) -> None:
+        """Tell a page what happens until all is over."""
+        said, spoke_at = "", 0.0
+        while True:
+            changed, is_over = self._changed, self._over.is_set()
+            if self._controls is not None and said != (standing := json.dumps(dict(self._controls.standing()))):
+                said = standing
+                await page.write(f"event: standing\ndata: {standing}\n\n".encode())
+            update = await self._read(self._source.update, mark)
+            if update.is_news or is_over or time.monotonic() - spoke_at >= HEARTBEAT_S:
+                mark, spoke_at = update.mark, time.monotonic()
+                await page.write(f"id: {mark}\ndata: {update.text}\n\n".encode(errors="replace"))
+            if is_over:
+                await page.write(b"event: over\ndata: 1\n\n")
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), GAP_S)
 
     # ----------------------------------------------------------------------------------------------- what is said
 
@@ -202,17 +218,17 @@ def _guarding(token: str) -> Middleware:
     """The guard before everything, and an answer to whatever goes wrong behind it."""
 
     @web.middleware
-    async def guarded(http: web.Request, handler: Handler) -> web.StreamResponse:
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
-            if (no := refusal(http.method, http.path, http.headers, token)) is not None:
+            if (no := refusal(request.method, request.path, request.headers, token)) is not None:
                 return _refused(no)
-            return await handler(http)
+            return await handler(request)
         except web.HTTPException as error:
             return _refused(Refusal(error.status, error.reason.lower()))
         except UsageProblem as error:
             return _refused(Refusal(400, error.message))
         except BatchError as error:
-            is_open = http.path in OPEN  # no path of this machine for those without a token
+            is_open = request.path in OPEN  # no path of this machine for those without a token
             return _refused(Refusal(503, "nothing to read" if is_open else error.message))
         except ConnectionError:
             raise
@@ -221,6 +237,10 @@ def _guarding(token: str) -> Middleware:
             return _refused(Refusal(500, "this is a bug of runcomfy-batch; run.log says more"))
 
     return guarded
+
+
+async def _nothing(_: web.Request) -> web.Response:
+    return web.Response(status=204)
 
 
 async def _with_headers(_: web.Request, response: web.StreamResponse) -> None:

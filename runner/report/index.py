@@ -51,7 +51,7 @@ def row_of(job: Job, before: Sequence[Original]) -> Row:
     prompt, form = str(spec.inputs.get("prompt", "")), first.format if first else ""
     sent, ended, cost = job.submitted_at, job.finished_at, _cost(job)
     return Row(
-        few=(job.state, code, spec.model, spec.variant, table, prompt, form),
+        few=(job.state.value, code, spec.model, spec.variant, table, prompt, form),
         id=spec.job_id,
         place=int(place) if place.isdecimal() else place,
         picture=_picture(first, spec.job_id) if first else "",

@@ -31,6 +31,8 @@ from runner.report.summary import Summary
 
 MOST: Final = {"done": 150_000, "other": 50_000}
 """Jobs that a page holds: more would be too much for a browser, and for the memory of who writes it."""
+PIECE: Final = 4000
+"""Values that are encoded together."""
 BLOCK: Final = 500
 """Records that are unpacked together: a few milliseconds of a browser."""
 SCRIPTS: Final = ("dom", "data", "query", "marks", "views", "stage", "detail", "review", "charts", "app")
@@ -125,11 +127,28 @@ def group_of(job: Job, failure: Failure, run: Run, directory: Path) -> dict[str,
 
 
 def written_index(head: dict[str, Any], index: Index) -> Iterator[str]:
-    """The index as JSON, piece by piece."""
+    """The index as JSON, piece by piece: none is so long that an event loop beside it would stand still."""
     yield _json(head)[:-1]
     for name, column in index.columns():
-        yield f",{_json(name)}:{_json(column)}"
+        yield f",{_json(name)}:"
+        yield from _pieces(column)
     yield "}"
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """A value as JSON; lists in pieces, also those within a mapping."""
+    if isinstance(value, dict):
+        for number, (name, inner) in enumerate(value.items()):
+            yield f"{',' if number else '{'}{_json(name)}:"
+            yield from _pieces(inner)
+        yield "}" if value else "{}"
+    elif isinstance(value, list):
+        yield "["
+        for at in range(0, len(value), PIECE):
+            yield ("," if at else "") + _json(value[at : at + PIECE])[1:-1]
+        yield "]"
+    else:
+        yield _json(value)
 
 
 class _Packed:
@@ -201,10 +220,11 @@ def policy(script: str, style: str, origins: tuple[str, ...], *, is_live: bool =
     It can connect to nobody, or where it follows a run to who served it; and no text can become markup.
     """
     places = "".join(f" {origin}" for origin in origins)
+    own = "'self'" if is_live else "'self' file:"
     rules = (
         "default-src 'none'",
-        f"img-src 'self' file:{places}",
-        "media-src 'self' file:",
+        f"img-src {own}{places}",
+        f"media-src {own}",
         f"style-src '{_hash(style)}'",
         f"script-src '{_hash(script)}'",
         *(("connect-src 'self'",) if is_live else ()),

@@ -6,7 +6,8 @@ const FLAGS = {
 };
 
 function tiles() {
-  const { counts, cost_usd: cost, images, duration_s: seconds } = index.summary;
+  const { counts, cost_usd: cost, images, duration_s: seconds, started_at: began } = index.summary;
+  const unknown = cost.unknown_jobs - (index.in_flight ?? 0); // of what is under way nobody knows it yet
   const tile = (number, text, name, key, value) => {
     const inside = [el("b", {}, number), el("span", {}, text)];
     return key ? el("button", { type: "button", class: `tile ${name}`, "data-key": key, "data-value": value, onclick: () => toggle(key, value) }, ...inside)
@@ -19,8 +20,8 @@ function tiles() {
     tile(images.toLocaleString("en"), "files", ""),
     tile(usd(Math.round(cost.spent * 1e6)), index.summary.simulated ? "spent, play money" : "spent, as the service says", ""),
     cost.reserved_in_doubt > 0 && tile(usd(Math.round(cost.reserved_in_doubt * 1e6)), "set aside for doubts", "warn"),
-    cost.unknown_jobs > 0 && tile(cost.unknown_jobs.toLocaleString("en"), "jobs of unknown cost", "warn"),
-    tile(duration(seconds), "last run", ""),
+    unknown > 0 && tile(unknown.toLocaleString("en"), "jobs of unknown cost", "warn"),
+    seconds == null ? tile(timeOfDay(Date.parse(began) / 1000), "begun", "") : tile(duration(seconds), "last run", ""),
   ].filter(Boolean));
 }
 

@@ -4,7 +4,7 @@
 const SILENCE_MS = 15_000; // the server speaks every five seconds, if only to say that it is there
 const FEW_COLUMNS = ["state", "code", "model", "variant", "table", "prompt", "format"];
 const PHASES = { live: "live", ended: "ended", killed: "killed; the same command goes on", lost: "lost contact" };
-const live = { heardAt: 0, phase: "", facts: {}, standing: {}, isOver: false, held: new Set(), restUntil: 0, chartsUntil: 0 };
+const live = { heardAt: 0, phase: "", facts: {}, standing: {}, isOver: false, held: new Set(), restUntil: 0, chartsUntil: 0, isDrawn: true };
 
 async function asked(path, document) {
   const sent = document === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(document) };
@@ -13,7 +13,11 @@ async function asked(path, document) {
   return answer.json();
 }
 
-source.index = () => asked("data/index");
+source.index = async () => {
+  const found = await asked("data/index");
+  if (found.phase === "live") plain.sort = "latest"; // pictures come in at the top
+  return found;
+};
 source.record = (job) => asked(`data/record/${job}`);
 
 // ---- marks: kept in the run directory, each as it is made
@@ -55,6 +59,7 @@ function take([job, few, , place, picture, before, files, cost, sent, ended, ten
     .forEach(([name, value]) => { index[name][job] = value; });
   index.marked.rows[job] = odd;
   live.held.add(job);
+  live.isDrawn = false;
 }
 
 function heard(news) {
@@ -62,7 +67,7 @@ function heard(news) {
   if (news.anew || news.rows.some(([job]) => job >= total)) return anew();
   const wasAt = $("#jobs").getBoundingClientRect().top;
   news.rows.forEach(take);
-  index.summary = news.summary;
+  Object.assign(index, { summary: news.summary, in_flight: news.in_flight });
   live.facts = news;
   const isTurn = news.phase !== live.phase;
   tellPhase(news.phase);
@@ -99,9 +104,10 @@ const isReading = () => $("#detail").open || $("#pad").contains(document.activeE
 
 function settle() {
   if (live.held.size && !isReading() && performance.now() > live.restUntil) arrange();
-  const isOpen = $("#charts").open, began = performance.now();
-  if (isOpen && began > live.chartsUntil) {
+  const began = performance.now();
+  if ($("#charts").open && !live.isDrawn && began > live.chartsUntil) {
     drawCharts();
+    live.isDrawn = true;
     live.chartsUntil = began + Math.max(5000, (performance.now() - began) * 50);
   }
   $("#live-held").hidden = !live.held.size || !isReading();
@@ -154,7 +160,7 @@ function tellFacts() {
     paused,
     `${count(flying ?? 0, "request")} in flight${cap ? ` of ${cap} at most` : ""}`,
     pace && (pace >= 1 ? `${pace.toFixed(1)} jobs/s` : `${(pace * 60).toFixed(1)} jobs/min`),
-    left != null && !isPaused && `${duration(left)} left, until ${timeOfDay(Date.now() / 1000 + left)}`,
+    left != null && !isPaused && `${left < 90 ? `${Math.round(left)} s` : duration(left)} left, until ${timeOfDay(Date.now() / 1000 + left)}`,
   ] : live.phase === "lost" ? [`as it stood at ${timeOfDay(live.heardAt / 1000)}; trying again`] : [`exit ${index.summary.exit_code ?? "unknown"}`];
   $("#live-facts").textContent = facts.filter(Boolean).join(" · ");
 }
