@@ -201,13 +201,10 @@ function controls() {
     if (field.checkValidity() && field.value) say("cap", +field.value);
     else field.reportValidity();
   } });
-  return [
-    el("span", { class: "row", id: "live-run", hidden: true },
-      el("button", { type: "button", id: "live-pause", onclick: () => say(live.standing.is_paused ? "resume" : "pause") }, "Pause"),
-      el("label", {}, "at most ", field, " in flight"),
-      el("button", { type: "button", id: "live-stop", onclick: stopPressed }, "Stop")),
-    el("button", { type: "button", id: "live-held", hidden: true, onclick: arrangeNow }),
-  ];
+  return el("span", { class: "row", id: "live-run", hidden: true },
+    el("button", { type: "button", id: "live-pause", onclick: () => say(live.standing.is_paused ? "resume" : "pause") }, "Pause"),
+    el("label", {}, "at most ", field, " in flight"),
+    el("button", { type: "button", id: "live-stop", onclick: stopPressed }, "Stop"));
 }
 
 function connect() {
@@ -220,7 +217,8 @@ function connect() {
 }
 
 source.begun = () => {
-  $("#live-controls").append(...controls());
+  $("#live-controls").append(controls());
+  $("#bar").append(el("button", { type: "button", id: "live-held", class: "small", hidden: true, onclick: arrangeNow }));
   live.facts = index;
   live.heardAt = Date.now();
   tellPhase(index.phase);

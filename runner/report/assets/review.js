@@ -40,8 +40,9 @@ function marked(job) {
 function tellReview() {
   const { approved, rejected } = tally(), done = index.state.values.indexOf("done");
   const all = done < 0 ? 0 : index.state.rows.reduce((sum, row) => sum + (row === done), 0);
-  $("#review-count").textContent = approved + rejected ? `${(approved + rejected).toLocaleString("en")} of ${all.toLocaleString("en")} reviewed` : "Review";
-  $("#review-count").setAttribute("aria-label", `Review: ${approved} approved, ${rejected} rejected, of ${all}`);
+  const text = approved + rejected ? `${(approved + rejected).toLocaleString("en")} of ${all.toLocaleString("en")} reviewed` : "Review";
+  $("#review-count").textContent = text;
+  $("#review-count").setAttribute("aria-label", `${text}: ${approved} approved, ${rejected} rejected, of ${all}`);
   $("#review-save").disabled = $("#review-rejected").disabled = !marks.size;
   drawChips();
 }
