@@ -24,7 +24,8 @@ from runner.live import bound
 from runner.store.lock import RunLock
 
 AXE = next((path for path in (Path(os.environ.get("AXE_CORE", "axe.min.js")),) if path.is_file()), None)
-JOBS = 60
+JOBS = 300
+"""More than can be done before it is stopped, on however slow a machine."""
 COUNT = "+(document.querySelector('#tiles .s-done b')?.textContent ?? 0)"
 FACTS = "document.querySelector('#live').innerText"
 
@@ -219,11 +220,11 @@ def test_a_night_is_watched_and_reported_while_it_goes_on(tmp_path):
     screen = drained(mine)
     assert nursery().end(seeing) == 0
     assert screen.count("\x1b[J") >= 2
-    assert re.search(r"\x1b\[\d+A\r\x1b\[Jjobs  ended 20.*\r\njobs 60: ", screen)
+    assert re.search(r"\x1b\[\d+A\r\x1b\[Jjobs  ended 20.*\r\njobs 300: ", screen)
     figures = prometheus.read((tmp_path / "figures.prom").read_text())
     done = figures["runcomfy_batch_jobs", 'state="done"']
     assert done == figures["runcomfy_batch_job_seconds_count", None] == counts["done"]
-    assert figures["runcomfy_batch_cost_usd_total", None] >= pytest.approx(done * 0.039)
+    assert figures["runcomfy_batch_cost_usd_total", None] > done * 0.039 - 1e-6
     assert not [path for path in tmp_path.rglob(".*") if path.is_file()]
 
 
