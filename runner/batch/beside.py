@@ -21,6 +21,8 @@ from runner.batch.control import Control
 from runner.batch.feed import Feed
 from runner.batch.options import Options, seconds
 from runner.live import Figures, LiveServer, bound, write_to
+from runner.rules.pacing import BrakeState
+from runner.scheduler.gate import SubmitGate
 
 log = logging.getLogger("runner")
 
@@ -36,6 +38,7 @@ class RunControls:
 
     def say(self, word: str, value: int | None) -> bool | None:
         """Do it; `False` where nothing runs, `None` for a word that is none."""
+        log.info("said on the page", extra={"word": word, "value": value})
         match word:
             case "pause" | "resume":
                 return self._control.pause(is_paused=word == "pause")
@@ -57,8 +60,15 @@ class RunControls:
             "allowed": gate.allowed,
             "is_paused": gate.is_paused,
             "is_stopping": self._control.is_stopping,
-            "hold": gate.hold.message if gate.hold is not None else None,
+            "waits": _why_nothing_leaves(gate),
         }
+
+
+def _why_nothing_leaves(gate: SubmitGate) -> str | None:
+    """Why no POST leaves, where that is not a person's word."""
+    if gate.hold is not None:
+        return gate.hold.message
+    return f"{gate.brake.reason}: waiting until it is back" if gate.brake.state is BrakeState.ON else None
 
 
 @asynccontextmanager
@@ -96,13 +106,13 @@ async def serve(directory: Path, port: int, announce: Callable[[LiveServer], Non
 
 
 @asynccontextmanager
-async def reporting(directory: Path, options: Options) -> AsyncIterator[None]:
+async def reporting(directory: Path, options: Options, note: Callable[[str], None]) -> AsyncIterator[None]:
     """Write the reports now and then; over before the context is, so that no old one replaces the last."""
     every_s = seconds(options.report_every)
     if every_s is None:
         yield
     else:
-        async with _going_on("reports", _reports(directory, every_s)):
+        async with _going_on("reports", _reports(directory, every_s, _Once(note))):
             yield
 
 
@@ -154,7 +164,7 @@ async def _metrics(path: Path, figures: Callable[[], Figures], told: _Once) -> N
 # ------------------------------------------------------------------------------------------------------------ reports
 
 
-async def _reports(directory: Path, every_s: float) -> None:
+async def _reports(directory: Path, every_s: float, told: _Once) -> None:
     """Write the reports now and then, in a process of its own: a large night takes seconds, and much memory."""
     while True:
         await asyncio.sleep(every_s)
@@ -169,8 +179,7 @@ async def _reports(directory: Path, every_s: float) -> None:
         except asyncio.CancelledError:
             await _ended(process)
             raise
-        if code:
-            log.warning("reports not written", extra={"exit_code": code})
+        told.tell(f"--report-every: no report was written (exit {code}); the run goes on" if code else None)
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:

@@ -204,7 +204,7 @@ class Execution:
             self._tallier.begin(self._store.counts(with_gone=False), self._store.bills(), scheduler.gate)
             watching = self._watch(scheduler)
             try:
-                async with reporting(self._plan.directory, self._options):
+                async with reporting(self._plan.directory, self._options, self._control.note):
                     with self._control.over(scheduler):
                         hold = await scheduler.run(self._work(), self._openings)
                 for before, after in share(self._store, self._plan.directory, self._sharing):

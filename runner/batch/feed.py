@@ -7,10 +7,12 @@ import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 from runner.batch.following import Follower, Status
 from runner.batch.review import keep, kept
+from runner.errors import StoppedEarly
 from runner.live import Figures, Histogram, Update
 from runner.model import Job, JobState, Run
 from runner.report.index import Index, Row, row_of
@@ -29,7 +31,7 @@ SHOWN: Final = ("images/", "inputs/")
 
 
 class Feed:
-    """Feeds the page of a run directory; `close` it. For one thread at a time.
+    """Feeds the page of a run directory; `close` it, also while another thread reads: it ends at its next breath.
 
     `figures` are the run's own, where this process runs it; else they are read.
     """
@@ -37,32 +39,40 @@ class Feed:
     def __init__(self, directory: Path, figures: Callable[[], Figures] | None = None) -> None:
         self.directory = directory
         self._own = figures
+        self._lock = Lock()
+        self._is_closed = False
         self._follower: Follower | None = None
         self._generation = self._tick = self._news_at = self._groups_at = 0
         self._phase = ""
 
     def close(self) -> None:
         """Close the state."""
-        if self._follower is not None:
-            self._follower.close()
+        self._is_closed = True
+        with self._lock:
+            if self._follower is not None:
+                self._follower.close()
 
     # ------------------------------------------------------------------------------------- what a page asks for once
 
     def page(self) -> str:
         """The page without data."""
-        status = self._look()
-        return live_page(status.run, status.summary, self._originals)
+        with self._lock:
+            status = self._look()
+            return live_page(status.run, status.summary, self._originals)
 
     def index(self) -> bytes:
         """All rows in columns, with the mark to follow them from."""
-        status = self._look()
+        with self._lock:
+            return self._packed(self._look())
+
+    def _packed(self, status: Status) -> bytes:
         index = Index()
         if self._own is None:  # to find twins is to sort all pictures: no work for a process that runs jobs meanwhile
             index.twins = self._twins
         for number, row in enumerate(self._rows):
             index.put(Row._make(row))
             if number % 500 == 0:
-                time.sleep(BREATH_S)
+                self._breathe()
         head = head_of(status.run, status.summary, self.directory)
         head |= {"groups": self._counted(), "block": 1, "left": self._left, "mark": self._mark, **self._news(status)}
         packer = zlib.compressobj(1, wbits=zlib.MAX_WBITS | 16)
@@ -71,10 +81,11 @@ class Feed:
 
     def record(self, number: int) -> str | None:
         """The job's line in results.jsonl, and what the page shows beside it."""
-        self._look()
-        if number >= len(self._rows) or self._follower is None:
-            return None
-        job = self._follower.job(Row._make(self._rows[number]).id)
+        with self._lock:
+            self._look()
+            if number >= len(self._rows) or self._follower is None:
+                return None
+            job = self._follower.job(Row._make(self._rows[number]).id)
         if job is None:
             return None
         more = {"before": self._before(job), "source": job.spec.source, "variant": job.spec.variant}
@@ -84,7 +95,10 @@ class Feed:
 
     def update(self, mark: str) -> Update:
         """What has changed since the mark."""
-        status = self._look()
+        with self._lock:
+            return self._update(self._look(), mark)
+
+    def _update(self, status: Status, mark: str) -> Update:
         generation, _, since = mark.partition(".")
         if generation != str(self._generation) or not since.isdecimal():
             return Update(self._mark, '{"anew":true}', is_news=True)
@@ -104,7 +118,8 @@ class Feed:
         """The run in numbers."""
         if self._own is not None:
             return self._own()
-        status = self._look()
+        with self._lock:
+            status = self._look()
         return Figures(
             states=status.summary.counts,
             spent=status.summary.spent,
@@ -125,10 +140,10 @@ class Feed:
 
     def keep_review(self, document: Any) -> None:
         """Put verdicts into it: each about the picture that its job has now."""
-        status = self._look()
-        follower = self._follower
-        if follower is not None:
-            keep(self.directory, document, follower.job, status.run)
+        with self._lock:
+            status = self._look()
+            if self._follower is not None:
+                keep(self.directory, document, self._follower.job, status.run)
 
     # ------------------------------------------------------------------------------------------------------- helpers
 
@@ -138,15 +153,20 @@ class Feed:
 
     def _look(self) -> Status:
         """How it stands, with all rows as they are now."""
+        self._breathe()
         if self._follower is None:
-            self._follower = Follower(
-                self.directory, on_begin=self._begin, on_job=self._put, breathe=lambda: time.sleep(BREATH_S)
-            )
+            self._follower = Follower(self.directory, on_begin=self._begin, on_job=self._put, breathe=self._breathe)
         self._tick += 1
         status = self._follower.look()
         if self._phase != (phase := _phase(status)):
             self._phase, self._news_at = phase, self._tick
         return status
+
+    def _breathe(self) -> None:
+        """Let others have their turn; raise `StoppedEarly` where nobody waits for it any more."""
+        if self._is_closed:
+            raise StoppedEarly
+        time.sleep(BREATH_S)
 
     def _begin(self, run: Run) -> None:
         self._run = run

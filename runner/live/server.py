@@ -112,7 +112,7 @@ class LiveServer:
         app.router.add_get("/{token}/data/record/{number:[0-9]{1,9}}", self._record)
         app.router.add_get("/{token}/data/review", self._review)
         app.router.add_post("/{token}/data/review", self._keep_review)
-        app.router.add_get("/{token}/events", self._events)
+        app.router.add_get("/{token}/events", self._events, allow_head=False)
         app.router.add_post("/{token}/say/{word}", self._say)
         app.router.add_get("/{token}/{path:(?:images|inputs)/.+}", self._picture)
         return app

@@ -58,4 +58,4 @@ class Controls(Protocol):
         """Do it: `pause`, `resume`, `cap` with a number, `stop`; `False`: nothing runs, `None`: no such word."""
 
     def standing(self) -> Mapping[str, Any]:
-        """`cap`, `allowed`, `is_paused`, `is_stopping`, `hold`."""
+        """`cap`, `allowed`, `is_paused`, `is_stopping`, `waits` (why nothing leaves)."""

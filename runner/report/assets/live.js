@@ -150,19 +150,19 @@ function tellPhase(phase) {
   live.phase = $("#live").dataset.phase = phase;
   tellFacts();
   const { jobs, counts } = index.summary, part = jobs ? Math.floor(100 * (counts.done ?? 0) / jobs) : 0;
-  document.title = `${phase === "live" ? `${part} %` : phase} · ${index.name}`;
+  document.title = clean(`${phase === "live" ? `${part} %` : phase} · ${index.name}`);
 }
 
 function tellFacts() {
-  const { per_s: pace, left_s: left, in_flight: flying } = live.facts, { cap, is_paused: isPaused, is_stopping: isStopping, hold } = live.standing;
-  const paused = isStopping ? "stopping" : isPaused ? "paused: what is in flight is collected" : hold;
+  const { per_s: pace, left_s: left, in_flight: flying } = live.facts, { cap, is_paused: isPaused, is_stopping: isStopping, waits } = live.standing;
+  const paused = isStopping ? "stopping" : isPaused ? "paused: what is in flight is collected" : waits;
   const facts = live.phase === "live" ? [
     paused,
     `${count(flying ?? 0, "request")} in flight${cap ? ` of ${cap} at most` : ""}`,
     pace && (pace >= 1 ? `${pace.toFixed(1)} jobs/s` : `${(pace * 60).toFixed(1)} jobs/min`),
     left != null && !isPaused && `${left < 90 ? `${Math.round(left)} s` : duration(left)} left, until ${timeOfDay(Date.now() / 1000 + left)}`,
   ] : live.phase === "lost" ? [`as it stood at ${timeOfDay(live.heardAt / 1000)}; trying again`] : [`exit ${index.summary.exit_code ?? "unknown"}`];
-  $("#live-facts").textContent = facts.filter(Boolean).join(" · ");
+  $("#live-facts").textContent = clean(facts.filter(Boolean).join(" · "));
 }
 
 function tellStanding(standing) {
