@@ -140,7 +140,8 @@ def _lines(found: Status, run_dir: Path) -> Iterator[str]:
         if quiet_s > LINE_EVERY_S:
             yield f"nothing has gone on for {duration(quiet_s)}"
     money = f"spent {usd(summary.spent)}, in doubt {usd(summary.reserved_in_doubt)}"
-    yield money + (f", cost of {summary.unknown_jobs:,} unknown" if summary.unknown_jobs else "")
+    unknown = summary.unknown_jobs - len(found.in_flight)  # of what is under way nobody knows it yet
+    yield money + (f", cost of {unknown:,} unknown" if unknown > 0 else "")
     if found.troubles:
         yield "failures  " + "  ".join(f"{_clean(code)} {count:,}" for code, count in found.troubles.items())
     if doubts := sum(count for state, count in summary.counts.items() if state == "in_doubt"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 
@@ -15,7 +17,7 @@ from support.catalogue import RUN, jobs_of, pictures_of, state_of
 from runner.batch import Follower
 from runner.batch.feed import Feed
 from runner.batch.review import Review
-from runner.errors import ConfigurationInvalid, InputMissing
+from runner.errors import ConfigurationInvalid, InputMissing, StoppedEarly
 from runner.live import LiveServer, bound
 from runner.model import FilesMissing, JobState, Resumed
 from runner.store.lock import RunLock
@@ -323,7 +325,21 @@ async def test_a_review_that_cannot_be_kept_is_told(folder):
     assert (status, "review.json cannot be written" in told) == (503, True)
 
 
-# ------------------------------------------------------------------------------------------------------- the beginning
+# ------------------------------------------------------------------------------------------- the beginning and the end
+
+
+def test_who_closes_a_feed_does_not_wait_for_a_million_jobs(tmp_path, monkeypatch):
+    """A run that ends while a page reads all of them ends at once: the reading stops at its next breath."""
+    state_of(tmp_path / "run", jobs_of(120), GOING_ON, is_over=False)
+    monkeypatch.setattr("runner.batch.feed.BREATH_S", 0.1)
+    feed = Feed(tmp_path / "run")
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(feed.page)
+        while feed._follower is None:
+            time.sleep(0.001)
+        feed.close()
+        with pytest.raises(StoppedEarly):
+            reading.result()
 
 
 def test_a_port_that_is_taken_is_an_error_of_its_own():
