@@ -9,12 +9,13 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support import prometheus
 from support.catalogue import RUN, jobs_of, pictures_of, state_of
 
-from runner.batch import Follower
+from runner.batch import Control, Follower
 from runner.batch.feed import Feed
 from runner.batch.review import Review
 from runner.errors import ConfigurationInvalid, InputMissing, StoppedEarly
@@ -43,9 +44,9 @@ def folder(tmp_path):
 
 
 @asynccontextmanager
-async def served(directory, controls=None):
+async def served(directory, controls=None, feeds=Feed):
     """The server, and a function that asks it."""
-    with closing(Feed(directory)) as feed, closing(bound(0)) as listener:
+    with closing(feeds(directory)) as feed, closing(bound(0)) as listener:
         async with LiveServer(listener, feed, controls) as server:
             token = server.url.rstrip("/").rpartition("/")[2]
 
@@ -186,6 +187,39 @@ async def test_the_page_asks_its_server_and_nobody_else(folder):
         ("no_usable_answer", 1),
     ]
     assert json.loads(record)[0]["job_id"] == "job-3"
+
+
+class Broken(Feed):
+    """A feed with a bug."""
+
+    def index(self):
+        raise RuntimeError("a bug")
+
+
+async def test_a_bug_of_the_page_is_an_answer_and_a_line_of_the_log(folder, caplog):
+    """The rest goes on; so does the run, whose event loop it may be."""
+    async with served(folder, feeds=Broken) as ask:
+        assert (await ask("/TOKEN/data/index"))[::2] == (500, b"this is a bug of runcomfy-batch; run.log says more\n")
+        assert (await ask("/TOKEN/"))[0] == 200
+    told = [(one.message, one.error, one.reason) for one in caplog.records if one.name == "runner"]
+    assert told == [("page broke", "RuntimeError", "a bug")]
+
+
+async def test_a_state_that_breaks_meanwhile_is_said(folder):
+    """To the page with its path, to a probe without."""
+    async with served(folder) as ask:
+        (folder / "state.db").write_bytes(b"no database" * 1000)
+        status, _, told = await ask("/TOKEN/data/index")
+        assert (status, b"cannot be read" in told) == (503, True)
+        assert (await ask("/metrics"))[::2] == (503, b"nothing to read\n")
+
+
+def test_figures_that_cannot_be_written_stop_nothing(night):
+    """It is said once, and the run goes on."""
+    said = []
+    morning = night().run(control=Control(note=said.append), metrics_file=Path("/nonexistent/run.prom"))
+    told = "--metrics-file /nonexistent/run.prom: No such file or directory; the run goes on without"
+    assert (morning.exit_code, said) == (0, [told])
 
 
 async def test_a_photo_elsewhere_on_the_machine_is_only_named(folder, tmp_path):

@@ -150,7 +150,7 @@ function tellPhase(phase) {
   live.phase = $("#live").dataset.phase = phase;
   tellFacts();
   const { jobs, counts } = index.summary, part = jobs ? Math.floor(100 * (counts.done ?? 0) / jobs) : 0;
-  document.title = clean(`${phase === "live" ? `${part} %` : phase} · ${index.name}`);
+  document.title = clean(`${phase === "live" ? `${part} %` : phase} · ${index.name} · runcomfy-batch`);
 }
 
 function tellFacts() {
