@@ -19,7 +19,7 @@ function tiles() {
     flagged > 0 && tile(flagged.toLocaleString("en"), "to look at", "warn", "flag", "any"),
     tile(images.toLocaleString("en"), "files", ""),
     tile(usd(Math.round(cost.spent * 1e6)), index.summary.simulated ? "spent, play money" : "spent, as the service says", ""),
-    cost.reserved_in_doubt > 0 && tile(usd(Math.round(cost.reserved_in_doubt * 1e6)), "set aside for doubts", "warn"),
+    cost.reserved_in_doubt > 0 && tile(usd(Math.round(cost.reserved_in_doubt * 1e6)), counts.in_doubt ? "set aside for doubts" : "set aside", counts.in_doubt ? "warn" : ""),
     unknown > 0 && tile(unknown.toLocaleString("en"), "jobs of unknown cost", "warn"),
     seconds == null ? tile(timeOfDay(Date.parse(began) / 1000), "begun", "") : tile(duration(seconds), "last run", ""),
   ].filter(Boolean));

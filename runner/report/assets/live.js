@@ -149,6 +149,7 @@ function tellPhase(phase) {
   if ($("#live-word").textContent !== word) $("#live-word").textContent = word; // else it would be read out each second
   live.phase = $("#live").dataset.phase = phase;
   tellFacts();
+  tellControls();
   const { jobs, counts } = index.summary, part = jobs ? Math.floor(100 * (counts.done ?? 0) / jobs) : 0;
   document.title = clean(`${phase === "live" ? `${part} %` : phase} · ${index.name} · runcomfy-batch`);
 }
@@ -167,16 +168,21 @@ function tellFacts() {
 
 function tellStanding(standing) {
   live.standing = standing;
-  const { ceiling, allowed, is_paused: isPaused, is_stopping: isStopping } = standing;
-  const isThere = ceiling !== undefined && !isStopping && live.phase !== "ended";
+  tellFacts();
+  tellControls();
+}
+
+// The buttons are there while somebody would hear of them.
+function tellControls() {
+  const { ceiling, allowed, is_paused: isPaused, is_stopping: isStopping } = live.standing;
+  const isThere = ceiling !== undefined && !isStopping && live.phase === "live";
   $("#live-run").hidden = !isThere;
   if (isThere) {
     $("#live-pause").textContent = isPaused ? "Resume" : "Pause";
     const field = $("#live-cap");
-    field.max = allowed;
+    Object.assign(field, { max: allowed, title: `1 to ${allowed}` });
     if (document.activeElement !== field) field.value = ceiling;
   }
-  tellFacts();
 }
 
 async function say(word, value = null) {
