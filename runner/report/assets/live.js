@@ -159,10 +159,10 @@ function tellFacts() {
   const paused = isStopping ? "stopping" : isPaused ? "paused: what is in flight is collected" : waits;
   const facts = live.phase === "live" ? [
     paused,
-    `${count(flying ?? 0, "request")} in flight${cap ? ` of ${cap} at most` : ""}`,
+    `${count(flying ?? 0, "request")} in flight${cap >= (flying ?? 0) ? ` of ${cap} at most` : ""}`,
     pace && (pace >= 1 ? `${pace.toFixed(1)} jobs/s` : `${(pace * 60).toFixed(1)} jobs/min`),
     left != null && !isPaused && `${left < 90 ? `${Math.round(left)} s` : duration(left)} left, until ${timeOfDay(Date.now() / 1000 + left)}`,
-  ] : live.phase === "lost" ? [`as it stood at ${timeOfDay(live.heardAt / 1000)}; trying again`] : [`exit ${index.summary.exit_code ?? "unknown"}`];
+  ] : live.phase === "lost" ? [`as it stood at ${timeOfDay(live.heardAt / 1000)}; trying again`] : [live.phase === "ended" && `exit ${index.summary.exit_code}`];
   $("#live-facts").textContent = clean(facts.filter(Boolean).join(" · "));
 }
 
