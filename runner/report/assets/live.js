@@ -7,7 +7,8 @@ const PHASES = { live: "live", ended: "ended", killed: "killed; the same command
 const live = { heardAt: 0, phase: "", facts: {}, standing: {}, isOver: false, held: new Set(), restUntil: 0, chartsUntil: 0, isDrawn: true };
 
 async function asked(path, document) {
-  const sent = document === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(document) };
+  const body = document === undefined ? undefined : JSON.stringify(document);
+  const sent = body === undefined ? {} : { method: "POST", headers: { "Content-Type": "application/json" }, body, keepalive: body.length < 60_000 }; // also of a page that is left
   const answer = await fetch(`./${path}`, { ...sent, cache: "no-store", referrerPolicy: "no-referrer" });
   if (!answer.ok) throw new Error((await answer.text()).trim() || `HTTP ${answer.status}`);
   return answer.json();
