@@ -36,6 +36,7 @@ class Started:
     def __init__(self, pid, heard):
         self.pid = pid
         self.heard = heard
+        self.is_over = False
         self._nursery = nursery()  # this thread's
 
     def line(self, pattern):
@@ -45,7 +46,12 @@ class Started:
     def ended(self):
         """The rest of what it says, and its exit code: its end closes the stream."""
         rest = self.heard.read()
-        return rest, self._nursery.end(self.pid)
+        return rest, self.end()
+
+    def end(self):
+        """Its exit code; it is asked to end where it has not."""
+        self.is_over = True
+        return self._nursery.end(self.pid)
 
 
 @contextmanager
@@ -57,7 +63,12 @@ def started(cwd, *arguments, stream="stderr", **env):
         order = {"arguments": [*map(str, arguments)], "cwd": str(cwd), "env": environment(**env), "stays": True}
         pid = nursery()._order(order, *files)
         os.close(theirs)
-        yield Started(pid, heard)
+        process = Started(pid, heard)
+        try:
+            yield process
+        finally:
+            if not process.is_over:  # the test has failed
+                process.end()
 
 
 # --------------------------------------------------------------------------------------------------------- the browser
