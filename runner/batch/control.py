@@ -1,4 +1,4 @@
-"""How a run is stopped from outside: by signals, or by the Python API."""
+"""How a run is stopped, paused and narrowed from outside: by signals, by its page, or by the Python API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from runner.errors import ExitCode
+from runner.model import counted
 from runner.scheduler import Hold, Scheduler
+from runner.scheduler.gate import SubmitGate
 
 SIGNALS = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -52,7 +54,7 @@ class Control:
         self._beginning = None
         self._scheduler = scheduler
         try:
-            if self._requests > self._answered:
+            if self.is_stopping:
                 self._hold()
             yield
         finally:
@@ -78,6 +80,45 @@ class Control:
         else:
             self.note("leaving: the ids of paid requests are saved")
             self._scheduler.leave_now()
+
+    # --------------------------------------------------------------------------- what a person says while it goes on
+
+    @property
+    def gate(self) -> SubmitGate | None:
+        """The gate of what is controlled now, to be looked at."""
+        return self._scheduler.gate if self._scheduler is not None else None
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a stop was asked for that is not done yet."""
+        return self._requests > self._answered
+
+    def stop_once(self) -> bool:
+        """Ask to stop as the first Ctrl-C does, and never more urgently; whether there was something to stop."""
+        if self._scheduler is None or self.is_stopping:
+            return False
+        self.stop()
+        return True
+
+    def pause(self, *, is_paused: bool) -> bool:
+        """Let no more paid POSTs leave, or let them leave again; whether there was something to say it to.
+
+        It is kept nowhere: what is controlled next is not paused.
+        """
+        if self.gate is None:
+            return False
+        if self.gate.is_paused is not is_paused:
+            self.gate.pause(is_paused=is_paused)
+            self.note("paused: what is in flight is collected" if is_paused else "resumed")
+        return True
+
+    def limit(self, most: int) -> bool:
+        """At most so many requests in flight, never more than the run began with; whether there was a run to limit."""
+        if self.gate is None:
+            return False
+        self.gate.limit(most)
+        self.note(f"at most {counted(self.gate.pacing.ceiling, 'request')} in flight")
+        return True
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from runner.batch.beside import reporting
 from runner.batch.control import Control
 from runner.batch.driving import cancel_queued, collect, scheduling, settle_open_intents
 from runner.batch.options import Options, seconds
@@ -214,8 +215,9 @@ class Execution:
             self._tallier.begin(self._store.counts(with_gone=False), self._store.bills(), scheduler.gate)
             watching = self._watch(scheduler)
             try:
-                with self._control.over(scheduler):
-                    hold = await scheduler.run(self._work(), self._openings)
+                async with reporting(self._plan.directory, self._options, self._control.note):
+                    with self._control.over(scheduler):
+                        hold = await scheduler.run(self._work(), self._openings)
                 for before, after in share(self._store, self._plan.directory, self._sharing):
                     self._tallier.moved(before, after)
                     del self._sharing[after.job_id]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
+from runner.batch.following import run_of
 from runner.batch.review import Review, Word
-from runner.batch.state import run_of
 from runner.errors import StorageFailed, UsageProblem
 from runner.manifest import original
 from runner.media import is_whole

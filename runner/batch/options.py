@@ -66,6 +66,12 @@ class Options:
     per: str | None = None
     approved: Path | None = None
     """A plan that was written down: this, and nothing else, is submitted."""
+    serve: int | None = None
+    """The port of 127.0.0.1 on which the run shows its page meanwhile; 0 takes a free one."""
+    report_every: str | float | None = None
+    """So often the reports are written while the run goes on: `10m`."""
+    metrics_file: Path | None = None
+    """Where the run's figures stand meanwhile, for Prometheus's collector of text files."""
     token: str | None = None
     """For the Python API only; the command line never takes it as an argument."""
 
@@ -116,6 +122,11 @@ def _time_of_day(value: Any) -> str | None:
     return None if is_good else "a time of day such as 07:30"
 
 
+def _port(value: Any) -> str | None:
+    is_good = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 65535
+    return None if is_good else "a port, 0 to 65535"
+
+
 def _one_of(*words: str) -> Check:
     return lambda value: None if value in words else f"one of {', '.join(words)}"
 
@@ -157,7 +168,14 @@ FOR_EDITORS: Final[Mapping[str, Mapping[str, Any]]] = {
     "max_duration": {**_LENGTH, "description": "Submit nothing after this long: 8h."},
 }
 """The same settings as JSON Schemas, by which editors complete and check them."""
-CHECKS: Final = {**FROM_MANIFEST, "limit": _count, "sample": _count, "in_doubt": _one_of("hold", "resubmit")}
+CHECKS: Final = {
+    **FROM_MANIFEST,
+    "limit": _count,
+    "sample": _count,
+    "in_doubt": _one_of("hold", "resubmit"),
+    "serve": _port,
+    "report_every": _duration,
+}
 
 
 def settled(options: Options, run: Mapping[str, Any]) -> Options:

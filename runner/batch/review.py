@@ -7,6 +7,7 @@ same `run --redo review.json` again pays for nothing more.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,12 @@ from typing import Final, Literal
 
 from runner.errors import InputMissing, ManifestInvalid, UsageProblem
 from runner.manifest import Manifest, Specs
-from runner.model import InputRules, Job, JobState, fingerprint
+from runner.model import InputRules, Job, JobState, Run, fingerprint
+from runner.report.files import replacing
+from runner.report.summary import iso
 
 SCHEMA: Final = "runcomfy-batch.review/1"
+FILE: Final = "review.json"
 Word = Literal["approved", "rejected", "unreviewed"]
 
 
@@ -91,6 +95,52 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError
     return value
+
+
+def kept(directory: Path) -> str:
+    """The review in the run directory as it is; an empty one where there is none."""
+    path = directory / FILE
+    if not path.is_file():
+        return json.dumps({"schema": SCHEMA, "jobs": []})
+    Review.read(path)
+    return path.read_text("utf-8")
+
+
+def keep(directory: Path, document: object, find: Callable[[str], Job | None], run: Run) -> None:
+    """Put what a page says of some pictures into the run directory's review; what it says of others stays.
+
+    An entry is `job_id`, `of` (the last letters of the picture's request), `verdict`, `tags`, `note`, `prompt`; one
+    that says nothing is taken out, and one about a picture that is not the job's any more is passed over. Raises
+    `UsageProblem` for what is no review, `StorageFailed` where it cannot be written.
+    """
+    entries = document.get("jobs") if isinstance(document, dict) else None
+    if not isinstance(entries, list):
+        raise UsageProblem("not a review")
+    whole = json.loads(kept(directory))
+    jobs = {one["job_id"]: one for one in whole["jobs"]}
+    for entry in entries:
+        try:
+            job = find(_text(entry["job_id"]))
+            if job is None or (job.request_id or "")[-len(_text(entry["of"])) :] != entry["of"]:
+                continue
+            said = _verdict({**entry, "request_id": job.request_id})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise UsageProblem("not a review") from error
+        jobs.pop(job.job_id, None)
+        if said.word or said.tags or said.note or said.prompt:
+            jobs[job.job_id] = {
+                "job_id": job.job_id,
+                "verdict": said.word,
+                "tags": said.tags,
+                "note": said.note,
+                "prompt": said.prompt,
+                "request_id": job.request_id,
+                "fingerprint": job.spec.fingerprint,
+            }
+    head = {"schema": SCHEMA, "run": run.name, "run_id": run.run_id, "saved_at": iso(time.time())}
+    with replacing(directory / FILE) as file:
+        json.dump({**head, "jobs": list(jobs.values())}, file, ensure_ascii=False, indent=2)
+        file.write("\n")
 
 
 def with_prompts(manifest: Manifest, review: Review, rules: Callable[[str], InputRules | None]) -> Manifest:

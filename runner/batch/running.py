@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from typing import Any, Final
 from runner.api.client import is_loopback
 from runner.api.wire import ApiError
 from runner.batch.approval import Approved, with_approved
+from runner.batch.beside import beside
 from runner.batch.control import Control
 from runner.batch.descriptors import fit, open_files_limit
 from runner.batch.execution import Execution, Outcome
@@ -33,6 +34,7 @@ from runner.errors import (
     StorageFailed,
     UsageProblem,
 )
+from runner.live import bound
 from runner.manifest import render
 from runner.media import sync_folder
 from runner.model import FailureKind, Job, JobState, counted
@@ -79,6 +81,7 @@ async def run(
     _make(directory)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
+        listener = None if options.serve is None else stack.enter_context(closing(bound(options.serve)))
         service = await stack.enter_async_context(connect(options, token, directory))
         await _check_state(directory, service)
         cards = await live_cards(service.api, manifest.models)
@@ -97,8 +100,10 @@ async def run(
         store = stack.enter_context(Store(directory))
         _sync_names(directory)
         stack.enter_context(logging_to(directory))
-        execution = Execution(plan, options, service, store, control, Tallier(progress, on_job))
-        return await execution.run()
+        tallier = Tallier(progress, on_job)
+        execution = Execution(plan, options, service, store, control, tallier)
+        async with beside(directory, options, control, tallier.figures, listener):
+            return await execution.run()
 
 
 async def stream(manifest_path: Path | str, options: Options | None = None, **choices: Any) -> AsyncIterator[Job]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from runner.api.wire import REQUEST_ID, ApiError
 from runner.batch.control import Control
 from runner.batch.driving import cancel_queued, collect, settle_open_intents
+from runner.batch.following import Follower, Status, run_of
 from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
 from runner.batch.sharing import share
@@ -28,11 +29,10 @@ from runner.model import (
     FilesMissing,
     Job,
     JobState,
-    Run,
     ShareMissing,
     counted,
 )
-from runner.report import Earlier, Summary, summarize, write_reports
+from runner.report import Earlier, Summary, write_reports
 from runner.store.lock import RunLock, is_locked
 from runner.store.store import Reader, Store, check_binding, has_state
 
@@ -41,25 +41,10 @@ PAID: Final = (JobState.RESULT_KNOWN, JobState.DONE, JobState.OUTPUT_LOST)
 DOUBTFUL: Final = (JobState.SUBMITTING, JobState.IN_DOUBT)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
-    """How a run directory stands, also while another process runs it."""
-
-    run: Run
-    summary: Summary
-    is_running: bool
-    in_flight: tuple[Job, ...]
-    """The jobs whose requests are at the service."""
-
-
 def status(directory: Path) -> Status:
     """How the run directory stands; raises `InputMissing` where there is no state."""
-    is_running = is_locked(directory)  # first: a run that ends meanwhile has then written its end
-    with Reader(directory) as reader:
-        run = run_of(reader, directory)
-        in_flight = tuple(reader.jobs([JobState.SUBMITTING, JobState.SUBMITTED]))
-        summary = summarize(run, reader.jobs())
-        return Status(run=run, summary=summary, is_running=is_running, in_flight=in_flight)
+    with Follower(directory) as follower:
+        return follower.look()
 
 
 def report(directory: Path, compare: Path | None = None) -> Summary:
@@ -78,14 +63,6 @@ def doubts(directory: Path) -> list[Job]:
     """The jobs whose paid POST was never answered in a usable way; where nothing runs, also those cut off in it."""
     with Reader(directory) as reader:
         return list(reader.jobs([JobState.IN_DOUBT] if is_locked(directory) else DOUBTFUL))
-
-
-def run_of(reader: Reader, directory: Path) -> Run:
-    """The latest run of the directory; raises `InputMissing` where there was none."""
-    run = reader.last_run()
-    if run is None:
-        raise InputMissing(f"{directory} holds no run yet")
-    return run
 
 
 async def settle_doubts(

@@ -8,8 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from runner.live import Figures, Histogram
 from runner.model import Attempt, AttemptState, Failure, Job, JobState, Money
 from runner.progress import Progress, Tally
+from runner.report.results import duration_s
 from runner.scheduler.gate import SubmitGate
 from runner.store.traces import MOVED
 
@@ -28,6 +30,9 @@ class Tallier:
         self._states: Counter[JobState] = Counter()
         self._unknown_costs = 0
         self._gate: SubmitGate | None = None
+        self._seconds = Histogram()
+        self._progressed_at = time.time()
+        self._is_over = False
 
     def begin(self, states: Mapping[JobState, int], attempts: Iterable[tuple[Attempt, int]], gate: SubmitGate) -> None:
         """What there is: jobs by state, and attempts with the number of those that are alike."""
@@ -41,6 +46,9 @@ class Tallier:
         if before is not None and before.state is not after.state:
             self._states[before.state] -= 1
             self._states[after.state] += 1
+            self._progressed_at = time.time()
+            if after.state is JobState.DONE and (seconds := duration_s(after)) is not None:
+                self._seconds.observe(seconds)
             self._tell(after)
         if before is not None:
             self._unknown_costs += _unknown_costs(after) - _unknown_costs(before)
@@ -53,8 +61,26 @@ class Tallier:
 
     def end(self) -> None:
         """Leave the display in order."""
+        self._is_over = True
         if self._progress is not None:
             self._progress.close()
+
+    def figures(self) -> Figures:
+        """The run in numbers, as it is now; `seconds` are of the jobs that this process saw done."""
+        gate = self._gate
+        return Figures(
+            states=dict(self._states),
+            spent=gate.budget.spent if gate is not None else Money(0),
+            reserved=Money(max(0, gate.budget.reserved)) if gate is not None else Money(0),
+            unknown_costs=self._unknown_costs,
+            in_flight=gate.in_flight if gate is not None else 0,
+            progressed_at=self._progressed_at,
+            seconds=Histogram([*self._seconds.counts], self._seconds.sum_s),
+            cap=gate.pacing.cap if gate is not None else None,
+            is_paused=gate is not None and gate.is_paused,
+            trouble="held" if gate is not None and gate.hold is not None else None,
+            is_over=self._is_over,
+        )
 
     def _tell(self, job: Job) -> None:
         own = job.attempt.request_id if job.attempt is not None else None

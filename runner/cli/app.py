@@ -20,6 +20,7 @@ from runner.cli.mend import cancel, doubts
 from runner.cli.models import models
 from runner.cli.plan import plan
 from runner.cli.run import demo, run
+from runner.cli.serve import serve
 from runner.cli.simulate import simulate
 from runner.errors import BatchError, ExitCode
 
@@ -68,7 +69,8 @@ def _name_variables(command: click.Command, *words: str) -> None:
 
 
 for command in (
-    run, plan, check, status, report, export, doubts, cancel, verify, models, simulate, demo, init, schema, completion
+    run, plan, check, status, serve, report, export, doubts, cancel, verify, models, simulate, demo, init, schema,
+    completion,
 ):  # fmt: skip
     app.add_command(command)
     _name_variables(command, command.name or "")

@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.common import AS_JSON, RUN_DIR, TRUST_HOST, options_of, print_json, run_async, usd
+from runner.cli.common import AS_JSON, RUN_DIR, TRUST_HOST, options_of, print_json, run_async
 from runner.errors import ExitCode
-
-if TYPE_CHECKING:
-    from runner.batch import Status
-
-WATCH_GAP_S = 2.0
 
 
 @click.command(short_help="How a run directory stands, also while it runs.")
 @click.argument("run_dir", type=click.Path(path_type=Path), default=Path())
 @AS_JSON
-@click.option("--watch", is_flag=True, help="Show it again every two seconds until the run has ended.")
+@click.option("--watch", is_flag=True, help="Show it again and again until the run has ended.")
 def status(run_dir: Path, *, as_json: bool, watch: bool) -> None:
-    """Show how RUN_DIR stands, also while another process runs it."""
-    from runner.batch import status as status_of
+    """Show how RUN_DIR stands, also while another process runs it.
 
-    while True:
-        found = status_of(run_dir)
-        if as_json:
-            in_flight = [{"job_id": job.job_id, "request_id": job.request_id} for job in found.in_flight]
-            print_json(found.summary.as_dict() | {"running": found.is_running, "in_flight": in_flight})
-        else:
-            click.echo(_render(found))
-        if not watch or not found.is_running:
-            return
-        time.sleep(WATCH_GAP_S)
+    --watch redraws on a terminal; elsewhere it prints a line a minute, with --json an object a line.
+    """
+    from runner.cli import watching
 
-
-def _render(found: Status) -> str:
-    summary = found.summary.as_dict()
-    counts = "  ".join(f"{state} {count:,}" for state, count in summary["counts"].items())
-    ended = f"ended {summary['finished_at']}" if summary["finished_at"] else "killed; the same command goes on"
-    ended = "running" if found.is_running else ended
-    lines = [
-        f"{found.run.name}  {ended}{'  simulated' if summary['simulated'] else ''}",
-        f"jobs {summary['jobs']:,}: {counts}",
-        f"spent {usd(found.summary.spent)}, in doubt {usd(found.summary.reserved_in_doubt)}",
-    ]
-    lines += [f"in flight  {job.job_id}  {job.request_id or '(being submitted)'}" for job in found.in_flight[:20]]
-    return "\n".join(lines)
+    if watch:
+        watching.watch(run_dir, as_json=as_json)
+    else:
+        watching.show(run_dir, as_json=as_json)
 
 
 @click.command(short_help="Write the four reports again.")

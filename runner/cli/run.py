@@ -34,7 +34,15 @@ ASK_ABOVE_JOBS = 50
 ASK_ABOVE_MICRO_USD = 5_000_000
 
 
-@click.command(short_help="Run a manifest; the same command again goes on.")
+class _WithPort(click.Command):
+    """`--serve` may stand alone, and never takes the word after it for its port."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse them."""
+        return super().parse_args(ctx, ["--serve=0" if word == "--serve" else word for word in args])
+
+
+@click.command(cls=_WithPort, short_help="Run a manifest; the same command again goes on.")
 @MANIFEST
 @choosing
 @click.option(
@@ -58,6 +66,16 @@ ASK_ABOVE_MICRO_USD = 5_000_000
     "--download-concurrency", type=int, metavar="N", help="Most downloads at once; else as many as the line gains by."
 )
 @click.option("--job-timeout", metavar="30m", help="Stop looking at a request after this long [30m].")
+@click.option(
+    "--serve",
+    type=click.IntRange(0, 65535),
+    metavar="[=PORT]",
+    help="Show the report's page meanwhile, on this machine alone: pause, resume, stop.",
+)
+@click.option("--report-every", metavar="10m", help="Write the reports so often while it runs.")
+@click.option(
+    "--metrics-file", type=Directory(path_type=Path), metavar="FILE", help="Keep figures for Prometheus in this file."
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only failures and the summary.")
 @click.option("-v", "--verbose", is_flag=True, help="One line a minute, also on a terminal.")
 @AS_JSON

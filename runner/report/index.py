@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from io import StringIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.model import Artifact, Job, Money
 from runner.report.originals import VIDEOS, Original
@@ -24,6 +24,48 @@ REQUEST = 8
 """Letters by which the page tells a job's request from the one before it."""
 
 
+class Row(NamedTuple):
+    """What the page knows of one job; the page that follows a run is sent such rows, so their order is its contract."""
+
+    few: tuple[str, ...]
+    """In the order of `FEW`."""
+    id: str
+    place: int | str
+    picture: str
+    before: str
+    files: int
+    cost: int
+    sent: int
+    ended: int
+    tenths: int
+    request: str
+    odd: int
+
+
+def row_of(job: Job, before: Sequence[Original]) -> Row:
+    """The row of a job; of what is odd about it, all but that another has almost the same picture."""
+    spec = job.spec
+    table, _, place = spec.source.rpartition(":")
+    first = job.artifacts[0] if job.artifacts else None
+    code = job.failure.code if job.failure is not None else ""
+    prompt, form = str(spec.inputs.get("prompt", "")), first.format if first else ""
+    sent, ended, cost = job.submitted_at, job.finished_at, _cost(job)
+    return Row(
+        few=(job.state.value, code, spec.model, spec.variant, table, prompt, form),
+        id=spec.job_id,
+        place=int(place) if place.isdecimal() else place,
+        picture=_picture(first, spec.job_id) if first else "",
+        before=next((one["file"] for one in before if "file" in one), ""),
+        files=len(job.artifacts),
+        cost=NOTHING if cost is None else cost,
+        sent=NOTHING if sent is None else int(sent),
+        ended=NOTHING if ended is None else int(ended),
+        tenths=NOTHING if sent is None or ended is None else round(max(0.0, ended - sent) * 10),
+        request=(job.request_id or "")[-REQUEST:].encode("ascii", "replace").decode(),  # a letter is one to both sides
+        odd=sum(BITS[oddity] for oddity in oddities(job)) if job.artifacts else 0,
+    )
+
+
 class Index:
     """Takes the jobs one by one; some 300 bytes each, and their prompts."""
 
@@ -34,34 +76,23 @@ class Index:
         self._numbers = {name: array("q") for name in ("files", "cost", "sent", "ended", "tenths")}
         self._requests = StringIO()
         self._odd = array("B")
-        self._twins = Twins()
+        self.twins = Twins()
 
     def add(self, job: Job, before: Sequence[Original]) -> None:
+        """One more row, of a job."""
+        self.twins.add(len(self._odd), job)
+        self.put(row_of(job, before))
+
+    def put(self, row: Row) -> None:
         """One more row."""
-        spec, texts, numbers = job.spec, self._texts, self._numbers
-        table, _, place = spec.source.rpartition(":")
-        first = job.artifacts[0] if job.artifacts else None
-        code = job.failure.code if job.failure is not None else ""
-        prompt, form = str(spec.inputs.get("prompt", "")), first.format if first else ""
-        few = (job.state, code, spec.model, spec.variant, table, prompt, form)
-        for values, rows, value in zip(self._values, self._rows, few, strict=True):
+        for values, rows, value in zip(self._values, self._rows, row.few, strict=True):
             rows.append(values.setdefault(value, len(values)))
-        texts["id"].append(spec.job_id)
-        texts["place"].append(int(place) if place.isdecimal() else place)
-        texts["picture"].append(_picture(first, spec.job_id) if first else "")
-        texts["before"].append(next((one["file"] for one in before if "file" in one), ""))
-        sent, ended, cost = job.submitted_at, job.finished_at, _cost(job)
-        numbers["files"].append(len(job.artifacts))
-        numbers["cost"].append(NOTHING if cost is None else cost)
-        numbers["sent"].append(NOTHING if sent is None else int(sent))
-        numbers["ended"].append(NOTHING if ended is None else int(ended))
-        numbers["tenths"].append(NOTHING if sent is None or ended is None else round(max(0.0, ended - sent) * 10))
-        tail = (
-            (job.request_id or "")[-REQUEST:].encode("ascii", "replace").decode()
-        )  # a letter is a letter to both sides
-        self._requests.write(tail.ljust(REQUEST))
-        self._twins.add(len(self._odd), job)
-        self._odd.append(sum(BITS[oddity] for oddity in oddities(job)) if job.artifacts else 0)
+        for name, texts in self._texts.items():
+            texts.append(getattr(row, name))
+        for name, numbers in self._numbers.items():
+            numbers.append(getattr(row, name))
+        self._requests.write(row.request.ljust(REQUEST))
+        self._odd.append(row.odd)
 
     def columns(self) -> Iterator[tuple[str, Any]]:
         """All of it, by name; each column is made when its turn comes."""
@@ -70,7 +101,7 @@ class Index:
         yield from self._texts.items()
         yield from ((name, numbers.tolist()) for name, numbers in self._numbers.items())
         yield "request", self._requests.getvalue()
-        for number in self._twins.found():
+        for number in self.twins.found():
             self._odd[number] |= BITS[Oddity.TWIN]
         yield "marked", {"names": list(Oddity), "rows": self._odd.tolist()}
 

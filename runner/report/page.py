@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import zlib
+from collections.abc import Iterator
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -30,10 +31,14 @@ from runner.report.summary import Summary
 
 MOST: Final = {"done": 150_000, "other": 50_000}
 """Jobs that a page holds: more would be too much for a browser, and for the memory of who writes it."""
+PIECE: Final = 4000
+"""Values that are encoded together."""
 BLOCK: Final = 500
 """Records that are unpacked together: a few milliseconds of a browser."""
 SCRIPTS: Final = ("dom", "data", "query", "marks", "views", "stage", "detail", "review", "charts", "app")
 """The files of `assets/` that make the page's script, in this order."""
+LIVE_SCRIPTS: Final = (*SCRIPTS[:-1], "live", "app")
+"""The same for the page that follows a run."""
 MARK: Final = Markup("<!-- data -->")
 
 
@@ -61,12 +66,7 @@ class Page:
         self._room = dict(MOST)
         head, self._tail = _frame(run, summary, originals)
         file.write(head)
-        self._head = {
-            "summary": summary.as_dict(),
-            "name": run.name,
-            "again": again(run, directory),
-            "directory": str(directory),
-        }
+        self._head = head_of(run, summary, directory)
 
     def add(self, job: Job, line: str) -> None:
         """One job; `line` is its record in results.jsonl. Of very many only the first are in the page."""
@@ -91,23 +91,19 @@ class Page:
         if self._block:
             self._write_block()
         groups = sorted(self._groups.values(), key=lambda group: -group["count"])
+        more = {"groups": groups, "block": BLOCK, "left": self._left}
+        if self._earlier is not None:
+            more["earlier"] = self._earlier.columns()
         with _Packed(self._file, "index") as packed:
-            packed.write(_json(self._head | {"groups": groups, "block": BLOCK, "left": self._left})[:-1])
-            for name, column in self._index.columns():
-                packed.write(f",{_json(name)}:{_json(column)}")
-            if self._earlier is not None:
-                packed.write(f',"earlier":{_json(self._earlier.columns())}')
-            packed.write("}")
+            for text in written_index(self._head | more, self._index):
+                packed.write(text)
         self._file.write(self._tail)
 
     def _add_to_group(self, job: Job, failure: Failure) -> None:
         key = (str(failure.kind), failure.code, str(job.state))
         group = self._groups.get(key)
         if group is None:
-            text, command = remedy(job, self._run, self._directory)
-            words = ("kind", "code", "state", "message", "remedy", "command", "count")
-            values = (*key, unsigned(failure.message), text, command, 0)
-            group = self._groups[key] = dict(zip(words, values, strict=True))
+            group = self._groups[key] = group_of(job, failure, self._run, self._directory)
         group["count"] += 1
 
     def _write_block(self) -> None:
@@ -115,6 +111,44 @@ class Page:
             packed.write(f"[{','.join(self._block)}]")
         self._block.clear()
         self._blocks += 1
+
+
+def head_of(run: Run, summary: Summary, directory: Path) -> dict[str, Any]:
+    """What the page knows of the run as a whole."""
+    words = {"name": run.name, "again": again(run, directory), "directory": str(directory)}
+    return {"summary": summary.as_dict(), **words}
+
+
+def group_of(job: Job, failure: Failure, run: Run, directory: Path) -> dict[str, Any]:
+    """What the page says of jobs that are not done for the same reason, in the words of the first; none is counted."""
+    text, command = remedy(job, run, directory)
+    key = {"kind": str(failure.kind), "code": failure.code, "state": str(job.state)}
+    return {**key, "message": unsigned(failure.message), "remedy": text, "command": command, "count": 0}
+
+
+def written_index(head: dict[str, Any], index: Index) -> Iterator[str]:
+    """The index as JSON, piece by piece: none is so long that an event loop beside it would stand still."""
+    yield _json(head)[:-1]
+    for name, column in index.columns():
+        yield f",{_json(name)}:"
+        yield from _pieces(column)
+    yield "}"
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """A value as JSON; lists in pieces, also those within a mapping."""
+    if isinstance(value, dict):
+        for number, (name, inner) in enumerate(value.items()):
+            yield f"{',' if number else '{'}{_json(name)}:"
+            yield from _pieces(inner)
+        yield "}" if value else "{}"
+    elif isinstance(value, list):
+        yield "["
+        for at in range(0, len(value), PIECE):
+            yield ("," if at else "") + _json(value[at : at + PIECE])[1:-1]
+        yield "]"
+    else:
+        yield _json(value)
 
 
 class _Packed:
@@ -180,18 +214,20 @@ def neutral(text: str) -> str:
     return "".join(c for c in unsigned(text) if c in "\n\t" or (category(c) not in ("Cc", "Cs") and c not in turning))
 
 
-def policy(script: str, style: str, origins: tuple[str, ...]) -> str:
+def policy(script: str, style: str, origins: tuple[str, ...], *, is_live: bool = False) -> str:
     """What the page may do: run its own script, by its hash; show pictures beside it, and on demand the originals.
 
-    It can connect to nobody, and no text can become markup.
+    It can connect to nobody, or where it follows a run to who served it; and no text can become markup.
     """
     places = "".join(f" {origin}" for origin in origins)
+    own = "'self'" if is_live else "'self' file:"
     rules = (
         "default-src 'none'",
-        f"img-src 'self' file:{places}",
-        "media-src 'self' file:",
+        f"img-src {own}{places}",
+        f"media-src {own}",
         f"style-src '{_hash(style)}'",
         f"script-src '{_hash(script)}'",
+        *(("connect-src 'self'",) if is_live else ()),
         "base-uri 'none'",
         "form-action 'none'",
         "require-trusted-types-for 'script'",
@@ -200,14 +236,21 @@ def policy(script: str, style: str, origins: tuple[str, ...]) -> str:
     return "; ".join(rules)
 
 
-def _frame(run: Run, summary: Summary, originals: Originals) -> tuple[str, str]:
+def live_page(run: Run, summary: Summary, originals: Originals) -> str:
+    """The same page for who serves it while a run goes on: without data, which it asks its server for."""
+    return "".join(_frame(run, summary, originals, is_live=True))
+
+
+def _frame(run: Run, summary: Summary, originals: Originals, *, is_live: bool = False) -> tuple[str, str]:
     """The page before and after the data."""
-    script, style = _script(), _asset("report.css")
+    script = _script(LIVE_SCRIPTS if is_live else SCRIPTS)
+    style = _asset("report.css") + (_asset("live.css") if is_live else "")
     page = _template().render(
+        is_live=is_live,
         run=run,
         summary=summary.as_dict(),
         verdict=verdict(summary),
-        policy=Markup(policy(script, style, originals.origins)),  # noqa: S704 hashes and checked host names
+        policy=Markup(policy(script, style, originals.origins, is_live=is_live)),  # noqa: S704 hashes and checked host names
         style=Markup(style),  # noqa: S704 our own
         script=Markup(script),  # noqa: S704
         data=MARK,
@@ -221,9 +264,9 @@ def _hash(text: str) -> str:
 
 
 @cache
-def _script() -> str:
+def _script(names: tuple[str, ...]) -> str:
     """The files joined in one function, so that none of their names is seen from outside."""
-    return '"use strict";\n(() => {\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS) + "})();\n"
+    return '"use strict";\n(() => {\n' + "\n".join(_asset(f"{name}.js") for name in names) + "})();\n"
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.model import AttemptState, Job, JobState, Money, Run, in_usd
 
@@ -56,24 +56,67 @@ class Summary:
         }
 
 
+class Part(NamedTuple):
+    """What one job adds to a summary."""
+
+    state: JobState
+    images: int
+    spent: int
+    reserved: int
+    is_unknown: bool
+    trouble: tuple[str, str, JobState] | None
+    """Why it is not done, where there is a reason: kind, code and state, by which failures are grouped."""
+
+
+def part_of(job: Job) -> Part:
+    """The job's part."""
+    failure = job.failure
+    return Part(
+        state=job.state,
+        images=len(job.artifacts),
+        spent=sum(attempt.cost or 0 for attempt in job.attempts),
+        reserved=sum(attempt.reserved or 0 for attempt in job.attempts if attempt.state in OPEN_ATTEMPTS),
+        is_unknown=has_unknown_cost(job),
+        trouble=None if failure is None or job.state is JobState.DONE else (str(failure.kind), failure.code, job.state),
+    )
+
+
+class Totals:
+    """The parts of all jobs together; a job that changed is taken out as it was and put in as it is."""
+
+    def __init__(self) -> None:
+        self.troubles: Counter[tuple[str, str, JobState]] = Counter()
+        self._states: Counter[JobState] = Counter()
+        self._images = self._spent = self._reserved = self._unknown = 0
+
+    def add(self, part: Part, sign: int = 1) -> None:
+        """Put a part in, or with the sign -1 take it out."""
+        self._states[part.state] += sign
+        self._images += sign * part.images
+        self._spent += sign * part.spent
+        self._reserved += sign * part.reserved
+        self._unknown += sign * part.is_unknown
+        if part.trouble is not None:
+            self.troubles[part.trouble] += sign
+
+    def summary(self, run: Run) -> Summary:
+        """The summary of a run over these jobs."""
+        return Summary(
+            run=run,
+            counts={state: self._states[state] for state in JobState if self._states[state]},
+            images=self._images,
+            spent=Money(self._spent),
+            reserved_in_doubt=Money(self._reserved),
+            unknown_jobs=self._unknown,
+        )
+
+
 def summarize(run: Run, jobs: Iterable[Job]) -> Summary:
     """Count the jobs; one pass."""
-    states: Counter[JobState] = Counter()
-    images = spent = reserved = unknown = 0
+    totals = Totals()
     for job in jobs:
-        states[job.state] += 1
-        images += len(job.artifacts)
-        spent += sum(attempt.cost or 0 for attempt in job.attempts)
-        reserved += sum(attempt.reserved or 0 for attempt in job.attempts if attempt.state in OPEN_ATTEMPTS)
-        unknown += has_unknown_cost(job)
-    return Summary(
-        run=run,
-        counts={state: states[state] for state in JobState if states[state]},
-        images=images,
-        spent=Money(spent),
-        reserved_in_doubt=Money(reserved),
-        unknown_jobs=unknown,
-    )
+        totals.add(part_of(job))
+    return totals.summary(run)
 
 
 def has_unknown_cost(job: Job) -> bool:

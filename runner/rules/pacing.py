@@ -1,6 +1,6 @@
 """How many requests may be in flight, and when a paid POST may leave at all.
 
-Three things hold a POST back, and each is a value here:
+Four things hold a POST back, and each is a value here:
 
 - the *cap*: requests accepted and not finished. Where the user sets no ceiling, it looks for the service's own
   parallelism: it starts modestly and grows by one with each good end, until the service's queue shows that more would
@@ -11,6 +11,8 @@ Three things hold a POST back, and each is a value here:
   minutes) no more are sent; the same for a service that cannot be reached. Free probes look whether it is back; two
   good ones in a row let one POST through (half-open), and its good answer releases the brake. Reads may work where
   submits do not: so each further stop within two hours rests longer before it is probed.
+- the *pause*: a person's word while the run goes on. What is in flight is collected; the gate opens again at another
+  word. It is kept nowhere: a run that is started anew is not paused.
 - the *hold*: account trouble, a user's limit, or a stop. A held gate never opens again in this run.
 """
 
@@ -61,6 +63,18 @@ def strict(ceiling: int) -> Pacing:
 def searching(ceiling: int) -> Pacing:
     """The pacing that looks for the service's parallelism."""
     return Pacing(ceiling=ceiling, cap=min(MODEST, ceiling), is_strict=False, is_searching=True)
+
+
+def capped(pacing: Pacing, most: int, allowed: int) -> Pacing:
+    """After a person's word while the run goes on: at most `most` in flight, never more than was `allowed` at first.
+
+    It is as strict as the word that a run begins with, and as quickly reached, unless the service has already said that
+    something was too much.
+    """
+    ceiling = max(1, min(most, allowed))
+    is_warned = pacing.knee or pacing.signalled_until or pacing.window_until
+    cap = min(pacing.cap, ceiling) if is_warned else ceiling
+    return replace(pacing, ceiling=ceiling, cap=cap, is_strict=True, is_searching=False)
 
 
 def throttled(pacing: Pacing, now: float, until: float) -> Pacing:
@@ -215,11 +229,18 @@ class NotBefore:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """Ask again when something changes: a request finishes, a probe comes back."""
+    """Ask again when something changes: a request finishes, a probe comes back, a person says a word."""
 
 
 def may_submit(
-    pacing: Pacing, brake: Brake, *, in_flight: int, submitting: int, ahead: int = 0, now: float
+    pacing: Pacing,
+    brake: Brake,
+    *,
+    in_flight: int,
+    submitting: int,
+    ahead: int = 0,
+    is_paused: bool = False,
+    now: float,
 ) -> Go | NotBefore | Full:
     """Whether one more paid POST may leave.
 
@@ -229,7 +250,7 @@ def may_submit(
     sends sixty POSTs at once into an outage that has just begun has sixty jobs in doubt.
     """
     room = pacing.cap + (0 if pacing.is_strict else ahead)
-    if brake.state is BrakeState.ON or in_flight >= room:
+    if is_paused or brake.state is BrakeState.ON or in_flight >= room:
         return Full()
     if not pacing.is_strict and submitting >= max(MODEST, pacing.cap // 4):
         return Full()

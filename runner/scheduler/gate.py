@@ -51,6 +51,7 @@ class SubmitGate:
         self.brake = Brake()
         self.budget = budget
         self.hold: Hold | None = None
+        self.is_paused = False
         self._clock = clock
         self._looking = looking
         self._probe = probe
@@ -60,6 +61,8 @@ class SubmitGate:
         self._waiting = 0
         self._changed = asyncio.Event()
         self._probing: asyncio.Task[None] | None = None
+        self.allowed = paced.ceiling
+        """The most in flight that the run began with: no later word raises it."""
 
     # --------------------------------------------------------------------------------------------------- who waits
 
@@ -145,6 +148,21 @@ class SubmitGate:
             self.pacing = pacing.cut(self.pacing, now)
         self.notify()
 
+    def pause(self, *, is_paused: bool) -> None:
+        """Let no POST leave until another word; those of which a byte has left go on to their ends."""
+        self.is_paused = is_paused
+        self.notify()
+
+    def limit(self, most: int) -> None:
+        """At most so many in flight from now on, and never more than the run was allowed when it began."""
+        self.pacing = pacing.capped(self.pacing, most, self.allowed)
+        self.notify()
+
+    @property
+    def may_send(self) -> bool:
+        """Whether a POST that has its claim may still leave: asked once it is connected, before its first byte."""
+        return self.hold is None and not self.is_paused
+
     def close(self, hold: Hold) -> None:
         """Hold the run. The first reason stays, but an immediate one overrides one that is not."""
         if self.hold is None or (hold.is_immediate and not self.hold.is_immediate):
@@ -171,6 +189,7 @@ class SubmitGate:
             in_flight=self.in_flight,
             submitting=len(self._claims),
             ahead=self._looking.ahead(self.pacing.cap),
+            is_paused=self.is_paused,
             now=self._clock.now(),
         )
 

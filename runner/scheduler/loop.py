@@ -86,7 +86,7 @@ class Settings:
 
 
 class HeldBack(Exception):
-    """The run was stopped between the connection and the first byte: the POST does not leave."""
+    """The run was stopped or paused between the connection and the first byte: the POST does not leave."""
 
 
 class Scheduler:
@@ -331,7 +331,7 @@ class Scheduler:
         try:
             event, job = await self._pay(job, price)
         except HeldBack:
-            return None
+            return job if self.gate.hold is None else None  # after a pause it waits at the gate once more
         except StorageFailed:
             raise
         except Exception as error:  # noqa: BLE001 the same, where nobody may be left who waits for it
@@ -354,7 +354,7 @@ class Scheduler:
 
         async def before_send() -> None:
             nonlocal job
-            if self.gate.hold is not None:
+            if not self.gate.may_send:
                 raise HeldBack
             self._downloader.check_place()
             job = await self._record(job, SubmitIntended(at=self._clock.now(), payload_sha256=digest, reserved=price))

@@ -232,6 +232,15 @@ class Reader:
         rows = self._rows(f"SELECT state, count(*) FROM jobs{where} GROUP BY state")  # noqa: S608
         return {word(JobState, state): count for state, count in rows}
 
+    def moves(self, since: int) -> list[tuple[int, str, float]]:
+        """What happened after the event of that number: each one's own number, its job and its instant, in order."""
+        return self._rows("SELECT seq, job_id, at FROM events WHERE seq > ? ORDER BY seq", (since,))
+
+    def last_move(self) -> tuple[int, float]:
+        """The number and the instant of what happened last; 0 and 0 where nothing did."""
+        rows = self._rows("SELECT seq, at FROM events ORDER BY seq DESC LIMIT 1")
+        return rows[0] if rows else (0, 0.0)
+
     def bills(self) -> list[tuple[Attempt, int]]:
         """Every attempt as far as money goes, with the number of those that are alike in state, price and cost."""
         rows = self._rows("SELECT state, reserved, cost, count(*) FROM attempts GROUP BY 1, 2, 3")

@@ -16,6 +16,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
@@ -87,10 +88,17 @@ class Writer:
                 raise self._broken from error
 
     def close(self) -> None:
-        """Commit what is queued and close the connection. May be called twice."""
+        """Commit what is queued and close the connection. May be called twice.
+
+        Who closes last folds the log into the file; where somebody still looks on, it is copied there first, so that
+        the file alone holds all.
+        """
         self._thread.shutdown(wait=True)
         rest, self._gathered = self._gathered, []
         self._commit_all(rest)
+        if self._broken is None:
+            with suppress(sqlite3.Error):  # closed already, or a full disk: the log has it
+                self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         self._connection.close()
 
     def _commit_gathered(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -346,24 +346,6 @@ def test_every_flag_has_an_environment_variable(tmp_path, jobs):
         assert service.ledger()["accepted"] == 2
 
 
-def test_status_watches_a_run_to_its_end(tmp_path):
-    """From another process, without touching it."""
-    write_jobs(tmp_path / "jobs.jsonl", 6)
-    running = subprocess.Popen(
-        [*COMMAND, "run", "jobs.jsonl", "--simulate", "--concurrency", "2", "--out", "out"],
-        cwd=tmp_path,
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_until(lambda: (tmp_path / "out" / "images").exists() and any((tmp_path / "out" / "images").glob("*.jpg")))
-    watched = command("status", "out", "--watch", cwd=tmp_path)
-    assert running.wait(timeout=20) == 0
-    assert watched.returncode == 0, watched.stderr
-    assert "jobs 6: done 6" in watched.stdout
-
-
 def test_status_and_report_read_a_run_directory(tmp_path, jobs):
     """From the state alone; a folder without one is 66."""
     command("run", jobs, "--simulate", "--out", "out", cwd=tmp_path)

@@ -6,19 +6,34 @@ import json
 import os
 import re
 import socket
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from support.catalogue import RUN, jobs_of, pictures_of
+from support.catalogue import RUN, jobs_of, pictures_of, state_of
 from support.chromium import CHROMIUM, Browser
 from support.hostile import PWN, attacks
 
+from runner.batch.feed import Feed
 from runner.batch.review import Review
-from runner.model import Artifact, Attempt, AttemptState, Failure, FailureKind, Job, JobSpec, JobState, Money
+from runner.live import LiveServer, bound
+from runner.model import (
+    Artifact,
+    Attempt,
+    AttemptState,
+    Failure,
+    FailureKind,
+    FilesMissing,
+    Job,
+    JobSpec,
+    JobState,
+    Money,
+)
 from runner.report import Earlier, write_reports
 from runner.rules.oddities import Oddity
+from runner.store.store import Store
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 WHITE = "1 not-white white was asked for, and a corner is not"
@@ -420,6 +435,40 @@ async def test_nothing_injected_runs(tmp_path, ear, is_guarded):
             if number % 20 == 0:
                 await _is_harmless(browser)
         assert [url for url in browser.requests if not url.startswith("file:///")] == []
+    assert not was_called()
+
+
+async def test_nothing_injected_runs_where_it_is_served(tmp_path, ear):
+    """The page that follows a run: what it is told at first, and what it is told then."""
+    port, was_called = ear
+    run, jobs = hostile(port)
+    words = {name: getattr(run, name).encode(errors="replace").decode() for name in ("name", "manifest", "api_base")}
+    run = replace(run, **words, run_id="r", stopped_because=None, finished_at=None)
+    jobs = [job for job in jobs if not re.search(r"[\ud800-\udfff]", job.job_id)]  # no state can hold that
+    named = [
+        replace(
+            job,
+            spec=replace(job.spec, job_id=f"{n}{job.job_id}"),
+            position=n,
+            attempts=(replace(job.attempts[0], request_id=f"{n}{job.request_id}"),),
+        )
+        for n, job in enumerate(jobs)
+    ]
+    directory = tmp_path / "out"
+    state_of(directory, named, run, is_over=False)
+    with closing(Feed(directory)) as feed, closing(bound(0)) as listener, Store(directory) as store:
+        async with LiveServer(listener, feed) as server, Browser() as browser:
+            await browser.window(1400, 900)
+            await browser.open(server.url)
+            before = await browser.js("document.querySelector('h1').textContent")
+            for job in named[:40:2]:
+                store.record_now(job, FilesMissing(at=1.0, artifacts=()))
+            await browser.until(f"document.querySelector('h1').textContent !== {before!r}")
+            await _is_harmless(browser)
+            await browser.js("document.querySelector('#pad a').click()")
+            await browser.until("document.querySelector('#detail').open")
+            await _is_harmless(browser)
+            assert {url.split("/")[2] for url in browser.requests} == {server.url.split("/")[2]}
     assert not was_called()
 
 

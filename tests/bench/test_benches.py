@@ -14,6 +14,7 @@ SMALL = {
     "client.py": ["--jobs", "6", "--rounds", "1", "--only", "bare aiohttp", "--only", "runcomfy-batch"],
     "commits.py": ["--jobs", "20", "--rounds", "1"],
     "downloads.py": ["--files", "3", "--rounds", "1"],
+    "live.py": ["1000"],
     "manifests.py": ["200", "--formats", "csv", "yaml"],
     "page.py": ["300"],
     "polling.py": ["--jobs", "60", "--seeds", "1", "--http-jobs", "3", "--http-latency", "0.05"],

@@ -971,3 +971,17 @@ def test_places_that_cannot_be_read_are_told(store):
     store._read.close()
     with pytest.raises(StorageFailed, match="cannot be read"):
         list(store.places())
+
+
+def test_the_file_alone_holds_all_though_somebody_looks_on(tmp_path):
+    """Who watches a run until its end is still there when it closes its state; then the log is no more than a copy."""
+    with Store(tmp_path) as store:
+        store.put_specs(specs("mug"))
+        watching = Reader(tmp_path)
+        assert (watching.last_move(), watching.moves(0)) == ((0, 0.0), [])
+        store.record_now(store.job("mug"), SubmitIntended(at=7.0, payload_sha256="p", reserved=None))
+    (tmp_path / "copy").mkdir()
+    shutil.copy(tmp_path / "state.db", tmp_path / "copy")
+    with watching, Reader(tmp_path / "copy") as copied:
+        for reader in (watching, copied):
+            assert (reader.last_move(), reader.moves(0), reader.moves(1)) == ((1, 7.0), [(1, "mug", 7.0)], [])

@@ -300,3 +300,12 @@ def a_state_cut_off_in_the_making_is_read():
 
     for module in (store, planner, running):
         module.has_state = trusting
+
+
+@mutant(75)
+def a_pause_that_nobody_keeps():
+    def pause(self, *, is_paused):
+        act("a_pause_that_nobody_keeps")
+        self.notify()
+
+    gate.SubmitGate.pause = pause

@@ -7,6 +7,7 @@ python tests/simulation/nights.py 0 50000       # a range of seeds, on both core
 from __future__ import annotations
 
 import argparse
+import asyncio
 import functools
 import gc
 import hashlib
@@ -20,6 +21,7 @@ import tempfile
 import warnings
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,9 +31,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulation import mutants
 from simulation.world import World, instrument
-from support.promises import PRICE, Promises
+from support.promises import PRICE, Promises, demand
 
 import runner
+from runner.batch import Control
 from runner.errors import BatchError
 from runner.model import canonical
 from runner.simulator import Simulator, SimulatorSettings
@@ -41,6 +44,7 @@ from runner.simulator.settings import CALL_KINDS, FILE_KINDS, JOB_KINDS, FaultRu
 TOKEN = "canary-token-77aa"
 NIGHTS = 4
 PERSONS = 3
+RESTLESS = 5
 LONG = {"hang": 130.0, "slow": 3.0}
 """Virtual seconds; the hang is longer than a submit's patience."""
 
@@ -73,6 +77,7 @@ class Nights:
         self.promises.most = total if self.dice.random() < 0.7 else self.dice.randint(PRICE, total)
         self.struck = Counter()
         self.person = Person(seed, self) if seed % PERSONS == 0 else None
+        self.restless = Restless(seed, self) if seed % RESTLESS == 0 else None
         self.asked = Counter()
         self._write(self.inputs)
 
@@ -98,19 +103,22 @@ class Nights:
             async with Simulator(SimulatorSettings(faults=faults, **self.settings)) as simulator:
                 lived.append(simulator)
                 simulator.book.peak_in_flight = 0
-                try:
-                    outcome = await runner.run(
-                        self.manifest,
-                        base_url=simulator.api_base,
-                        token=TOKEN,
-                        max_cost_usd=str(self.promises.most / 1e6),
-                        out=out,
-                        concurrency=self.cap,
-                        **choices,
-                    )
-                except BatchError as error:
-                    return error.exit_code
-                return outcome.exit_code
+                control = Control()
+                with self.restless.at(control, simulator) if self.restless else nullcontext():
+                    try:
+                        outcome = await runner.run(
+                            self.manifest,
+                            base_url=simulator.api_base,
+                            token=TOKEN,
+                            max_cost_usd=str(self.promises.most / 1e6),
+                            out=out,
+                            concurrency=self.cap,
+                            control=control,
+                            **choices,
+                        )
+                    except BatchError as error:
+                        return error.exit_code
+                    return outcome.exit_code
 
         exit_code = self.world.live(main, **death)
         for simulator in lived:
@@ -188,6 +196,45 @@ class Person:
 
     def _did(self, word):
         self.nights.asked[word] += 1
+
+
+class Restless:
+    """Somebody at the page pauses, resumes, wants fewer at once or more than is allowed: in a fifth of the seeds.
+
+    With dice of its own, as the person. What it is promised: while it is paused nothing leaves but what had its claim.
+    """
+
+    def __init__(self, seed, nights):
+        self.dice = random.Random(f"restless {seed}")
+        self.nights = nights
+
+    @contextmanager
+    def at(self, control, simulator):
+        """At the page while the context lasts."""
+        task = asyncio.create_task(self._press(control, simulator), name="restless")
+        try:
+            yield
+        finally:
+            task.cancel()
+        if task.done() and not task.cancelled() and task.exception() is not None:
+            raise task.exception()
+
+    async def _press(self, control, simulator):
+        while True:
+            await asyncio.sleep(self.dice.expovariate(1 / 2))
+            gate = control.gate
+            if gate is None:
+                continue
+            if self.dice.random() < 0.3:
+                control.limit(self.dice.randint(1, 2 * self.nights.cap))
+                self.nights.asked["cap"] += 1
+                continue
+            most = simulator.book.posts + len(gate._claims)
+            control.pause(is_paused=True)
+            await asyncio.sleep(self.dice.choice([0.0, 2.0, 400.0]))
+            demand(simulator.book.posts <= most, "a paused run sends nothing", simulator.book.posts - most)
+            control.pause(is_paused=False)
+            self.nights.asked["pause"] += 1
 
 
 def _inputs(number):

@@ -20,6 +20,8 @@ from runner.model import (
     Run,
     Traits,
 )
+from runner.store.rows import changes, insertion
+from runner.store.store import Binding, Store
 
 AT = 1_700_000_000.0
 RUN = Run(
@@ -111,3 +113,17 @@ def _job(n: int) -> Job:
         artifacts=(picture,),
         finished_at=began + 11 + n % 7,
     )
+
+
+def state_of(directory: Path, jobs: list[Job], run: Run = RUN, *, is_over: bool = True) -> None:
+    """A run directory with the state of these jobs, as a run would have left it."""
+    directory.mkdir(exist_ok=True)
+    with Store(directory) as store:
+        store.bind(Binding(api_base=run.api_base, account="0" * 16, is_simulated=run.is_simulated), run.started_at)
+        known = [Job(spec=job.spec, position=job.position) for job in jobs]
+        rows = [insertion(job) for job in known]
+        rows += [statement for before, after in zip(known, jobs, strict=True) for statement in changes(before, after)]
+        store._writer.write_now(rows)
+        store.begin_run(run)
+        if is_over:
+            store.end_run(run)

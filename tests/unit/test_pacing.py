@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from runner.rules import pacing
 from runner.rules.pacing import Brake, BrakeState, Full, Go, NotBefore, may_submit
 
@@ -242,3 +244,41 @@ def test_stops_are_remembered_over_good_answers_and_forgotten_after_two_hours():
     assert brake.rest_until == NOW + 60 + 60
     late = replace(Brake(state=BrakeState.HALF_OPEN), stopped_at=(NOW,))
     assert pacing.after_doubt(late, NOW + 7200, 8).stopped_at == (NOW + 7200,)
+
+
+@pytest.mark.parametrize(
+    ("paced", "most", "cap", "ceiling"),
+    [
+        (pacing.strict(8), 3, 3, 3),
+        (pacing.strict(8), 8, 8, 8),
+        (pacing.strict(8), 100, 8, 8),
+        (pacing.strict(8), 0, 1, 1),
+        (pacing.searching(8), 8, 8, 8),
+        (pacing.capped(pacing.strict(8), 2, 8), 6, 6, 6),
+        (pacing.cut(pacing.strict(8), NOW), 8, 4, 8),
+        (pacing.cut(pacing.strict(8), NOW), 2, 2, 2),
+        (pacing.throttled(pacing.strict(2), NOW, NOW + 1), 8, 2, 8),
+    ],
+    ids=[
+        "lower",
+        "the same",
+        "too high",
+        "none",
+        "of a search",
+        "and higher again",
+        "after a cut",
+        "below a cut",
+        "429",
+    ],
+)
+def test_a_persons_cap_holds_from_then_on(paced, most, cap, ceiling):
+    """Never above what the run began with; at once, but where the service has said that something was too much."""
+    capped = pacing.capped(paced, most, 8)
+    assert (capped.cap, capped.ceiling, capped.is_strict, capped.is_searching) == (cap, ceiling, True, False)
+    assert capped.closed_until == paced.closed_until
+
+
+def test_a_paused_gate_lets_nothing_through():
+    """However much room there is; who asks is woken when the person says another word."""
+    assert isinstance(may_submit(pacing.strict(4), Brake(), in_flight=0, submitting=0, is_paused=True, now=NOW), Full)
+    assert isinstance(may_submit(pacing.strict(4), Brake(), in_flight=0, submitting=0, is_paused=False, now=NOW), Go)

@@ -6,7 +6,8 @@ const FLAGS = {
 };
 
 function tiles() {
-  const { counts, cost_usd: cost, images, duration_s: seconds } = index.summary;
+  const { counts, cost_usd: cost, images, duration_s: seconds, started_at: began } = index.summary;
+  const unknown = cost.unknown_jobs - (index.in_flight ?? 0); // of what is under way nobody knows it yet
   const tile = (number, text, name, key, value) => {
     const inside = [el("b", {}, number), el("span", {}, text)];
     return key ? el("button", { type: "button", class: `tile ${name}`, "data-key": key, "data-value": value, onclick: () => toggle(key, value) }, ...inside)
@@ -18,9 +19,9 @@ function tiles() {
     flagged > 0 && tile(flagged.toLocaleString("en"), "to look at", "warn", "flag", "any"),
     tile(images.toLocaleString("en"), "files", ""),
     tile(usd(Math.round(cost.spent * 1e6)), index.summary.simulated ? "spent, play money" : "spent, as the service says", ""),
-    cost.reserved_in_doubt > 0 && tile(usd(Math.round(cost.reserved_in_doubt * 1e6)), "set aside for doubts", "warn"),
-    cost.unknown_jobs > 0 && tile(cost.unknown_jobs.toLocaleString("en"), "jobs of unknown cost", "warn"),
-    tile(duration(seconds), "last run", ""),
+    cost.reserved_in_doubt > 0 && tile(usd(Math.round(cost.reserved_in_doubt * 1e6)), counts.in_doubt ? "set aside for doubts" : "set aside", counts.in_doubt ? "warn" : ""),
+    unknown > 0 && tile(unknown.toLocaleString("en"), "jobs of unknown cost", "warn"),
+    seconds == null ? tile(timeOfDay(Date.parse(began) / 1000), "begun", "") : tile(duration(seconds), "last run", ""),
   ].filter(Boolean));
 }
 
@@ -62,10 +63,14 @@ function apply() {
   current = -1;
   layout();
   drawChips();
+  tellCount();
+  writeAddress();
+}
+
+function tellCount() {
   const noun = VIEWS[state.view].noun;
   $("#count").textContent = `${shown.length.toLocaleString("en")} of ${count(total, "job")}` + (index.left ? `; ${index.left.toLocaleString("en")} more are in results.csv` : "") + (noun ? `, ${count(items.length, noun)}` : "")
     + (state.view === "compare" ? `; ${items.length.toLocaleString("en")} are not as in ${clean(index.earlier.name)}` : "");
-  writeAddress();
 }
 
 function ask(query, isFarAway = false) {
@@ -168,7 +173,7 @@ function listen() {
   $("#sort").addEventListener("change", (event) => { state.sort = event.target.value; apply(); });
   $("#size").value = state.size;
   $("#size").addEventListener("input", (event) => { state.size = +event.target.value; layout(); });
-  $("#charts").addEventListener("toggle", drawCharts, { once: true });
+  $("#charts").addEventListener("toggle", () => $("#charts").open && drawCharts());
   $("#jobs").addEventListener("click", (event) => {
     const link = event.target.closest("a[data-job]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -200,13 +205,14 @@ async function begin() {
   }
   await load();
   $("#jobs").append(el("div", { id: "heads", "aria-hidden": "true" }), el("ul", { id: "pad" }));
-  readMarks();
+  await readMarks();
   tiles();
   needs();
   reviewMenu();
   listen();
   follow();
   tellReview();
+  source.begun();
   document.documentElement.dataset.ready = String(Math.round(performance.now()));
 }
 

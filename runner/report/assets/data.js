@@ -14,13 +14,34 @@ async function unpack(name) {
   return JSON.parse(await new Response(plain).text());
 }
 
+const blocks = new Map();
+const MOST_BLOCKS = 12;
+
+// Where the data come from: the page itself. In the page that follows a run, live.js asks the server in its place.
+const source = {
+  index: async () => {
+    const found = await unpack("index");
+    document.getElementById("index").remove(); // its text is not needed twice
+    return found;
+  },
+  // A job's record as in results.jsonl, with `before`, `source` and `variant`.
+  record: async (job) => {
+    const number = Math.floor(job / index.block);
+    if (!blocks.has(number)) {
+      if (blocks.size >= MOST_BLOCKS) blocks.delete(blocks.keys().next().value);
+      blocks.set(number, unpack(`block-${number}`));
+    }
+    return (await blocks.get(number))[job % index.block];
+  },
+  begun: () => {},
+};
+
 let index; // the columns, and what is known of the run
 let total = 0; // how many jobs there are
 const positions = new Map(); // by job id, made when first asked for
 
 async function load() {
-  index = await unpack("index");
-  document.getElementById("index").remove(); // its text is not needed twice
+  index = await source.index();
   total = index.id.length;
   for (const name of ["state", "code", "model", "variant", "table", "prompt", "format"]) {
     const column = index[name];
@@ -50,16 +71,7 @@ function positionOf(id) {
 // The names of what was noticed about a job's pictures.
 const flagsOf = (job) => index.marked.names.filter((_, bit) => index.marked.rows[job] & (1 << bit));
 
-const blocks = new Map();
-const MOST_BLOCKS = 12;
-
-// A job's record as in results.jsonl, with `before`, `source` and `variant`.
 async function recordOf(job) {
-  const number = Math.floor(job / index.block);
-  if (!blocks.has(number)) {
-    if (blocks.size >= MOST_BLOCKS) blocks.delete(blocks.keys().next().value);
-    blocks.set(number, unpack(`block-${number}`));
-  }
-  const [record, more] = (await blocks.get(number))[job % index.block];
+  const [record, more] = await source.record(job);
   return { ...record, ...more };
 }

@@ -8,9 +8,20 @@ const LARGEST_STORE = 4_000_000; // of the five million characters that all such
 let marks = new Map(); // by job id: {verdict, tags, note, prompt, of}
 const undone = []; // what was before each change
 
-function readMarks() {
+// Where the marks are kept; live.js keeps them in the run directory in its place.
+const shelf = {
+  read: () => JSON.parse(localStorage.getItem(STORE) ?? "[]"),
+  put: () => {},
+  keep: () => {
+    const text = JSON.stringify([...marks], (name, value) => value === "" || (name === "tags" && !value.length) ? undefined : value);
+    if (text.length > LARGEST_STORE) throw new Error("too many");
+    localStorage.setItem(STORE, text);
+  },
+};
+
+async function readMarks() {
   try {
-    marks = sound(JSON.parse(localStorage.getItem(STORE) ?? "[]"));
+    marks = sound(await shelf.read());
   } catch {
     marks = new Map();
   }
@@ -42,9 +53,7 @@ function keepMarks() {
 function keepNow() {
   clearTimeout(keeping);
   try {
-    const text = JSON.stringify([...marks], (name, value) => value === "" || (name === "tags" && !value.length) ? undefined : value);
-    if (text.length > LARGEST_STORE) throw new Error("too many");
-    localStorage.setItem(STORE, text);
+    shelf.keep();
   } catch {
     if (!isWarned) toast("This browser keeps no more: save review.json before you close the page");
     isWarned = true;
@@ -64,6 +73,7 @@ function put(job, value) {
   const isEmpty = !value || (!value.verdict && !value.tags.length && !value.note && !value.prompt);
   if (isEmpty) marks.delete(index.id[job]);
   else marks.set(index.id[job], value);
+  shelf.put(index.id[job]);
   keepMarks();
   marked(job);
 }

@@ -1,6 +1,7 @@
 // The filter: words, and `key:value` with `-` for not. Several values of one key are alternatives; keys add up.
 
 const state = { query: "", view: "grid", sort: "attention", size: 220, job: null };
+const plain = { view: "grid", sort: "attention" }; // what an address need not say
 let shown = new Uint32Array(0); // the jobs that are shown, in order
 
 const SEVERITY = ["in_doubt", "failed", "rejected", "output_lost", "cancelled", "held", "submitting", "submitted",
@@ -110,9 +111,7 @@ function toggle(key, value) {
 function address(more = {}) {
   const parts = new URLSearchParams();
   if (state.query) parts.set("q", state.query);
-  for (const [name, plain] of [["view", "grid"], ["sort", "attention"]]) {
-    if (state[name] !== plain) parts.set(name, state[name]);
-  }
+  for (const name of ["view", "sort"]) if (state[name] !== plain[name]) parts.set(name, state[name]);
   for (const [name, value] of Object.entries(more)) if (value != null) parts.set(name, value);
   return "#" + parts.toString();
 }
@@ -120,8 +119,8 @@ function address(more = {}) {
 function readAddress() {
   const parts = new URLSearchParams(location.hash.slice(1));
   state.query = parts.get("q") ?? "";
-  state.view = parts.get("view") in VIEWS ? parts.get("view") : "grid";
-  state.sort = parts.get("sort") === "attention" || parts.get("sort") in ORDERS ? parts.get("sort") : "attention";
+  state.view = parts.get("view") in VIEWS ? parts.get("view") : plain.view;
+  state.sort = parts.get("sort") === "attention" || parts.get("sort") in ORDERS ? parts.get("sort") : plain.sort;
   state.job = parts.get("job");
 }
 

@@ -40,8 +40,9 @@ function marked(job) {
 function tellReview() {
   const { approved, rejected } = tally(), done = index.state.values.indexOf("done");
   const all = done < 0 ? 0 : index.state.rows.reduce((sum, row) => sum + (row === done), 0);
-  $("#review-count").textContent = approved + rejected ? `${(approved + rejected).toLocaleString("en")} of ${all.toLocaleString("en")} reviewed` : "Review";
-  $("#review-count").setAttribute("aria-label", `Review: ${approved} approved, ${rejected} rejected, of ${all}`);
+  const text = approved + rejected ? `${(approved + rejected).toLocaleString("en")} of ${all.toLocaleString("en")} reviewed` : "Review";
+  $("#review-count").textContent = text;
+  $("#review-count").setAttribute("aria-label", `${text}: ${approved} approved, ${rejected} rejected, of ${all}`);
   $("#review-save").disabled = $("#review-rejected").disabled = !marks.size;
   drawChips();
 }
@@ -70,7 +71,10 @@ async function loadReview(file) {
       return isSame && [one.job_id, { ...one, prompt: one.prompt ?? "", of: index.request[job] }];
     }));
     const fresh = sound(entries.filter(Boolean));
-    for (const [id, value] of fresh) marks.set(id, value);
+    for (const [id, value] of fresh) {
+      marks.set(id, value);
+      shelf.put(id);
+    }
     keepMarks();
     layout();
     tellReview();

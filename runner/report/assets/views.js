@@ -118,8 +118,9 @@ const cardEdge = (width) => Math.min(state.size, Math.max(120, Math.floor((width
 let items = [], perRow = 1, rowHeight = 1, shrink = 1;
 const pool = new Map(); // what is in the document, by place
 
-function layout() {
-  const view = VIEWS[state.view], box = $("#jobs"), pad = $("#pad"), width = box.clientWidth;
+// `isStill`: the cards of jobs that are shown still stay, and move where they belong now.
+function layout(isStill = false) {
+  const view = VIEWS[state.view], box = $("#jobs"), pad = $("#pad"), width = box.clientWidth, before = items;
   items = view.items();
   perRow = view.cells(width);
   rowHeight = view.height(width);
@@ -129,9 +130,11 @@ function layout() {
   pad.style.height = `${height / shrink}px`;
   pad.style.minWidth = state.view === "matrix" ? `calc(${variants().length} * (var(--cell) + 10px) + var(--head))` : "";
   $("#heads").replaceChildren(...(state.view === "matrix" ? ["", ...variants()].map((name) => el("span", {}, name || " ")) : []));
-  for (const node of pool.values()) node.remove();
+  const kept = new Map(isStill === true ? [...pool].map(([at, node]) => [before[at], node]) : []);
+  for (const node of pool.values()) if (isStill !== true) node.remove();
   pool.clear();
-  paint();
+  paint(kept);
+  for (const node of kept.values()) node.remove();
 }
 
 function span() {
@@ -140,7 +143,7 @@ function span() {
   return { first: first * perRow, last: Math.min(items.length, last * perRow), lift: top - top / shrink };
 }
 
-function paint() {
+function paint(kept = new Map()) {
   const { first, last, lift } = span();
   for (const [at, node] of pool) {
     if ((at < first || at >= last) && !node.contains(document.activeElement)) {
@@ -152,7 +155,9 @@ function paint() {
   for (let at = first; at < last; at++) {
     let node = pool.get(at);
     if (!node) {
-      node = el("li", { "aria-setsize": items.length, "aria-posinset": at + 1 }, VIEWS[state.view].make(items[at]));
+      node = kept.get(items[at]) ?? el("li", {}, VIEWS[state.view].make(items[at]));
+      kept.delete(items[at]);
+      set(node, { "aria-setsize": items.length, "aria-posinset": at + 1 });
       pool.set(at, node);
       $("#pad").append(node);
       node.style.width = perRow === 1 ? "100%" : `calc(${width}% - ${GAP * (perRow - 1) / perRow}px)`;
