@@ -153,12 +153,14 @@ async def _obeys(browser, service):
 
 async def _keeps_verdicts(browser, directory):
     """Approved by a key; it is in the run directory without anything being downloaded. An open job stays open."""
-    await browser.js("location.hash = '#q=state%3Adone&job=job-0000'")
+    await browser.js("location.hash = '#q=state%3Adone'")
+    latest = await browser.until("document.querySelector('#pad .name')?.textContent")
+    await browser.js(f"location.hash = '#q=state%3Adone&job={latest}'")
     await browser.until("document.querySelector('#detail').open")
     await browser.key("r")
-    await browser.until("document.querySelector('#detail-title').textContent !== 'job-0000'")
+    await browser.until(f"document.querySelector('#detail-title').textContent !== '{latest}'")
     await asyncio.to_thread(wait_until, (directory / "review.json").exists)
-    assert list(Review.read(directory / "review.json").rejected) == ["job-0000"]
+    assert list(Review.read(directory / "review.json").rejected) == [latest]
     done = await browser.js(COUNT)
     await browser.until(f"{COUNT} > {done}")
     assert await browser.js("document.querySelector('#detail').open")
