@@ -679,17 +679,25 @@ class Resumed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RetryRequested(Event):
+class DoneAgain(Event):
+    """A person pays once more for a job that may have pictures already."""
+
+    kept: tuple[Artifact, ...] = ()
+    """Those, under the names that they have from now on: nothing that was paid for is written over."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryRequested(DoneAgain):
     """A person wants an ended job done again, and pays for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RedoRequested(Event):
+class RedoRequested(DoneAgain):
     """A person rejected what a job that is done came to, and pays for it once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpecChanged(Event):
+class SpecChanged(DoneAgain):
     """The manifest says something else under the same id; `spec` replaces the old one and is paid for anew."""
 
     spec: JobSpec

@@ -12,11 +12,11 @@ asyncio.run(main())
 from runner.batch.beside import serve
 from runner.batch.cards import Catalog, Pulled, Shown, card, models, pull
 from runner.batch.control import Control
-from runner.batch.execution import Outcome
 from runner.batch.export import Wishes, export
 from runner.batch.following import Follower, Status
 from runner.batch.loading import load, manifest_schema
 from runner.batch.options import Options
+from runner.batch.outcome import Outcome
 from runner.batch.planner import Plan, plan
 from runner.batch.running import run, stream
 from runner.batch.state import cancel, doubts, repair, report, settle_doubts, status, verify

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SCHEMA: Final = "runcomfy-batch.plan/1"
 KEPT: Final = (
     *("only", "limit", "sample", "retry", "rerun_changed", "redo", "in_doubt", "dedupe", "simulate"),
-    *("prompt", "columns", "values", "encoding", "preset", "per", "allow_roots", "shrink_inputs"),
+    *("prompt", "columns", "values", "encoding", "preset", "per", "allow_roots", "shrink_inputs", "shard"),
 )
 """The choices that make a plan what it is; the rest is how it is run."""
 
@@ -127,7 +127,8 @@ def with_approved(path: Path, options: Options) -> tuple[Path, Options]:
     if given := [name for name in KEPT if getattr(options, name) != getattr(plain, name)]:
         flags = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise UsageProblem(f"{path} was planned with its own choices: {flags} cannot be given with it")
-    out = options.out if options.out is not None else approved.directory
+    place = approved.directory.parent if "shard" in approved.options else approved.directory
+    out = options.out if options.out is not None else place
     return approved.manifest, replace(options, **approved.options, out=out, approved=path)
 
 

@@ -60,6 +60,15 @@ class Control:
         finally:
             self._scheduler = None
 
+    @contextmanager
+    def last(self, task: asyncio.Task[Any]) -> Iterator[None]:
+        """What is done after the run meanwhile: being asked to stop ends it."""
+        self._beginning = task
+        try:
+            yield
+        finally:
+            self._beginning = None
+
     def answer(self) -> None:
         """What was asked so far is done: a scheduler that comes now is stopped by being asked once more."""
         self._answered = self._requests

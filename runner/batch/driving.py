@@ -19,7 +19,7 @@ from runner.model import DoubtAttached, Failure, FailureKind, Job, JobState, Pri
 from runner.rules.bandwidth import fixed, learning
 from runner.rules.budget import budget_of
 from runner.rules.lifecycle import Policies
-from runner.scheduler import LoopClock, Scheduler, Settings
+from runner.scheduler import Keeping, LoopClock, Scheduler, Settings
 from runner.store.store import Store
 
 
@@ -32,6 +32,8 @@ async def scheduling(
     prices: Mapping[str, Price],
     on_change: Callable[[Job | None, Job], None],
     on_crash: Callable[[str, Failure], None] = lambda _, __: None,
+    on_stop: Callable[[str, str], None] = lambda _, __: None,
+    keeping: Keeping | None = None,
 ) -> AsyncIterator[Scheduler]:
     """A scheduler, ready to run; `options` are settled. Its downloads end with the context."""
     settings = Settings(
@@ -53,6 +55,8 @@ async def scheduling(
             settings=settings,
             on_change=on_change,
             on_crash=on_crash,
+            on_stop=on_stop,
+            keeping=keeping or Keeping(directory, store),
             noticed=store.noticed(),
         )
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -17,11 +16,12 @@ from runner.batch.beside import reporting
 from runner.batch.control import Control
 from runner.batch.driving import cancel_queued, collect, scheduling, settle_open_intents
 from runner.batch.options import Options, seconds
+from runner.batch.outcome import Outcome
 from runner.batch.planner import Plan
 from runner.batch.service import Service, draw_inputs
 from runner.batch.sharing import has_all_files, leader_of, share
 from runner.batch.tally import Tallier
-from runner.batch.watch import watch
+from runner.batch.watch import next_at, watch
 from runner.errors import ExitCode, StorageFailed
 from runner.media import sweep_parts, whole_ones
 from runner.model import (
@@ -41,7 +41,7 @@ from runner.model import (
 )
 from runner.report import Summary, write_reports
 from runner.rules.planning import Change, PlanEntry
-from runner.scheduler import Hold, Scheduler
+from runner.scheduler import Hold, Keeping, Scheduler
 from runner.store.store import Store
 
 log = logging.getLogger("runner")
@@ -50,22 +50,18 @@ MAYBE_PAID: Final = (JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.IN_DOUB
 """What is open and may be paid for counts in the end, whoever was chosen and whatever left the manifest."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a run ended."""
-
-    exit_code: ExitCode
-    directory: Path
-    plan: Plan
-    summary: Summary
-    hold: Hold | None = None
-
-
 class Execution:
     """One run over an open state."""
 
     def __init__(
-        self, plan: Plan, options: Options, service: Service, store: Store, control: Control, tallier: Tallier
+        self,
+        plan: Plan,
+        options: Options,
+        service: Service,
+        store: Store,
+        control: Control,
+        tallier: Tallier,
+        on_stop: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
         self._plan = plan
         self._options = options
@@ -73,6 +69,8 @@ class Execution:
         self._store = store
         self._control = control
         self._tallier = tallier
+        self._on_stop = on_stop
+        self._keeping = Keeping(plan.directory, store)
         self._submit_ids: set[str] = set()
         self._kept_ids: set[str] = set()
         self._sharing: dict[str, Event | None] = {}
@@ -90,6 +88,11 @@ class Execution:
             started_at=started_at,
             **self._time_limit(started_at),
         )
+
+    @property
+    def run_id(self) -> str:
+        """What this execution of the command is called."""
+        return self._run.run_id
 
     def _time_limit(self, started_at: float) -> dict[str, Any]:
         """`--max-duration` counts from the first of the runs that were killed: a restart does not buy time."""
@@ -130,8 +133,11 @@ class Execution:
         directory = self._plan.directory
         if ended.is_simulated:
             await asyncio.to_thread(draw_inputs, directory, self._store.jobs([JobState.DONE, JobState.FAILED]))
-        summary = await asyncio.to_thread(write_reports, directory, ended, self._store.jobs)
+        summary = await asyncio.to_thread(self._write_reports, ended)
         return Outcome(exit_code=exit_code, directory=directory, plan=self._plan, summary=summary, hold=hold)
+
+    def _write_reports(self, ended: Run) -> Summary:
+        return write_reports(self._plan.directory, ended, self._store.jobs, kept=self._store.kept())
 
     # ------------------------------------------------------------------------------------------------------- before
 
@@ -153,7 +159,7 @@ class Execution:
                 self._await_leader(entry, job, spec)
             elif event := self._at_once(entry, job):
                 store.record_now(job, event)
-            elif opening := _opening(entry, job, spec, now):
+            elif opening := self._opening(entry, job, spec):
                 self._openings[job.job_id] = opening
                 self._opened_states.add(job.state)
 
@@ -177,20 +183,39 @@ class Execution:
         """What is to become of a job once the one whose request it shares has ended; until then it stays as it is."""
         now = self._run.started_at
         opening: Event | None = None
+        kept = self._keeping.names(job, "replaced") if job.artifacts else ()
         if entry.change is Change.RESUME:
             opening = ShareMissing(at=now)
         elif spec is not None and job.was_taken and spec.fingerprint != job.spec.fingerprint:
-            opening = SpecChanged(at=now, spec=spec)
+            opening = SpecChanged(at=now, spec=spec, kept=kept)
         elif job.state is JobState.HELD:
             opening = Resumed(at=now)
         elif job.state is not JobState.PENDING:
-            opening = RetryRequested(at=now)
+            opening = RetryRequested(at=now, kept=kept)
         self._sharing[job.job_id] = opening
         directory = self._plan.directory
         leader = leader_of(self._store, directory, spec or job.spec)
         is_done = leader is not None and leader.state is JobState.DONE and leader.shared_from is None
         if leader is not None and is_done and not has_all_files(directory, leader):  # nobody else may ask for them
             self._store.record_now(leader, FilesMissing(at=now, artifacts=whole_ones(directory, leader.artifacts)))
+
+    def _opening(self, entry: PlanEntry, job: Job, spec: JobSpec | None) -> Event | None:
+        """What the plan, and so the person who agreed to it, decided about a job that is to be paid for once more.
+
+        Recorded only when its POST leaves: until then a limit, a stop or a kill leaves the job as it was.
+        """
+        now = self._run.started_at
+        if entry.change is Change.IN_DOUBT:
+            return DoubtReleased(at=now) if job.state is JobState.IN_DOUBT else None
+        if entry.change not in (Change.RETRY, Change.CHANGED):
+            return None
+        word = "rejected" if self._options.redo is not None else "replaced"
+        kept = self._keeping.names(job, word) if job.artifacts else ()
+        if spec is not None and (entry.change is Change.CHANGED or spec.paths != job.spec.paths):
+            return SpecChanged(at=now, spec=spec, kept=kept)  # its files go where the manifest says now
+        if entry.change is Change.CHANGED:
+            return None
+        return (RedoRequested if job.state is JobState.DONE else RetryRequested)(at=now, kept=kept)
 
     def _work(self) -> Iterator[Job]:
         """The jobs to drive: first those that are paid already, then the chosen ones in the manifest's order."""
@@ -211,6 +236,8 @@ class Execution:
             self._plan.prices,
             self._tallier.moved,
             self._tallier.crashed,
+            self._on_stop,
+            self._keeping,
         ) as scheduler:
             self._tallier.begin(self._store.counts(with_gone=False), self._store.bills(), scheduler.gate)
             watching = self._watch(scheduler)
@@ -218,7 +245,7 @@ class Execution:
                 async with reporting(self._plan.directory, self._options, self._control.note):
                     with self._control.over(scheduler):
                         hold = await scheduler.run(self._work(), self._openings)
-                for before, after in share(self._store, self._plan.directory, self._sharing):
+                for before, after in share(self._store, self._plan.directory, self._sharing, self._keeping):
                     self._tallier.moved(before, after)
                     del self._sharing[after.job_id]
             finally:
@@ -233,7 +260,7 @@ class Execution:
         if self._run.ends_at is not None:
             ends.append((self._run.ends_at, "max_duration"))
         if self._options.until:
-            ends.append((_next(self._options.until, self._run.started_at), "until"))
+            ends.append((next_at(self._options.until, self._run.started_at), "until"))
         ends_at, because = min(ends, default=(None, ""))
 
         def end() -> None:
@@ -275,24 +302,6 @@ class Execution:
         return code, "unfinished" if code is ExitCode.STOPPED_EARLY else None
 
 
-def _opening(entry: PlanEntry, job: Job, spec: JobSpec | None, now: float) -> Event | None:
-    """What the plan, and so the person who agreed to it, decided about a job that is to be paid for once more.
-
-    Recorded only when its POST leaves: until then a limit, a stop or a kill leaves the job as it was.
-    """
-    match entry.change:
-        case Change.RETRY if spec is None or spec.paths == job.spec.paths:
-            return RedoRequested(at=now) if job.state is JobState.DONE else RetryRequested(at=now)
-        case Change.RETRY if spec is not None:  # its files go where the manifest says now, which was looked at
-            return SpecChanged(at=now, spec=spec)
-        case Change.CHANGED if spec is not None:
-            return SpecChanged(at=now, spec=spec)
-        case Change.IN_DOUBT if job.state is JobState.IN_DOUBT:
-            return DoubtReleased(at=now)
-        case _:
-            return None
-
-
 def _not_watched(scheduler: Scheduler, watching: asyncio.Task[None]) -> None:
     """A bug that ends the watching must not let a run go on past the time that its user set."""
     if not watching.cancelled() and (error := watching.exception()) is not None:
@@ -308,11 +317,3 @@ def _end_of(job: Job, *, is_kept: bool) -> ExitCode:
     if job.state.is_terminal or (is_kept and job.state in (JobState.PENDING, JobState.HELD)):
         return ExitCode.SOME_FAILED
     return ExitCode.STOPPED_EARLY
-
-
-def _next(time_of_day: str, now: float) -> float:
-    """The next instant with that local time of day."""
-    hour, minute = map(int, time_of_day.split(":"))
-    start = datetime.fromtimestamp(now)  # noqa: DTZ006 a person's "07:30" is local
-    end = start.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return (end if end > start else end + timedelta(days=1)).timestamp()

@@ -14,11 +14,12 @@ from urllib.parse import quote, urlsplit
 from runner.batch.following import run_of
 from runner.batch.review import Review, Word
 from runner.errors import StorageFailed, UsageProblem
-from runner.manifest import original
+from runner.manifest.original import Original, original
 from runner.media import is_whole
 from runner.model import Job, JobState, Run, counted
 from runner.report import lists, sheet, summarize
 from runner.report.files import replacing
+from runner.report.workbook import writing_workbook
 from runner.store.store import Reader
 
 CHUNK: Final = 400
@@ -130,16 +131,23 @@ class _Export:
         source = self._table(label)
         if path.exists() and source.exists() and path.samefile(source):
             raise UsageProblem(f"--sheet {path}: that is the sheet itself; choose another name")
-        if path.suffix.lower() == ".xlsx":
-            raise UsageProblem(f"--sheet {path}: a sheet is handed back as .csv or .tsv; spreadsheets open both")
         with original(source, lambda row: hash(row) in ids, self.wishes.encoding) as table:
-            paper = sheet.Paper(table.delimiter, table.line_end, table.codec)
-            with _writing(path, table.codec) as file:
-                rows = self._with_jobs((cells for _, _, cells in table.sheet.rows), table.row, ids)
-                known = sheet.write_sheet(file, paper, table.sheet.header, rows, self.url_of)
+            rows = self._with_jobs((cells for _, _, cells in table.sheet.rows), table.row, ids)
+            known = self._write_sheet(path, table, rows)
         if not known:
             raise UsageProblem(f"{source} has changed: none of its rows was run here. results.csv has those that were.")
         return f"{path}: {source.name} with what became of {counted(known, 'row')}"
+
+    def _write_sheet(self, path: Path, table: Original, rows: Iterator[tuple[Sequence[str], Sequence[Job]]]) -> int:
+        """As a workbook where the name ends so, else as the table was written; how many rows were run."""
+        header = table.sheet.header
+        if path.suffix.lower() == ".xlsx":
+            _make_folder(path)
+            with writing_workbook(path, [sheet.COST]) as book:
+                return sheet.write_sheet(book.writerow, str, header, rows, self.url_of)
+        paper = sheet.Paper(table.delimiter, table.line_end, table.codec)
+        with _writing(path, table.codec) as file:
+            return sheet.write_sheet(paper.writer(file), paper.shown, header, rows, self.url_of)
 
     def _table(self, label: str) -> Path:
         """Where a table is: a source stands in the manifest's folder, a manifest where the user said."""
@@ -198,8 +206,12 @@ def _urls(base: str) -> Callable[[str], str]:
 
 
 def _writing(path: Path, codec: str = "utf-8") -> Any:
+    _make_folder(path)
+    return replacing(path, encoding=codec)
+
+
+def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StorageFailed(f"{path} cannot be written: {error.strerror}") from error
-    return replacing(path, encoding=codec)

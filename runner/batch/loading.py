@@ -11,6 +11,7 @@ from typing import Any
 
 from runner.batch.options import FOR_EDITORS, FROM_MANIFEST, Options
 from runner.batch.review import Review, with_prompts
+from runner.batch.shards import in_shard
 from runner.catalog import ModelCard, bundled, cards_beside, rules_for
 from runner.catalog.files import ENDING, card_file_name, read_document
 from runner.errors import BatchError
@@ -36,6 +37,7 @@ def load(
     roots = [path.parent, *options.allow_roots]
     with Photos(path.parent, roots, shrink=options.shrink_inputs) as photos:
         manifest = read_manifest(path, rules=rules, settings=FROM_MANIFEST, local=photos, inline=inline_of(options))
+    manifest = in_shard(manifest, options)
     if strays := tuple(_strays(path.parent)):
         manifest = replace(manifest, warnings=(*manifest.warnings, *strays))
     return manifest if options.redo is None else with_prompts(manifest, Review.read(options.redo), rules)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from os import environ
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -64,6 +64,8 @@ class Options:
     encoding: str | None = None
     preset: str | None = None
     per: str | None = None
+    shard: str | None = None
+    """`K/N`: only the K-th of N parts of the manifest, K from 0, in a run directory of its own."""
     approved: Path | None = None
     """A plan that was written down: this, and nothing else, is submitted."""
     serve: int | None = None
@@ -72,7 +74,11 @@ class Options:
     """So often the reports are written while the run goes on: `10m`."""
     metrics_file: Path | None = None
     """Where the run's figures stand meanwhile, for Prometheus's collector of text files."""
-    token: str | None = None
+    notify: tuple[str, ...] = field(default=(), repr=False)
+    """URLs that are told how the run goes: https:// webhooks, and with the extra `notify` whatever Apprise knows."""
+    on_finish: str | None = None
+    """A command that is run once when the run has ended, without a shell."""
+    token: str | None = field(default=None, repr=False)
     """For the Python API only; the command line never takes it as an argument."""
 
     @property
@@ -127,6 +133,14 @@ def _port(value: Any) -> str | None:
     return None if is_good else "a port, 0 to 65535"
 
 
+def _urls(value: Any) -> str | None:
+    urls = value if isinstance(value, list) else [value]
+    is_good = bool(urls) and all(
+        isinstance(url, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://\S", url) for url in urls
+    )
+    return None if is_good else "a URL such as https://hooks.example.com/…, or a list of such"
+
+
 def _one_of(*words: str) -> Check:
     return lambda value: None if value in words else f"one of {', '.join(words)}"
 
@@ -139,6 +153,7 @@ FROM_MANIFEST: Final[Mapping[str, Check]] = {
     "on_interrupt": _one_of("drain", "detach", "cancel"),
     "until": _time_of_day,
     "max_duration": _duration,
+    "notify": _urls,
 }
 """The settings that a manifest's `run:` may hold: none that spends or weakens by itself."""
 _WHOLE: Final = {"type": "integer", "minimum": 1}
@@ -148,6 +163,7 @@ _LENGTH: Final = {
         {"type": "string", "pattern": r"^\s*(?=.*[1-9])(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s?)?\s*$"},
     ]
 }
+_URL: Final = {"type": "string", "pattern": r"^[A-Za-z][A-Za-z0-9+.-]*://\S"}
 FOR_EDITORS: Final[Mapping[str, Mapping[str, Any]]] = {
     "concurrency": {**_WHOLE, "description": "Most requests in flight at once."},
     "max_cost_usd": {
@@ -166,10 +182,14 @@ FOR_EDITORS: Final[Mapping[str, Mapping[str, Any]]] = {
         "description": "Submit nothing after this time of day: 06:30.",
     },
     "max_duration": {**_LENGTH, "description": "Submit nothing after this long: 8h."},
+    "notify": {
+        "anyOf": [_URL, {"type": "array", "minItems": 1, "items": _URL}],
+        "description": "Tell these URLs how the run goes: https:// webhooks, and with Apprise other services.",
+    },
 }
 """The same settings as JSON Schemas, by which editors complete and check them."""
 CHECKS: Final = {
-    **FROM_MANIFEST,
+    **{k: v for k, v in FROM_MANIFEST.items() if k != "notify"},
     "limit": _count,
     "sample": _count,
     "in_doubt": _one_of("hold", "resubmit"),
@@ -181,11 +201,13 @@ CHECKS: Final = {
 def settled(options: Options, run: Mapping[str, Any]) -> Options:
     """The options with the manifest's `run:` and the defaults filled in, and checked; `run` was, by the reader."""
     filled: dict[str, Any] = {}
-    for field in fields(options):
-        if getattr(options, field.name) is None:
-            value = run.get(field.name, DEFAULTS.get(field.name))
+    if not options.notify and (urls := run.get("notify")):
+        filled["notify"] = (urls,) if isinstance(urls, str) else tuple(urls)
+    for one in fields(options):
+        if getattr(options, one.name) is None:
+            value = run.get(one.name, DEFAULTS.get(one.name))
             if value is not None:
-                filled[field.name] = value
+                filled[one.name] = value
     done = replace(options, **filled)
     _check(done)
     return done
@@ -236,7 +258,15 @@ def token_for(options: Options) -> Token:
     """The token; raises `TokenMissing` with the places looked at."""
     if options.token is not None:
         return Token(options.token, "the argument `token`")
-    return find_token(environ, Path.home(), time.time())
+    return find_token(environ, _home(), time.time())
+
+
+def _home() -> Path:
+    """The user's folder; one that is not there for a user id without an account, as containers have."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path("/nonexistent")
 
 
 def hosts_of(options: Options) -> HostPolicy:

@@ -25,6 +25,7 @@ from runner.batch.loading import load
 from runner.batch.options import Options, api_base, hosts_of, settled, token_for, wallet_base
 from runner.batch.places import Places
 from runner.batch.review import Review
+from runner.batch.shards import directory_in
 from runner.batch.sharing import twin_among
 from runner.catalog import ModelCard
 from runner.errors import (
@@ -108,8 +109,8 @@ class Plan:
 
 
 def directory_of(manifest: Manifest, options: Options) -> Path:
-    """The run directory."""
-    return Path(options.out) if options.out is not None else Path("runs") / manifest.name
+    """The run directory; raises `UsageProblem` where it was run in other shards."""
+    return directory_in(Path(options.out) if options.out is not None else Path("runs") / manifest.name, options)
 
 
 def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Mapping[str, Price]) -> Plan:

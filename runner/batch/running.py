@@ -16,15 +16,17 @@ from runner.batch.approval import Approved, with_approved
 from runner.batch.beside import beside
 from runner.batch.control import Control
 from runner.batch.descriptors import fit, open_files_limit
-from runner.batch.execution import Execution, Outcome
+from runner.batch.execution import Execution
 from runner.batch.forecast import balance_of, forecast
 from runner.batch.live import live_cards, with_live_rules
 from runner.batch.loading import load
 from runner.batch.log import logging_to
 from runner.batch.options import Options, api_base, settled
+from runner.batch.outcome import Outcome
 from runner.batch.planner import Plan, directory_of, make_plan
 from runner.batch.service import Service, connect, token_of
 from runner.batch.tally import Tallier
+from runner.batch.telling import Telling
 from runner.errors import (
     AccountRefused,
     BatchError,
@@ -68,10 +70,27 @@ async def run(
     raises a `BatchError` where it could not begin or the disk failed.
     """
     path, options = with_approved(Path(manifest_path), options or Options(**choices))
-    has_limit = options.max_cost is not None  # the manifest's own limit limits, and consents to nothing
     control = control or Control()
+    async with Telling(control, path.stem) as telling:
+        outcome = await _run(path, options, confirm, progress, control, on_job, telling)
+        telling.ended(outcome)
+    return outcome
+
+
+async def _run(
+    path: Path,
+    options: Options,
+    confirm: Confirm | None,
+    progress: Progress | None,
+    control: Control,
+    on_job: Callable[[Job], None] | None,
+    telling: Telling,
+) -> Outcome:
+    telling.heed(options)
+    has_limit = options.max_cost is not None  # the manifest's own limit limits, and consents to nothing
     manifest = load(path, options, allow_loopback=options.simulate or is_loopback(api_base(options)))
     wanted = settled(options, manifest.run)
+    telling.heed(wanted)
     options = fit(wanted, open_files_limit())
     if options.concurrency != wanted.concurrency:
         control.note(f"at most {counted(options.concurrency or MODEST, 'request')} in flight: see `ulimit -n`")
@@ -100,8 +119,9 @@ async def run(
         store = stack.enter_context(Store(directory))
         _sync_names(directory)
         stack.enter_context(logging_to(directory))
-        tallier = Tallier(progress, on_job)
-        execution = Execution(plan, options, service, store, control, tallier)
+        tallier = Tallier(progress, on_job, telling.went_bad)
+        execution = Execution(plan, options, service, store, control, tallier, telling.stopped)
+        telling.began(plan, execution.run_id, tallier.counts)
         async with beside(directory, options, control, tallier.figures, listener):
             return await execution.run()
 

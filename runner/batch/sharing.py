@@ -13,7 +13,7 @@ from runner.model import Artifact, Event, Job, JobSpec, JobState, Shared, ShareF
 from runner.rules.lifecycle import advance
 from runner.rules.names import stem_of, stem_of_file
 from runner.rules.planning import Twin, best_twin
-from runner.scheduler import Berths
+from runner.scheduler import Berths, Keeping
 from runner.store.store import Known, Store
 
 ENDED: Final = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST, JobState.IN_DOUBT)
@@ -25,7 +25,9 @@ def twin_among(known: Iterable[Known], spec: JobSpec) -> Twin | None:
     return best_twin(Twin(job_id=job_id, state=state, is_gone=is_gone) for job_id, state, is_gone in others)
 
 
-def share(store: Store, directory: Path, waiting: Mapping[str, Event | None]) -> list[tuple[Job, Job]]:
+def share(
+    store: Store, directory: Path, waiting: Mapping[str, Event | None], keeping: Keeping | None = None
+) -> list[tuple[Job, Job]]:
     """End the jobs that wait for another's request, as far as that one has ended; each as it was and as it is now.
 
     With a job stands what was decided about it, if it was not waiting already: that is recorded together with the end.
@@ -43,6 +45,9 @@ def share(store: Store, directory: Path, waiting: Mapping[str, Event | None]) ->
         if leader is None:
             continue
         if has_all_files(directory, leader):
+            if keeping is not None and opening is not None:
+                keeping.opened(job_id, opening)
+                keeping.make_room(replace(job, artifacts=()))
             artifacts = _copies(directory, leader, as_wanted, berths)
             folders |= {(directory / artifact.path).parent for artifact in artifacts}
             event = Shared(at=time.time(), job_id=leader.job_id, request_id=leader.request_id, artifacts=artifacts)

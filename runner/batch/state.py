@@ -51,7 +51,7 @@ def report(directory: Path, compare: Path | None = None) -> Summary:
     """Write the four reports again, from the state alone; the page compares with the run directory `compare`."""
     with Reader(directory) as reader:
         earlier = _earlier(compare, directory) if compare is not None else None
-        return write_reports(directory, run_of(reader, directory), reader.jobs, earlier=earlier)
+        return write_reports(directory, run_of(reader, directory), reader.jobs, earlier=earlier, kept=reader.kept())
 
 
 def _earlier(folder: Path, directory: Path) -> Earlier:

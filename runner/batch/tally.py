@@ -24,15 +24,26 @@ OPEN = (JobState.SUBMITTING, JobState.SUBMITTED, JobState.RESULT_KNOWN)
 class Tallier:
     """Keeps a `Tally` current at the price of one subtraction an event."""
 
-    def __init__(self, progress: Progress | None, on_job: Callable[[Job], None] | None) -> None:
+    def __init__(
+        self,
+        progress: Progress | None,
+        on_job: Callable[[Job], None] | None,
+        on_bad: Callable[[Job], None] = lambda _: None,
+    ) -> None:
+        """`on_job` is called with each job that ends, `on_bad` with each that ends badly or is in doubt."""
         self._progress = progress
         self._on_job = on_job
+        self._on_bad = on_bad
         self._states: Counter[JobState] = Counter()
         self._unknown_costs = 0
         self._gate: SubmitGate | None = None
         self._seconds = Histogram()
         self._progressed_at = time.time()
         self._is_over = False
+
+    def counts(self) -> dict[str, int]:
+        """How many jobs are in each state that occurs, by its word."""
+        return {str(state): self._states[state] for state in JobState if self._states[state]}
 
     def begin(self, states: Mapping[JobState, int], attempts: Iterable[tuple[Attempt, int]], gate: SubmitGate) -> None:
         """What there is: jobs by state, and attempts with the number of those that are alike."""
@@ -94,6 +105,8 @@ class Tallier:
         is_bad = job.state in (*BAD, JobState.IN_DOUBT, JobState.HELD)
         if is_bad and job.failure is not None and self._progress is not None:
             self._progress.failure(job.job_id, job.failure, str(job.state).replace("_", " "))
+        if is_bad and job.state is not JobState.HELD:  # of an account that is refused the whole run tells
+            self._on_bad(job)
         if job.state.is_terminal and self._on_job is not None:
             self._on_job(job)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Final
 
 TICK_S: Final = 5.0
@@ -37,3 +38,11 @@ async def watch(
         if ends_at is not None and wall() >= ends_at:
             ends_at = None
             on_end()
+
+
+def next_at(time_of_day: str, now: float) -> float:
+    """The next instant with that local time of day."""
+    hour, minute = map(int, time_of_day.split(":"))
+    start = datetime.fromtimestamp(now)  # noqa: DTZ006 a person's "07:30" is local
+    end = start.replace(hour=hour, minute=minute, second=0, microsecond=0)
+    return (end if end > start else end + timedelta(days=1)).timestamp()

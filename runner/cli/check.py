@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -14,6 +14,8 @@ from runner.errors import BatchError, ExitCode
 if TYPE_CHECKING:
     from runner.batch import Options
     from runner.manifest import Diagnostic, Manifest
+
+Form = Literal["text", "json", "github"]
 
 
 def _duration(_: click.Context, param: click.Parameter, value: str | None) -> float | None:
@@ -33,8 +35,18 @@ def _duration(_: click.Context, param: click.Parameter, value: str | None) -> fl
 @reading
 @click.option("--inputs", is_flag=True, help="Ask for each input URL too: there, an image, no login, not too large.")
 @click.option("--lasting", callback=_duration, metavar="8h", help="With --inputs: how long their URLs must work [12h].")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "github"]),
+    default="text",
+    show_default=True,
+    help="github: annotations for the changed lines of a pull request.",
+)
 @AS_JSON
-def check(manifests: tuple[Path, ...], *, inputs: bool, lasting: float | None, as_json: bool, **choices: Any) -> int:
+def check(
+    manifests: tuple[Path, ...], *, inputs: bool, lasting: float | None, form: Form, as_json: bool, **choices: Any
+) -> int:
     """Find every error of each MANIFEST, with its place and remedy. Nothing is sent to RunComfy.
 
     No network either, unless --inputs asks the servers of the input URLs: a little of each, a few at a time, straight
@@ -44,33 +56,40 @@ def check(manifests: tuple[Path, ...], *, inputs: bool, lasting: float | None, a
     worst = ExitCode.DONE
     documents: list[dict[str, Any]] = []
     for path in manifests:
-        code, document = _check(path, options, inputs=inputs, lasting=lasting, is_quiet=as_json)
+        code, document = _check(path, options, inputs=inputs, lasting=lasting, form="json" if as_json else form)
         worst = max(worst, code)
         documents.append(document)
-    if as_json:
+    if as_json or form == "json":
         print_json(documents)
     return int(worst)
 
 
 def _check(
-    path: Path, options: Options, *, inputs: bool, lasting: float | None, is_quiet: bool
+    path: Path, options: Options, *, inputs: bool, lasting: float | None, form: Form
 ) -> tuple[ExitCode, dict[str, Any]]:
     """One manifest: the exit code, and what there is to say as JSON values."""
     from runner.api.client import is_loopback
     from runner.batch import load
     from runner.batch.options import api_base
     from runner.manifest import as_json as diagnostics_as_json
+    from runner.manifest.diagnostics import github
     from runner.model import counted
 
     document: dict[str, Any] = {"manifest": str(path)}
+    diagnostics: Sequence[Diagnostic]
     try:
         manifest = load(path, options, allow_loopback=is_loopback(api_base(options)))
     except BatchError as error:
-        if not is_quiet:
+        diagnostics = getattr(error, "diagnostics", ())
+        if form == "text":
             click.echo(error.message, err=True)
-        found = diagnostics_as_json(getattr(error, "diagnostics", ()))
+        elif form == "github" and not diagnostics:
+            click.echo(github("error", error.message, file=path))
+        elif form == "github":
+            show(diagnostics, form)
+        found = diagnostics_as_json(diagnostics)
         return error.exit_code, document | {"ok": False, "message": error.message, "diagnostics": found}
-    diagnostics: Sequence[Diagnostic] = manifest.warnings
+    diagnostics = manifest.warnings
     asked = ""
     if inputs:
         count, looked = _ask(manifest, lasting)
@@ -78,8 +97,8 @@ def _check(
         document["inputs"] = count
         asked = f", {counted(count, 'input')} asked for"
     is_good = all(diagnostic.severity != "error" for diagnostic in diagnostics)
-    if not is_quiet:
-        show(diagnostics)
+    if form != "json":
+        show(diagnostics, form)
         if is_good:
             click.echo(f"{path}: {counted(len(manifest.jobs), 'job')}{asked}, no errors")
     document |= {"ok": is_good, "jobs": len(manifest.jobs), "diagnostics": diagnostics_as_json(diagnostics)}
@@ -95,11 +114,15 @@ def _ask(manifest: Manifest, lasting: float | None) -> tuple[int, Sequence[Diagn
     return found.asked, found.diagnostics
 
 
-def show(diagnostics: Sequence[Diagnostic]) -> None:
-    """What is or looks wrong, on stderr."""
+def show(diagnostics: Sequence[Diagnostic], form: Form = "text") -> None:
+    """What is or looks wrong, on stderr; commands for GitHub on stdout, where it listens."""
     from runner.manifest import render
+    from runner.manifest.diagnostics import as_github
 
-    if diagnostics:
+    if form == "github":
+        for line in as_github(diagnostics):
+            click.echo(line)
+    elif diagnostics:
         click.echo(render(diagnostics), err=True)
 
 

@@ -84,6 +84,7 @@ _READING = (
         metavar="DIR",
         help="Photos may lie here too, beside the manifest's own folder.",
     ),
+    click.option("--shard", metavar="K/N", help="Only the K-th of N parts, K from 0, in a run directory of its own."),
     click.option("--shrink-inputs", is_flag=True, help="Send a smaller copy of a photo of more than 6 MiB."),
 )
 

@@ -76,6 +76,8 @@ class _WithPort(click.Command):
 @click.option(
     "--metrics-file", type=Directory(path_type=Path), metavar="FILE", help="Keep figures for Prometheus in this file."
 )
+@click.option("--notify", multiple=True, metavar="URL", help="Tell this webhook, or what Apprise knows; repeatable.")
+@click.option("--on-finish", metavar="CMD", help="Run this once at the end, without a shell.")
 @click.option("-q", "--quiet", is_flag=True, help="Only failures and the summary.")
 @click.option("-v", "--verbose", is_flag=True, help="One line a minute, also on a terminal.")
 @AS_JSON

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -159,6 +159,34 @@ def _verdict(totals: Mapping[tuple[Severity, str], int]) -> list[str]:
     parts = [f"{errors:,} error{'s' * (errors != 1)}"] if errors else []
     parts += [f"{warnings:,} warning{'s' * (warnings != 1)}"] if warnings else []
     return [f"{', '.join(parts)}." + (" Nothing was submitted." if errors else "")] if parts else []
+
+
+def as_github(diagnostics: Sequence[Diagnostic]) -> Iterator[str]:
+    """The diagnostics as commands that make GitHub Actions show each beside its line, a few of each code.
+
+    GitHub's words: https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+    """
+    shown: Counter[tuple[Severity, str]] = Counter()
+    for diagnostic in diagnostics:
+        key = (diagnostic.severity, diagnostic.code)
+        shown[key] += 1
+        if shown[key] <= MOST_SHOWN:
+            place = diagnostic.place
+            cell = f"cell {place.cell}: " if place.cell else ""
+            text = f"{cell}{diagnostic.message}" + (f"\n{diagnostic.hint}" if diagnostic.hint else "")
+            where = {"file": diagnostic.file, "line": place.line, "col": place.column, "title": diagnostic.code}
+            word = "notice" if diagnostic.severity == "note" else diagnostic.severity
+            yield github(word, text, **where)
+
+
+def github(word: str, text: str, **properties: object) -> str:
+    """One such command."""
+    given = ",".join(f"{name}={_escaped(str(value), ':,')}" for name, value in properties.items() if value is not None)
+    return f"::{word} {given}::{_escaped(text)}"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in text)
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ A YAML file says it in its keys; a table that is a manifest by itself says it in
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Final
 
@@ -180,7 +180,10 @@ def _read_run(
             key_place = key_places(document, nodes["run"])[key]
             findings.error("unknown-key", key_place, f"unknown setting {key!r} in run", did_you_mean(key, settings))
         elif (expected := settings[key](value)) is not None:
-            findings.error("run", places[key], f"run.{key}: {value!r} is not taken", f"write {expected}")
+            place, shown = places[key], repr(value)
+            if "//" in shown:  # a URL to notify is often a key: it is not for the log of a CI
+                place, shown = replace(place, text=None), "this"
+            findings.error("run", place, f"run.{key}: {shown} is not taken", f"write {expected}")
 
 
 def _source(document: Document, node: yaml.Node, value: Mapping[str, Any], findings: Findings) -> Source | Folder:

@@ -12,7 +12,7 @@ import tempfile
 import weakref
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -92,6 +92,18 @@ class Specs(Sequence[JobSpec]):
     def change(self, position: int, **changes: Any) -> None:
         """Let a spec have another id, or its outputs go elsewhere."""
         self._changes[position] = self._changes.get(position, {}) | changes
+
+    def only(self, holds: Callable[[str], bool]) -> Specs:
+        """Those whose ids are wanted, in the same order."""
+        kept = Specs()
+        for number in range(len(self._chunks) + 1):
+            for position, record in enumerate(self._chunk(number), start=number * CHUNK):
+                changes = self._changes.get(position, {})
+                if holds(str(changes.get("job_id", record[0]))):
+                    if changes:
+                        kept._changes[len(kept)] = changes
+                    kept.add(record)
+        return kept
 
     def with_ids(self) -> Iterator[tuple[JobSpec, str]]:
         """Each spec with the place of its id."""

@@ -44,6 +44,15 @@ def settle(part: Path, final: Path) -> None:
     sync_folder(final.parent)
 
 
+def put_aside(directory: Path, path: str, new: str) -> None:
+    """Give a file another name, unless that is taken; both are relative to the run directory. Raises `OSError`."""
+    source, target = directory / path, directory / new
+    if target.exists() or target.is_symlink():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    source.rename(target)
+    sync_folder(target.parent)
+
+
 def copy_of(directory: Path, artifact: Artifact, stem: str) -> Artifact:
     """A copy of the file under another name, durably but for its folder, which is synced by whoever makes many.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from runner.model import Job, Run
+from runner.model import Artifact, Job, Run
 from runner.report.earlier import Earlier
 from runner.report.files import replacing
 from runner.report.results import Table, line
@@ -15,11 +15,16 @@ __all__ = ["Earlier", "Summary", "summarize", "write_reports"]
 
 
 def write_reports(
-    directory: Path, run: Run, jobs: Callable[[], Iterable[Job]], *, earlier: Earlier | None = None
+    directory: Path,
+    run: Run,
+    jobs: Callable[[], Iterable[Job]],
+    *,
+    earlier: Earlier | None = None,
+    kept: Mapping[str, Sequence[Artifact]] | None = None,
 ) -> Summary:
     """Write the four reports into the run directory. `jobs` is called twice: to survey them, and to write.
 
-    With an `earlier` run the page compares the two.
+    With an `earlier` run the page compares the two. `kept` are, by job id, the pictures that made room for others.
 
     Raises `StorageFailed` where the disk fails; a report that was not written whole is then the former one still.
     """
@@ -44,7 +49,7 @@ def write_reports(
         replacing(directory / "results.jsonl") as jsonl_file,
     ):
         table = Table(csv_file, columns)
-        page = Page(page_file, directory, run, summary, originals, earlier)
+        page = Page(page_file, directory, run, summary, originals, earlier, kept or {})
         for job in jobs():
             text = line(job)
             jsonl_file.write(text + "\n")

@@ -12,16 +12,15 @@ from runner.errors import StorageFailed
 
 
 @contextmanager
-def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
-    """A text file that replaces `path` when the context ends well; whoever reads it meanwhile sees the old one.
+def aside(path: Path) -> Iterator[Path]:
+    """Where a file is to be written that replaces `path` when the context ends well, once it is on the disk.
 
-    What no encoding has (half of a surrogate pair) is written as its escape, as JSON would: no text stops a report.
+    Whoever reads `path` meanwhile sees the old one. Raises `StorageFailed`.
     """
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with part.open("w", encoding=encoding, errors="backslashreplace", newline="") as file:
-            yield file
-            file.flush()
+        yield part
+        with part.open("rb") as file:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
@@ -29,3 +28,13 @@ def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
     finally:
         with suppress(OSError):  # a disk that became read-only
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path, encoding: str = "utf-8") -> Iterator[TextIO]:
+    """A text file that replaces `path` when the context ends well; whoever reads it meanwhile sees the old one.
+
+    What no encoding has (half of a surrogate pair) is written as its escape, as JSON would: no text stops a report.
+    """
+    with aside(path) as part, part.open("w", encoding=encoding, errors="backslashreplace", newline="") as file:
+        yield file

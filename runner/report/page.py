@@ -11,17 +11,18 @@ import base64
 import hashlib
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self, TextIO
 from unicodedata import category
 
 import jinja2
 from markupsafe import Markup
 
-from runner.model import Failure, Job, JobState, Run
+from runner.model import Artifact, Failure, Job, JobState, Run
 from runner.report.earlier import Earlier
 from runner.report.index import Index
 from runner.report.originals import Originals
@@ -53,12 +54,14 @@ class Page:
         summary: Summary,
         originals: Originals,
         earlier: Earlier | None = None,
+        kept: Mapping[str, Sequence[Artifact]] = MappingProxyType({}),
     ) -> None:
         self._file = file
         self._directory = directory
         self._run = run
         self._originals = originals
         self._earlier = earlier
+        self._kept = kept
         self._index = Index()
         self._groups: dict[tuple[str, ...], dict[str, Any]] = {}
         self._block: list[str] = []
@@ -82,6 +85,8 @@ class Page:
         if self._earlier is not None:
             self._earlier.add(job)
         more = {"before": before, "source": job.spec.source, "variant": job.spec.variant}
+        if kept := [one.path for one in self._kept.get(job.job_id, ()) if is_there(self._directory / one.path)]:
+            more["kept"] = kept
         self._block.append(f"[{line},{_json(more)}]")
         if len(self._block) == BLOCK:
             self._write_block()
@@ -149,6 +154,14 @@ def _pieces(value: Any) -> Iterator[str]:
         yield "]"
     else:
         yield _json(value)
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file; one that cannot be looked at is not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 class _Packed:

@@ -19,8 +19,9 @@ SIGNED: Final = re.compile(
     re.IGNORECASE,
 )
 """A URL whose query is a key to what it names, wherever it stands in a text."""
-FORMULA: Final = re.compile(r"\s*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
-"""How a cell begins that a spreadsheet would work out; in East Asia also with the wide forms of these signs."""
+FORMULA: Final = re.compile(r"[\s\x00-\x1f\ufeff\u200b]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+"""How a cell begins that a spreadsheet would work out, blanks and what is not seen left out; in East Asia also with the
+wide forms of these signs."""
 SCHEMA: Final = "runcomfy-batch.result/1"
 COLUMNS: Final = (
     *("job_id", "state", "request_id", "files", "cost_usd", "error_kind", "error_message", "attempts"),

@@ -12,7 +12,8 @@ from runner.report.results import cost_usd, guarded, unsigned
 from runner.report.summary import has_unknown_cost
 from runner.rules.oddities import oddities
 
-ADDED: Final = ("rb_status", "rb_files", "rb_urls", "rb_cost_usd", "rb_error", "rb_look_at")
+COST: Final = "rb_cost_usd"
+ADDED: Final = ("rb_status", "rb_files", "rb_urls", COST, "rb_error", "rb_look_at")
 UrlOf = Callable[[str], str]
 """Where a file of the run directory is to be had by the public; empty where nobody said."""
 
@@ -25,29 +26,35 @@ class Paper:
     line_end: str
     codec: str
 
+    def writer(self, file: TextIO) -> Callable[[Sequence[str]], object]:
+        """What writes a row so."""
+        return csv.writer(file, delimiter=self.delimiter, lineterminator=self.line_end).writerow
+
+    def shown(self, text: str) -> str:
+        """A text as a cell: no formula, and what the encoding has no letter for becomes a `?`."""
+        return guarded(text).encode(self.codec, "replace").decode(self.codec).removeprefix("\ufeff")
+
 
 def write_sheet(
-    file: TextIO,
-    paper: Paper,
+    put: Callable[[Sequence[str]], object],
+    shown: Callable[[str], str],
     header: Sequence[str],
     rows: Iterable[tuple[Sequence[str], Sequence[Job]]],
     url_of: UrlOf | None,
 ) -> int:
     """Every row of the sheet with the jobs that were made of it; how many rows had some.
 
-    Columns that an earlier hand-back added are replaced. What the encoding has no letter for becomes a `?`, in added
-    cells alone: the user's own came out of it.
+    `put` takes the rows one by one; `shown` makes the text of an added cell one that may stand there: the user's own
+    came out of the sheet. Columns that an earlier hand-back added are replaced.
     """
     added = tuple(name for name in ADDED if name != "rb_urls" or url_of is not None)
     kept = [index for index, name in enumerate(header) if name not in ADDED]
-    writer = csv.writer(file, delimiter=paper.delimiter, lineterminator=paper.line_end)
-    writer.writerow([*(header[index] for index in kept), *added])
+    put([*(header[index] for index in kept), *added])
     known = 0
     for cells, jobs in rows:
         known += bool(jobs)
         told = _told(jobs, url_of)
-        more = (_writable(guarded(told[name]), paper.codec) for name in added)
-        writer.writerow([*(cells[index] for index in kept), *more])
+        put([*(cells[index] for index in kept), *(shown(told[name]) for name in added)])
     return known
 
 
@@ -79,10 +86,6 @@ def _cost(jobs: Sequence[Job]) -> str:
     if not jobs or any(cost_usd(job) is None or has_unknown_cost(job) for job in jobs):
         return ""
     return f"{sum(in_usd(job.cost) for job in jobs if job.cost is not None):f}"
-
-
-def _writable(text: str, codec: str) -> str:
-    return text.encode(codec, "replace").decode(codec).removeprefix("\ufeff")
 
 
 # -------------------------------------------------------------------------------------------------------------- shops

@@ -333,7 +333,8 @@ def _person_decided(job: Job, event: Event) -> dict[str, Any]:
         case DoubtAttached(request_id=request_id):
             found: dict[str, Any] = {"state": AttemptState.ACCEPTED, "request_id": request_id, "accepted_at": event.at}
             attempts = _with(job, **found, finished_at=None, failure=None)
-            return _fresh() | {"attempts": attempts, "finished_at": None}
+            nothing_yet = {"artifacts": (), "outputs": ()}  # those are of a request before it
+            return _fresh() | nothing_yet | {"attempts": attempts, "finished_at": None}
         case DoubtReleased():
             attempts = _with_attempt(job, event, AttemptState.RELEASED)
             return _fresh() | {"attempts": attempts, "finished_at": None}

@@ -100,6 +100,16 @@ def unnumbered(paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(re.sub(r"~\d+$", "", path) for path in paths)
 
 
+def set_aside(stem: str, word: str) -> Iterator[str]:
+    """Names for a picture that makes room for another: `mug~rejected-1`, `mug~rejected-2` and so on."""
+    return (f"{stem}~{word}-{number}" for number in itertools.count(1))
+
+
+def before_aside(stem: str) -> str:
+    """What a picture was called before `set_aside`."""
+    return re.sub(r"~(rejected|replaced)-\d+$", "", stem)
+
+
 def kept_paths(spec: JobSpec, sent: JobSpec) -> tuple[str, ...]:
     """Where the outputs of a job go that has files already: to the same places, if only the number would be another."""
     is_renumbered = bool(sent.paths) and unnumbered(spec.paths or given_paths(spec, len(sent.paths))) == unnumbered(

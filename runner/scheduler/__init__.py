@@ -3,6 +3,7 @@
 from runner.scheduler.berths import Berths
 from runner.scheduler.clock import Clock, LoopClock
 from runner.scheduler.gate import Hold
+from runner.scheduler.keeping import Keeping
 from runner.scheduler.loop import Scheduler, Settings
 
-__all__ = ["Berths", "Clock", "Hold", "LoopClock", "Scheduler", "Settings"]
+__all__ = ["Berths", "Clock", "Hold", "Keeping", "LoopClock", "Scheduler", "Settings"]

@@ -46,7 +46,9 @@ class SubmitGate:
         looking: Looking,
         probe: Callable[[], Awaitable[bool]],
         settings: Outage,
+        on_stop: Callable[[str, str], None] = lambda _, __: None,
     ) -> None:
+        """`on_stop` is called with a word and a sentence whenever something keeps paid POSTs from leaving."""
         self.pacing = paced
         self.brake = Brake()
         self.budget = budget
@@ -56,6 +58,7 @@ class SubmitGate:
         self._looking = looking
         self._probe = probe
         self._settings = settings
+        self._on_stop = on_stop
         self._claims: dict[str, Money | None] = {}
         self._occupied: set[str] = set()
         self._waiting = 0
@@ -167,6 +170,7 @@ class SubmitGate:
         """Hold the run. The first reason stays, but an immediate one overrides one that is not."""
         if self.hold is None or (hold.is_immediate and not self.hold.is_immediate):
             self.hold = hold
+            self._on_stop(hold.because, hold.message)
         self.notify()
 
     async def aclose(self) -> None:
@@ -204,6 +208,8 @@ class SubmitGate:
         return True
 
     def _set_brake(self, brake: Brake) -> None:
+        if brake.state is BrakeState.ON and self.brake.state is not BrakeState.ON:
+            self._on_stop("brake", f"{brake.reason}; nothing is submitted until free probes say that it is back")
         self.brake = brake
         if brake.state is BrakeState.ON and (self._probing is None or self._probing.done()):
             self._probing = asyncio.create_task(self._probe_until_back(), name="probe")

@@ -61,6 +61,7 @@ from runner.scheduler import outcomes
 from runner.scheduler.berths import Berths
 from runner.scheduler.clock import Clock
 from runner.scheduler.gate import Hold, Outage, SubmitGate
+from runner.scheduler.keeping import Keeping
 from runner.scheduler.looking import Looking
 from runner.store.store import IdTaken, Store
 
@@ -105,9 +106,11 @@ class Scheduler:
         settings: Settings,
         on_change: Callable[[Job | None, Job], None],
         on_crash: Callable[[str, Failure], None] = lambda _, __: None,
+        on_stop: Callable[[str, str], None] = lambda _, __: None,
+        keeping: Keeping | None = None,
         noticed: Iterable[tuple[str, float]] = (),
     ) -> None:
-        """`noticed` is what earlier runs leave for the looks of this one to go by: see `Looking`."""
+        """`on_stop` is the gate's; `noticed` is what earlier runs leave for the looks to go by: see `Looking`."""
         self._api = api
         self._store = store
         self._downloader = downloader
@@ -119,8 +122,9 @@ class Scheduler:
         self._on_crash = on_crash
         self._looking = Looking(clock, dice, settings.polling, noticed, is_ahead=not settings.is_strict)
         paced = (strict if settings.is_strict else searching)(settings.max_in_flight)
-        self.gate = SubmitGate(clock, paced, budget, self._looking, self._probe, settings.outage)
+        self.gate = SubmitGate(clock, paced, budget, self._looking, self._probe, settings.outage, on_stop)
         self._berths = Berths(store)
+        self._keeping = keeping
         self._tasks: set[asyncio.Task[None]] = set()
         self._collecting: set[asyncio.Task[None]] = set()
         self._submits: set[asyncio.Task[Job | None]] = set()
@@ -293,10 +297,15 @@ class Scheduler:
         if base is None:
             after = await self._record_opened(job, event)
         elif isinstance(event, SubmitIntended):
-            after = await self._store.record(base, event, opening=self._openings[job.job_id])
+            opening = self._openings[job.job_id]
+            after = await self._store.record(base, event, opening=opening)
             self._opened[job.job_id] = self._unopened.pop(job.job_id)
+            if self._keeping is not None:
+                self._keeping.opened(job.job_id, opening)
         else:
             return advance(job, event)  # no POST has left: for the state nothing has happened yet
+        if self._keeping is not None and isinstance(event, SubmitAccepted):
+            self._keeping.accepted(after)
         self.gate.moved(base or job, after)
         self._on_change(base or job, after)
         return after
@@ -465,6 +474,8 @@ class Scheduler:
         task = asyncio.current_task()
         if task is not None and task in self._tasks:
             self._collecting.add(task)
+        if self._keeping is not None:
+            self._keeping.make_room(job)
         have = {artifact.index for artifact in job.artifacts}
         count = len(job.outputs)
         before = next(iter(job.spec.files.values()), None)

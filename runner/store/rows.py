@@ -199,6 +199,12 @@ def _traits_of(values: dict[str, Any]) -> Traits:
     return Traits(**values | {"mean": tuple(values["mean"]), "before": None if before is None else tuple(before)})
 
 
+def artifact_of_event(values: Mapping[str, Any]) -> Artifact:
+    """A picture that an event names."""
+    traits = values["traits"]
+    return Artifact(**dict(values) | {"traits": None if traits is None else _traits_of(traits)})
+
+
 def _event_data(event: Event) -> str:
     return _json({field.name: getattr(event, field.name) for field in dataclasses.fields(event) if field.name != "at"})
 

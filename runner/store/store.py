@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections import defaultdict
@@ -15,6 +16,7 @@ from typing import Any, Final, Self, TypeAlias
 
 from runner.errors import InputMissing, StateMismatch, StorageFailed
 from runner.model import (
+    Artifact,
     Attempt,
     AttemptState,
     DoubtAttached,
@@ -44,7 +46,7 @@ from runner.store.database import (
 )
 from runner.store.listing import Listing
 from runner.store.rescue import Rescue, Saved, unplaced
-from runner.store.rows import SELECT_JOBS, changes, job_of, word
+from runner.store.rows import SELECT_JOBS, artifact_of_event, changes, job_of, word
 from runner.store.traces import latest_moves, older_state, refuse_lost_state
 from runner.store.writer import SecondPayment, Writer
 
@@ -182,6 +184,9 @@ class Reader:
                 yield job_id, stem_of_file(path)
         except sqlite3.Error as error:
             raise corrupt(self._path, error) from error
+        for job_id, kept in self.kept().items():
+            for artifact in kept:
+                yield job_id, stem_of_file(artifact.path)
         released = [job_id for (job_id,) in self._rows("SELECT job_id FROM attempts WHERE state = 'released'")]
         waiting = (job for job_id in released if (job := self.job(job_id)) and job.state in WAITING)
         for job in chain(self.jobs(OWED), waiting):
@@ -195,6 +200,30 @@ class Reader:
         sql = "SELECT job_id, path FROM artifacts WHERE path >= ? COLLATE NOCASE AND path < ? COLLATE NOCASE"
         rows = self._rows(sql, (f"{stem}.", f"{stem}/"))  # what is between has a dot there
         return [job_id for job_id, path in rows if folded(stem_of_file(path)) == folded(stem)]
+
+    def kept(self) -> dict[str, list[Artifact]]:
+        """By job id, the pictures that were to make room for others, the oldest first; each where it is kept since.
+
+        Where the new request was refused, it did not go there.
+        """
+        sql = (
+            "SELECT job_id, data FROM events WHERE kind IN ('RedoRequested', 'RetryRequested', 'SpecChanged') "
+            "AND data LIKE '%\"kept\":[{%' ORDER BY seq"
+        )
+        found: dict[str, dict[str, Artifact]] = {}
+        for job_id, data in self._rows(sql):
+            kept = map(artifact_of_event, json.loads(data)["kept"])
+            found.setdefault(job_id, {}).update((artifact.path, artifact) for artifact in kept)
+        return {job_id: list(kept.values()) for job_id, kept in found.items()}
+
+    def paths_like(self, pattern: str) -> list[str]:
+        """The recorded files whose paths are like that, in SQL's words."""
+        return [path for (path,) in self._rows("SELECT path FROM artifacts WHERE path LIKE ?", (pattern,))]
+
+    def paths_of_several(self) -> set[str]:
+        """The files that more than one job has: earlier versions let that happen."""
+        sql = "SELECT path FROM artifacts GROUP BY path COLLATE NOCASE HAVING count(DISTINCT job_id) > 1"
+        return {folded(path) for (path,) in self._rows(sql)}
 
     def history(self, most: int = 400) -> list[tuple[float, int]]:
         """Of the jobs that were done last: seconds from acceptance to the end, and bytes that came out."""

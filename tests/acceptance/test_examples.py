@@ -4,41 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-import subprocess
 import sys
 import textwrap
-from pathlib import Path
 
-import pytest
 import yaml
-from support.processes import COMMAND, command, environment, simulator
+from support.processes import command, simulator
+from support.shells import EXAMPLES, ROOT, installed, options_of, shell
 
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
 README = (ROOT / "README.md").read_text("utf-8")
 
 
-@pytest.fixture
-def installed(tmp_path, monkeypatch):
-    """A PATH on which `runcomfy-batch` is the one under test, as after an installation."""
-    (tmp_path / "bin").mkdir()
-    script = tmp_path / "bin" / "runcomfy-batch"
-    script.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
-    script.chmod(0o755)
-    return environment(PATH=f"{script.parent}:{Path(sys.executable).parent}:/usr/bin:/bin")
-
-
-def shell(line, cwd, env):
-    """Run a line as a person types it."""
-    words = ["bash", "-c", line]
-    quiet = {"stdin": subprocess.DEVNULL, "capture_output": True, "text": True}
-    return subprocess.run(words, cwd=cwd, env=env, timeout=100, check=False, **quiet)
-
-
-def test_the_walkthrough_ends_with_three_pictures(tmp_path, installed):
+def test_the_walkthrough_ends_with_three_pictures(tmp_path):
     """Step by step, on the simulator."""
-    done = shell(f"bash {EXAMPLES}/walkthrough/walkthrough.sh work", tmp_path, installed)
+    done = shell(f"bash {EXAMPLES}/walkthrough/walkthrough.sh work", tmp_path, installed(tmp_path))
     assert done.returncode == 0, done.stdout + done.stderr
     run = tmp_path / "work" / "runs" / "products"
     assert sorted(path.stem for path in (run / "images").iterdir()) == ["mug-red", "shoe-navy", "vase-teal"]
@@ -46,53 +24,15 @@ def test_the_walkthrough_ends_with_three_pictures(tmp_path, installed):
     assert done.stdout.endswith(f"The report: {run}/report.html\n")
 
 
-def test_the_python_example_prints_a_line_a_job(tmp_path, installed):
+def test_the_python_example_prints_a_line_a_job(tmp_path):
     """`async for`, on the simulator; the failure is printed too."""
     manifest = ROOT / "manifests" / "catalogue.yaml"
-    done = shell(f"{sys.executable} {EXAMPLES}/python_api/edit_catalogue.py {manifest}", tmp_path, installed)
+    done = shell(f"{sys.executable} {EXAMPLES}/python_api/edit_catalogue.py {manifest}", tmp_path, installed(tmp_path))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 26
     assert sum(": done images/" in line for line in lines) == 24
     assert sum(": failed " in line for line in lines) == 2
-
-
-def options_of(line):
-    """The subcommand and the options of a command line."""
-    words = line[line.index("runcomfy-batch") :].split()
-    return words[1], [word for word in words if word.startswith("--")]
-
-
-def test_the_cron_line_is_one_that_cron_and_the_command_take(tmp_path):
-    """Five fields, and every option exists."""
-    lines = (EXAMPLES / "cron" / "runcomfy-batch.crontab").read_text().splitlines()
-    (entry,) = [line for line in lines if line and not line.startswith("#") and "=" not in line.split()[0]]
-    assert re.fullmatch(r"[\d*,/-]+( [\d*,/-]+){4}", " ".join(entry.split()[:5]))
-    subcommand, options = options_of(entry)
-    known = command(subcommand, "--help", cwd=tmp_path).stdout
-    assert options
-    assert all(option in known for option in options)
-
-
-def test_the_systemd_units_are_well_formed(tmp_path):
-    """systemd itself says so where it is installed; the options exist and the exit codes are the documented ones."""
-    unit = (EXAMPLES / "systemd" / "runcomfy-batch.service").read_text()
-    (start,) = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
-    subcommand, options = options_of(start)
-    known = command(subcommand, "--help", cwd=tmp_path).stdout
-    assert all(option in known for option in options)
-    codes = command("--help", cwd=tmp_path).stdout
-    for code in re.findall(r"^(?:RestartForceExitStatus|SuccessExitStatus)=(.*)$", unit, re.MULTILINE):
-        assert all(re.search(rf"\b{number}\b", codes) for number in code.split())
-    if analyze := shutil.which("systemd-analyze"):
-        shutil.copytree(EXAMPLES / "systemd", tmp_path / "units")
-        (tmp_path / "units" / "runcomfy-batch.service").write_text(
-            re.sub("/usr/local/bin/runcomfy-batch", "/bin/true", unit)
-        )
-        checked = subprocess.run(
-            [analyze, "verify", *map(str, (tmp_path / "units").iterdir())], capture_output=True, text=True, check=False
-        )
-        assert "runcomfy-batch" not in checked.stderr
 
 
 def test_every_command_line_of_the_readme_exists(tmp_path):

@@ -32,6 +32,7 @@ from runner.model import (
     Money,
 )
 from runner.report import Earlier, write_reports
+from runner.rules.names import wild
 from runner.rules.oddities import Oddity
 from runner.store.store import Store
 
@@ -244,9 +245,9 @@ async def test_every_pair_of_pictures_can_be_compared(tmp_path):
 async def test_a_failed_job_shows_its_input_alone_and_what_to_do(tmp_path):
     """There is nothing to compare; the remedy has a command for this job."""
     lost = edited(tmp_path)
-    page = written(tmp_path, [replace(jobs_of(4)[3], spec=replace(lost.spec, job_id="lost [1]"))])
+    page = written(tmp_path, [replace(jobs_of(4)[3], spec=replace(lost.spec, job_id="lost [1]*"))])
     async with Browser() as browser:
-        await browser.open(f"{page.as_uri()}#job=lost%20%5B1%5D")
+        await browser.open(f"{page.as_uri()}#job=lost%20%5B1%5D*")
         await browser.until("document.querySelector('.stage img')?.naturalWidth > 0")
         assert await browser.js("document.querySelector('.stage').dataset.mode") == "before"
         assert await browser.all(".stage img", "getAttribute('src')") == ["./photos/in-0.png"]
@@ -258,7 +259,27 @@ async def test_a_failed_job_shows_its_input_alone_and_what_to_do(tmp_path):
         await browser.js("navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve(); }")
         await browser.click(".side p.row button:last-child")
         command = f"runcomfy-batch run manifests/spring.csv --out {tmp_path} --retry input_unreachable"
-        assert await browser.until("window.copied") == f"{command} --only 'lost [[]1]'"
+        assert await browser.until("window.copied") == f"{command} --only 'lost [1]?'"
+        assert wild("lost [1]?").fullmatch("lost [1]*")
+
+
+async def test_a_picture_that_was_done_again_can_be_held_against_the_new_one(tmp_path):
+    """Each that is still there, as one more input."""
+    job = edited(tmp_path)
+    page = written(tmp_path, [job])
+    there = ["images/p0~rejected-1.jpg", "images/p0~rejected-2.jpg"]
+    for path in there:
+        (tmp_path / path).write_bytes((tmp_path / "images" / "p0.jpg").read_bytes())
+    kept = [replace(job.artifacts[0], path=path) for path in (*there, "images/p0~rejected-3.jpg")]
+    page = written(tmp_path, [job], kept={job.job_id: kept})
+    async with Browser() as browser:
+        await browser.open(f"{page.as_uri()}#job={job.job_id}")
+        await browser.until("document.querySelectorAll('.tabs button').length === 3")
+        assert await texts(browser, ".tabs button") == ["before", "rejected 1", "rejected 2"]
+        await browser.click(".tabs button:nth-child(2)")
+        await browser.until("[...document.querySelectorAll('.stage img')].every(one => one.naturalWidth > 0)")
+        pair = await browser.all(".stage img", "getAttribute('src')")
+        assert pair == ["./images/p0.jpg", "./images/p0~rejected-1.jpg"]
 
 
 async def test_an_original_from_the_web_is_loaded_only_when_a_person_asks(tmp_path):

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 import xml.etree.ElementTree as ET
+import zipfile
 
 import pytest
+import python_calamine
+import xlsxwriter
 from support.hostile import attacks
 
 from runner.batch import Wishes, export, load
-from runner.errors import InputMissing, UsageProblem
+from runner.errors import InputMissing, StorageFailed, UsageProblem
 from runner.model import Attempt, AttemptState, Failure, FailureKind, Job, JobSpec, JobState, Money, Run
 from runner.report import summarize
 from runner.report.lists import write_junit, write_rerun
@@ -136,6 +140,69 @@ def test_a_row_of_several_jobs_says_how_each_ended(nights, tmp_path):
         "rb_error": "",
         "rb_look_at": "",
     }
+
+
+def workbook(path):
+    """The cells of the first sheet, as a spreadsheet's reader has them."""
+    book = python_calamine.CalamineWorkbook.from_path(str(path))
+    return book.get_sheet_by_index(0).to_python(skip_empty_area=False)
+
+
+def test_a_sheet_comes_back_as_a_workbook(nights, tmp_path):
+    """Where its new name says so: all cells are texts: ids keep their zeros, nothing is worked out or linked."""
+    hostile = [
+        "=1+1",
+        "@SUM(A1)",
+        "+1",
+        "-1",
+        "https://a.example/?x",
+        "mailto:a@b.example",
+        "_x0041_",
+        "a\nb",
+        "\x07",
+        "’",
+    ]
+    rows = [["SKU", "Photo", "prompt", *(f"c{n}" for n in range(len(hostile)))]]
+    rows += [[name, PHOTO, f"White, {name}.", *hostile] for name in ("00123", "1E5")]
+    path = written(tmp_path / "in.csv", rows)
+    run(nights, path, limit=1)
+    assert export(nights.out, Wishes(sheet=tmp_path / "back.xlsx")) == [
+        f"{tmp_path / 'back.xlsx'}: in.csv with what became of 2 rows"
+    ]
+    header, first, second = workbook(tmp_path / "back.xlsx")
+    assert header == [*rows[0], *(name for name in ADDED if name != "rb_urls")]
+    assert first == [*rows[1], "done", "images/00123.png", 0.039, "", ""]
+    assert second == [*rows[2], "pending", "", 0.0, "", ""]
+    with zipfile.ZipFile(tmp_path / "back.xlsx") as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+        assert "<f>" not in sheet
+        assert "hyperlink" not in sheet
+        assert not [name for name in archive.namelist() if "rels" in name and "sheet" in name]
+
+
+def test_a_workbook_comes_back_as_a_workbook_that_can_be_run_again(nights, tmp_path):
+    """Its cells as they are read; the jobs are the same, so nothing is paid for."""
+    book = xlsxwriter.Workbook(str(tmp_path / "in.xlsx"))
+    sheet = book.add_worksheet("Stock")
+    for at, row in enumerate([["SKU", "Photo", "prompt", "Weight"], ["007", PHOTO, "White.", 12]]):
+        sheet.write_row(at, 0, row)
+    book.close()
+    run(nights, tmp_path / "in.xlsx")
+    export(nights.out, Wishes(sheet=tmp_path / "back.xlsx"))
+    assert workbook(tmp_path / "back.xlsx")[1][:5] == ["007", PHOTO, "White.", "12", "done"]
+    assert run(nights, tmp_path / "back.xlsx").ledger["posts"] == 0
+
+
+def test_a_workbook_needs_its_library_and_a_place(nights, tmp_path, monkeypatch):
+    """The remedy is told; what was there before stays."""
+    run(nights, written(tmp_path / "in.csv", sheet_of("mug")))
+    (tmp_path / "full").mkdir()
+    with pytest.raises(StorageFailed, match="cannot be written"):
+        export(nights.out, Wishes(sheet=tmp_path / "full" / ("x" * 249 + ".xlsx")))
+    assert not [*(tmp_path / "full").iterdir()]
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    with pytest.raises(UsageProblem, match=r"pip install 'runcomfy-batch\[xlsx\]'"):
+        export(nights.out, Wishes(sheet=tmp_path / "back.xlsx"))
 
 
 @pytest.mark.parametrize(

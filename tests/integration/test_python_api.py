@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 
 import pytest
 from support.processes import TOKEN, simulator, write_jobs
@@ -65,6 +67,25 @@ async def test_a_cancelled_task_loses_nothing(jobs, tmp_path):
         outcome = await runner.run(jobs, **options(service, tmp_path))
         assert outcome.exit_code == 0
         assert service.ledger()["accepted"] == 12
+
+
+async def test_a_run_needs_no_main_thread(jobs, tmp_path):
+    """As web servers and notebooks have it: another thread with a loop of its own; it touches no signal handler."""
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)]
+    with simulator(tmp_path, "--latency", "0.05") as service:
+        choices = options(service, tmp_path, limit=1, on_finish=f"touch {tmp_path}/finished")
+        outcome = await asyncio.to_thread(lambda: asyncio.run(runner.run(jobs, **choices)))
+    assert (outcome.exit_code, (tmp_path / "finished").exists()) == (0, True)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)] == before
+
+
+async def test_a_user_id_without_an_account_has_no_token_file(jobs, tmp_path, monkeypatch):
+    """As containers have it; that is no bug of ours."""
+    for name in ("RUNCOMFY_CONFIG_DIR", "XDG_CONFIG_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    with pytest.raises(TokenMissing):
+        await runner.run(jobs, yes=True, out=tmp_path / "out")
 
 
 async def test_errors_reach_the_caller(jobs, tmp_path):

@@ -36,6 +36,7 @@ from runner.model import (
     JobState,
     Money,
     OutputLost,
+    RedoRequested,
     RemoteFailed,
     RemoteState,
     RemoteStatus,
@@ -54,8 +55,9 @@ from runner.model import (
     Traits,
 )
 from runner.rules.lifecycle import ImpossibleEvent, advance
+from runner.store.database import version_in
 from runner.store.lock import RunLock, is_locked
-from runner.store.store import Binding, IdTaken, Reader, Store, check_binding
+from runner.store.store import Binding, IdTaken, Reader, Store, check_binding, has_state
 from runner.store.writer import SecondPayment
 
 NOW = 1_700_000_000.25
@@ -985,3 +987,35 @@ def test_the_file_alone_holds_all_though_somebody_looks_on(tmp_path):
     with watching, Reader(tmp_path / "copy") as copied:
         for reader in (watching, copied):
             assert (reader.last_move(), reader.moves(0), reader.moves(1)) == ((1, 7.0), [(1, "mug", 7.0)], [])
+
+
+def test_pictures_that_made_room_are_known_by_where_they_are_kept(store):
+    """As they were, the oldest first; nobody else is to have their names."""
+    done = ResultRead(at=NOW, outputs=("u",), cost=None)
+    walk(store, "mug", INTENDED, accepted("r1"), done, Collected(at=NOW, artifacts=(artifact(1), artifact(2, None))))
+    assert (store.kept(), store.paths_like("%~%"), store.paths_of_several()) == ({}, [], set())
+    first = (
+        replace(artifact(1), path="images/mug-1~rejected-1.png"),
+        replace(artifact(2, None), path="images/mug~2.mp4"),
+    )
+    walk(store, "mug", RedoRequested(at=NOW, kept=first), INTENDED, accepted("r2"), done)
+    walk(
+        store,
+        "mug",
+        Collected(at=NOW, artifacts=(artifact(1),)),
+        SpecChanged(at=NOW, spec=spec("mug", "x"), kept=first[:1]),
+    )
+    walk(store, "lamp", INTENDED, accepted("r3"), done, Collected(at=NOW, artifacts=(artifact(1), artifact(3))))
+    walk(store, "vase", INTENDED, accepted("r4"), done, Collected(at=NOW, artifacts=(artifact(1), first[1])))
+    assert store.kept() == {"mug": [*first, first[0]]}
+    assert store.paths_like("%~%") == ["images/mug~2.mp4"]
+    assert store.paths_of_several() == {"images/mug-1.png"}
+    places = {stem for job_id, stem in store.places() if job_id == "mug"}
+    assert {"images/mug-1~rejected-1", "images/mug~2"} <= places
+
+
+def test_what_cannot_be_read_is_no_state(tmp_path):
+    """A folder of that name."""
+    (tmp_path / "state.db").mkdir()
+    assert version_in(tmp_path / "state.db") == 0
+    assert not has_state(tmp_path)

@@ -15,7 +15,7 @@ from runner.media import download, files
 from runner.model import DoubtReleased, Failure, FailureKind, JobState, SubmitIntended, SubmitNotSent
 from runner.rules import budget, pacing
 from runner.rules.lifecycle import advance
-from runner.scheduler import Scheduler, gate, outcomes
+from runner.scheduler import Scheduler, gate, keeping, outcomes
 from runner.store import store
 
 MUTANTS = {}
@@ -309,3 +309,11 @@ def a_pause_that_nobody_keeps():
         self.notify()
 
     gate.SubmitGate.pause = pause
+
+
+@mutant(672)
+def a_picture_that_is_done_again_is_written_over():
+    def careless(self, artifact):
+        act("a_picture_that_is_done_again_is_written_over")
+
+    keeping.Keeping._move = careless

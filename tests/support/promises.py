@@ -77,6 +77,8 @@ class Promises:
         """Jobs whose POST was under way at the death."""
         self.taken_away = set()
         """Paths of files that a person deleted."""
+        self._pictures = set()
+        """Jobs, and the hashes of the pictures that they have or had."""
         self._journal = journal
         self._payloads = {canonical(value) for value in inputs.values()}
         self._allowed = Counter(self._payloads)
@@ -186,12 +188,18 @@ class Promises:
             if state.jobs[job_id] == "done" and (file.exists() or path not in self.taken_away):
                 demand(file.exists(), "I4b done without its file", path)
                 demand(hashlib.sha256(file.read_bytes()).hexdigest() == sha256, "I4b not what was recorded", path)
+        there = set()
         for path in (directory / "images").iterdir():
             if not path.name.startswith(".part-"):
+                there.add(hashlib.sha256(path.read_bytes()).hexdigest())
                 try:
                     Image.open(path).load()
                 except OSError as error:
                     raise Violation(f"I4 a broken file under a final name: {path.name}") from error
+        self._pictures |= {(job_id, sha256) for job_id, _, sha256 in state.artifacts}
+        for job_id, sha256 in self._pictures:
+            is_taken = any(path.startswith(f"images/{job_id}") for path in self.taken_away)
+            demand(is_taken or sha256 in there, "I14 a picture that was paid for was written over", job_id)
 
     def _check_steps(self, state):
         """What was done, in doubt or ended stays so, unless a new POST left; with it goes what a person decided."""

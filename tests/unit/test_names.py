@@ -9,6 +9,7 @@ from runner.model import JobSpec
 from runner.rules.names import (
     LONGEST,
     asked_for,
+    before_aside,
     folded,
     given_paths,
     kept_paths,
@@ -17,6 +18,7 @@ from runner.rules.names import (
     output_stem,
     owned_stems,
     safe_path,
+    set_aside,
     stem_for,
     stem_of,
     taken_by,
@@ -206,6 +208,15 @@ def test_a_path_that_leads_elsewhere_is_refused(path, why):
 def test_a_path_is_one_on_every_system(path, safe):
     """What Windows does not allow is replaced."""
     assert safe_path(path) == safe
+
+
+def test_a_picture_that_makes_room_has_its_old_name_in_its_new_one():
+    """Whatever it was called, also when it made room before."""
+    for stem in ("images/mug", "images/mug~2", "images/mug~rejected-1", "images/a/b.c"):
+        for word in ("rejected", "replaced"):
+            names = list(itertools.islice(set_aside(stem, word), 2))
+            assert names == [f"{stem}~{word}-1", f"{stem}~{word}-2"]
+            assert {before_aside(name) for name in names} == {stem}
 
 
 def test_numbers_in_names_are_numbers():

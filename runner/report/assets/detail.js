@@ -39,6 +39,7 @@ function turn(step) {
 function pictures(job, record) {
   const inputs = record.before.map((one, at) => ({ ...one, title: record.before.length > 1 ? `before ${at + 1}` : "before" }));
   if (index.earlier?.picture[job]) inputs.push({ name: "the earlier run's picture", file: index.earlier.picture[job], title: "earlier run" });
+  for (const path of record.kept ?? []) inputs.push({ name: path, file: path, title: path.match(/~(\w+-\d+)\.\w+$/)?.[1].replace("-", " ") ?? "kept" });
   const outputs = record.files;
   const holder = el("div"), choice = { input: 0, output: 0 };
   const show = () => holder.replaceChildren(...pair(job, record, inputs[choice.input], outputs[choice.output], show));
@@ -113,10 +114,11 @@ function facts(job, record) {
       copyButton(commandFor(job, record), "Copy command for this job")));
 }
 
-// What is to be done about this job alone; a doubt is settled with a command of its own.
+// What is to be done about this job alone; a doubt is settled with a command of its own. To --only a * is any letters and
+// a ? any one, also these themselves.
 function commandFor(job, record) {
   const group = groupOf(job), isAgain = group?.command.startsWith(index.again);
-  return `${isAgain ? group.command : index.again} --only ${quoted(record.job_id.replace(/[*?[]/g, "[$&]"))}`;
+  return `${isAgain ? group.command : index.again} --only ${quoted(record.job_id.replaceAll("*", "?"))}`;
 }
 
 const fold = (title, content) => content ? el("details", {}, el("summary", {}, title), content) : null;

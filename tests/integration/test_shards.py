@@ -1,0 +1,120 @@
+"""`--shard K/N`: together the shards do all of a manifest once, and nothing is paid for twice because of them."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from support.processes import command
+
+from runner.rules.sharding import Shard, number_of
+
+THREE = [f"{index}/3" for index in range(3)]
+
+
+def results(nights, shard):
+    """What the shard's own run directory holds, by job."""
+    lines = (nights.out / Shard.of(shard).folder / "results.jsonl").read_text().splitlines()
+    return {line["job_id"]: line for line in map(json.loads, lines)}
+
+
+def test_together_the_shards_do_each_job_once(night):
+    """Each in a run directory of its own; the same command again does nothing."""
+    nights = night(jobs=12)
+    posts = [nights.run(shard=shard).ledger["posts"] for shard in THREE]
+    found = [results(nights, shard) for shard in THREE]
+    assert [len(part) for part in found] == posts
+    assert sorted(job_id for part in found for job_id in part) == sorted(f"job-{n}" for n in range(12))
+    assert {line["state"] for part in found for line in part.values()} == {"done"}
+    assert [nights.run(shard=shard).ledger["posts"] for shard in THREE] == [0, 0, 0]
+    assert nights.accepted == 12
+
+
+def test_an_entry_that_is_edited_stays_in_its_shard(night):
+    """Also when all are, and sorted: kept as they were sent, paid again only when somebody says so."""
+    nights = night(jobs=6)
+    for shard in THREE:
+        nights.run(shard=shard)
+    nights.write(*({"id": f"job-{n}", "prompt": f"White again, take {n}."} for n in reversed(range(6))))
+    assert [nights.run(shard=shard).ledger["posts"] for shard in THREE] == [0, 0, 0]
+    again = [nights.run(shard=shard, rerun_changed=True).ledger["posts"] for shard in THREE]
+    assert again == [len(results(nights, shard)) for shard in THREE]
+
+
+def same(nights, *job_ids):
+    """Jobs that make the very same request."""
+    nights.write(*({"id": job_id, "prompt": "White."} for job_id in job_ids))
+
+
+def test_one_request_of_jobs_in_one_shard_is_paid_once(night):
+    """As without shards."""
+    nights = night(jobs=0)
+    together = [job_id for job_id in (f"mug-{n}" for n in range(20)) if number_of(job_id, 3) == 1][:3]
+    same(nights, *together)
+    assert [nights.run(shard=shard).ledger["posts"] for shard in THREE] == [0, 1, 0]
+    assert {line["state"] for line in results(nights, "1/3").values()} == {"done"}
+
+
+def test_one_request_of_jobs_in_several_shards_is_refused(night):
+    """Each shard would pay for it: a person says so, or runs them as a whole."""
+    nights = night(jobs=0)
+    apart = [next(name for name in map(str, range(99)) if number_of(name, 3) == index) for index in range(3)]
+    same(nights, *apart, f"{apart[0]}-other")
+    refused = nights.run(shard="0/3")
+    assert (refused.exit_code, refused.ledger["posts"]) == (65, 0)
+    assert f"{apart[0]!r} and {apart[1]!r} make the very same request and are in different shards" in refused.said
+    assert sum(nights.run(shard=shard, dedupe=False).ledger["posts"] for shard in THREE) == 4
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "message"),
+    [
+        ("0/3", "0/4", "was run in 3 shards: --shard K/3 goes on"),
+        ("0/3", None, "was run in 3 shards: --shard K/3 goes on"),
+        (None, "0/3", "was run as a whole: it goes on without --shard"),
+    ],
+)
+def test_another_number_of_shards_is_refused(night, first, then, message):
+    """It would pay for everything again."""
+    nights = night(jobs=6)
+    assert nights.run(shard=first).ledger["posts"] > 0
+    refused = nights.run(shard=then)
+    assert (refused.exit_code, refused.ledger["posts"]) == (64, 0)
+    assert message in refused.said
+
+
+@pytest.mark.parametrize("text", ["3/3", "1", "one/three", "-1/3", ""])
+def test_what_is_no_shard_is_told(night, text):
+    """With an example."""
+    refused = night(jobs=1).run(shard=text)
+    assert (refused.exit_code, refused.ledger["posts"]) == (64, 0)
+    assert f"--shard: expected K/N such as 0/4, K from 0 to N-1, got {text!r}" in refused.said
+
+
+def test_a_shard_without_jobs_is_done(night):
+    """There may be more machines than jobs."""
+    nights = night(jobs=1)
+    assert [nights.run(shard=f"{index}/4").exit_code for index in range(4)] == [0, 0, 0, 0]
+    assert nights.accepted == 1
+
+
+def test_a_plan_of_a_shard_is_run_as_that(night, tmp_path):
+    """In the shard's run directory; another shard beside it is refused."""
+    nights = night(jobs=9)
+    nights.write_plan(tmp_path / "plan.json", shard="1/3")
+    refused = nights.run(manifest=tmp_path / "plan.json", shard="2/3", yes=False, out=None)
+    assert (refused.exit_code, refused.ledger["posts"]) == (64, 0)
+    assert "--shard cannot be given with it" in refused.said
+    done = nights.run(manifest=tmp_path / "plan.json", yes=False, out=None)
+    assert (done.exit_code, done.ledger["posts"]) == (0, len(results(nights, "1/3")))
+    assert nights.run(shard="1/3").ledger["posts"] == 0
+
+
+def test_check_and_plan_know_shards(night, tmp_path):
+    """Their jobs are the shard's alone."""
+    nights = night(jobs=9)
+    mine = sum(number_of(f"job-{n}", 3) == 2 for n in range(9))
+    assert sum(nights.plan(shard="2/3").counts.values()) == mine
+    checked = command("check", nights.manifest, "--shard", "2/3", cwd=tmp_path)
+    assert checked.stdout.endswith(f": {mine} jobs, no errors\n")
+    assert command("check", nights.manifest, "--shard", "3/3", cwd=tmp_path).returncode == 64
