@@ -87,6 +87,44 @@ def test_what_is_not_submitted_stays_where_it_is(night, tmp_path):
     assert pictures(nights) == before
 
 
+@pytest.mark.parametrize(
+    "fault", [{"on": "submit", "kind": "status", "status": 402}, {"on": "submit", "kind": "status", "status": 422}]
+)
+def test_what_is_refused_stays_where_it_is(night, tmp_path, fault):
+    """An account without balance, an input that is not taken: the picture is the one that it was, in its place."""
+    nights = night(jobs=1)
+    first = nights.run()
+    before = pictures(nights)
+    nights.run(fault, redo=review(tmp_path / "review.json", first, "job-0"))
+    assert pictures(nights) == before
+    again = (
+        redo(nights, tmp_path, first, "job-0", prompt="Grey.") if "402" in str(fault) else nights.run(retry=("failed",))
+    )
+    assert again.states == ["done"]
+    [aside] = [name for name in pictures(nights) if "~" in name]
+    assert pictures(nights)[aside] == before["job-0.png"]
+
+
+def test_a_redo_whose_answer_was_lost_has_its_own_picture_once_it_is_found(night, tmp_path):
+    """Attached by a person: it is fetched, and the rejected one, which is of another request, is kept."""
+    nights = night(jobs=1)
+    first = nights.run()
+    before = pictures(nights)
+    path = review(tmp_path / "review.json", first, "job-0", prompt="Grey.")
+    doubtful = nights.run({"on": "submit", "kind": "reset_after"}, redo=path)
+    assert (doubtful.states, pictures(nights)) == (["in_doubt"], before)
+    lines = map(json.loads, nights.settings["journal"].read_text().splitlines())
+    request_id = [line["request_id"] for line in lines if "request_id" in line][-1]
+    nights.settle(attach={"job-0": request_id})
+    done = nights.run()
+    assert (done.states, done.ledger["posts"]) == (["done"], 0)
+    assert pictures(nights) == {
+        "job-0~rejected-1.png": before["job-0.png"],
+        "job-0.png": done.results["job-0"]["files"][0]["sha256"],
+    }
+    assert pictures(nights)["job-0.png"] != before["job-0.png"]
+
+
 def test_a_redo_that_fails_loses_nothing(night, tmp_path):
     """The rejected picture is there, under its new name."""
     nights = night(jobs=1)
