@@ -989,6 +989,17 @@ def test_the_file_alone_holds_all_though_somebody_looks_on(tmp_path):
             assert (reader.last_move(), reader.moves(0), reader.moves(1)) == ((1, 7.0), [(1, "mug", 7.0)], [])
 
 
+async def test_a_wish_that_is_refused_is_taken_back_in_one_step(store, tmp_path):
+    """The job is as it was, with its picture; that it was tried stays known."""
+    done = ResultRead(at=NOW, outputs=("u",), cost=None)
+    before = walk(store, "mug", INTENDED, accepted("r1"), done, Collected(at=NOW, artifacts=(artifact(1),)))
+    asked = await store.record(before, INTENDED, opening=RedoRequested(at=NOW))
+    refused = SubmitHeld(at=NOW, failure=FAILURE)
+    after = await store.record(asked, refused, before=before)
+    assert (after.state, after.artifacts, len(after.attempts)) == (JobState.DONE, before.artifacts, 2)
+    assert store.job("mug") == after
+
+
 def test_pictures_that_made_room_are_known_by_where_they_are_kept(store):
     """As they were, the oldest first; nobody else is to have their names."""
     done = ResultRead(at=NOW, outputs=("u",), cost=None)
@@ -1007,7 +1018,7 @@ def test_pictures_that_made_room_are_known_by_where_they_are_kept(store):
     )
     walk(store, "lamp", INTENDED, accepted("r3"), done, Collected(at=NOW, artifacts=(artifact(1), artifact(3))))
     walk(store, "vase", INTENDED, accepted("r4"), done, Collected(at=NOW, artifacts=(artifact(1), first[1])))
-    assert store.kept() == {"mug": [*first, first[0]]}
+    assert store.kept() == {"mug": list(first)}
     assert store.paths_like("%~%") == ["images/mug~2.mp4"]
     assert store.paths_of_several() == {"images/mug-1.png"}
     places = {stem for job_id, stem in store.places() if job_id == "mug"}

@@ -196,6 +196,11 @@ def test_what_this_tool_would_not_fetch_is_never_paid_again():
         (Twin(job_id="b"), Change.SHARED, "the same request as 'b': sent once, and shared"),
         (Twin(job_id="b", state=S.IN_DOUBT), Change.SHARED, "the same request as 'b', which is in doubt: see doubts"),
         (Twin(job_id="b", state=S.FAILED), Change.FAILED, "the same request as 'b', which is failed"),
+        (
+            Twin(job_id="b", state=S.OUTPUT_LOST),
+            Change.SHARED,
+            "the same request as 'b', which was paid and its output lost: verify --repair looks for it",
+        ),
     ],
 )
 def test_one_request_of_two_jobs_is_paid_once(twin, change, reason):
