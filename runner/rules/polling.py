@@ -3,8 +3,9 @@
 Lag and looks trade against each other: whatever the policy, their product stays about the same. What moves the whole
 curve is knowing the model. So each finished request teaches: it took something between the last look that found it
 unfinished and the first that found it finished, and a duration drawn from that *bracket* joins the model's `Pace`. No
-look is made before the early tenth of them; then looks follow in steps of a share of the median. A request that takes
-far longer than its peers is looked at in steps that grow with its age.
+look is made before the early tenth of them; then looks follow in steps of a share of the median, but none at an age at
+which none of them ended: a model may have quick requests and slow ones, and nothing between. A request that takes far
+longer than its peers is looked at in steps that grow with its age.
 
 Two things allow larger steps. Where the service queues our requests, its queue hides the lag: the next one starts
 there without us. Whether it does, a *sample* of the requests tells: they are looked at early, and one that waits then
@@ -14,7 +15,8 @@ yet: by Little's law, the rate of finishes times the mean lag.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,6 +76,8 @@ class Pace:
     """From the acceptance to the end, the newest last."""
     lags: tuple[float, ...] = ()
     """Of the same requests: half the bracket, and the time of the call that noticed."""
+    order: tuple[float, ...] = ()
+    """The durations by length."""
     first_s: float = 0.0
     """Nine of ten take longer."""
     median_s: float = 0.0
@@ -87,6 +91,14 @@ class Pace:
         """Whether there is enough to go by."""
         return len(self.durations) >= ENOUGH
 
+    def next_s(self, age_s: float) -> float:
+        """The shortest of the durations that are longer than an age; 0 where there are too few of them.
+
+        Nothing is likely to end before it. It matters where a model has two sorts of request, quick ones and slow ones.
+        """
+        longer = bisect_right(self.order, age_s)
+        return self.order[longer] if len(self.order) - longer >= ENOUGH else 0.0
+
 
 UNKNOWN: Final = Pace()
 
@@ -96,9 +108,11 @@ def learnt(pace: Pace, low_s: float, high_s: float, *, call_s: float, dice: floa
     duration = low_s + dice * (high_s - low_s)
     durations = (*pace.durations, duration)[-WINDOW:]
     lags = (*pace.lags, (high_s - low_s) / 2 + call_s)[-WINDOW:]
-    order = sorted(durations)
+    order = tuple(sorted(durations))
     lag_share = sum(lags) / max(sum(durations), 1e-6)
-    return Pace(durations, lags, _quantile(order, EARLY), _quantile(order, 0.5), _quantile(order, LATE), lag_share)
+    return Pace(
+        durations, lags, order, _quantile(order, EARLY), _quantile(order, 0.5), _quantile(order, LATE), lag_share
+    )
 
 
 def remembered(polling: Polling, noticed: Iterable[tuple[float, float]]) -> Pace:
@@ -113,7 +127,7 @@ def remembered(polling: Polling, noticed: Iterable[tuple[float, float]]) -> Pace
     return pace
 
 
-def _quantile(order: list[float], share: float) -> float:
+def _quantile(order: Sequence[float], share: float) -> float:
     place = share * (len(order) - 1)
     below = int(place)
     above = min(below + 1, len(order) - 1)
@@ -160,7 +174,10 @@ def next_look(sight: Sight, status: RemoteStatus, *, accepted_at: float, now: fl
     if sight.is_tail:
         gap = min(gap, max(polling.tail_s, polling.tail_step * age))
     look_at = now + min(gap, polling.longest_s) * (0.95 + 0.1 * dice)
-    return max(look_at, accepted_at + _first_s(sight)) if sight.pace.is_known else look_at
+    if not sight.pace.is_known:
+        return look_at
+    skipped_s = 0.0 if sight.is_tail else min(sight.pace.next_s(age), age + polling.longest_s)
+    return max(look_at, accepted_at + max(_first_s(sight), skipped_s))
 
 
 def wake_at(sight: Sight, *, accepted_at: float, now: float, dice: float) -> float:

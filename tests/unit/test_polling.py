@@ -78,6 +78,15 @@ def test_the_gap_is_a_share_of_the_median_and_grows_with_what_is_late(sight, gap
     assert [gap(sight, age) for age in (15, 28, 30, 500)] == gaps
 
 
+def test_nothing_is_looked_at_where_nothing_ends():
+    """A model with quick requests and slow ones: after the quick ones the slow ones are waited for."""
+    sorts = replace(BLIND, pace=paced(*[4.0] * 20, *[24.0] * 10))
+    assert [gap(sorts, age) for age in (3.9, 4.1, 10.0, 23.9)] == [0.36, 15.0, 14.0, 1.0755]
+    assert gap(replace(sorts, is_tail=True), 10.0) == 0.45
+    few = replace(BLIND, pace=paced(*[4.0] * 20, *[24.0] * (ENOUGH - 1)))
+    assert gap(few, 10.0) < 1
+
+
 def test_a_quick_model_is_looked_at_four_times_a_second_at_most():
     """Whatever a tenth of its median is."""
     assert gap(replace(BLIND, pace=paced(*[0.5] * 9)), 0.5) == 0.25
