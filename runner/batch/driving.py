@@ -70,7 +70,7 @@ def settle_open_intents(store: Store, now: float) -> None:
     died = Failure(
         kind=FailureKind.TRANSIENT, code="died", message="the run ended between the first byte and the answer"
     )
-    for job in store.jobs([JobState.SUBMITTING]):
+    for job in (*store.jobs([JobState.SUBMITTING]), *store.wedged()):
         store.record_now(job, SubmitLost(at=now, failure=died))
     for saved in store.saved():
         found = store.job(saved.job_id)

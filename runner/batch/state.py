@@ -62,7 +62,9 @@ def _earlier(folder: Path, directory: Path) -> Earlier:
 def doubts(directory: Path) -> list[Job]:
     """The jobs whose paid POST was never answered in a usable way; where nothing runs, also those cut off in it."""
     with Reader(directory) as reader:
-        return list(reader.jobs([JobState.IN_DOUBT] if is_locked(directory) else DOUBTFUL))
+        if is_locked(directory):
+            return list(reader.jobs([JobState.IN_DOUBT]))
+        return [*reader.jobs(DOUBTFUL), *reader.wedged()]
 
 
 async def settle_doubts(
@@ -88,7 +90,10 @@ async def settle_doubts(
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
         with Reader(directory) as reader:
-            check_doubts(reader.job, directory, attach, [*resubmit, *write_off])
+            wedged = {job.job_id: job for job in reader.wedged()}
+            check_doubts(
+                lambda job_id: wedged.get(job_id) or reader.job(job_id), directory, attach, [*resubmit, *write_off]
+            )
         if attach:
             await _check_attached(directory, options, attach)
         store = stack.enter_context(Store(directory))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from runner.model import LARGEST, FailureKind, Job, JobSpec, JobState, Money, Price
+from runner.model import LARGEST, AttemptState, FailureKind, Job, JobSpec, JobState, Money, Price
 
 
 class Change(StrEnum):
@@ -142,6 +142,8 @@ def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bo
         return Change.NEW, True, "not submitted yet"
     if spec.fingerprint != job.spec.fingerprint and job.was_taken:
         return _judge_changed(spec, job, choices)
+    if job.attempt is not None and job.attempt.state is AttemptState.INTENT and job.state is not JobState.SUBMITTING:
+        return Change.IN_DOUBT, False, "an intent to pay is open, and nobody knows what became of it; see doubts"
     match job.state:
         case JobState.SUBMITTING | JobState.IN_DOUBT if choices.resubmit_doubts:
             return Change.IN_DOUBT, True, "--in-doubt resubmit: if it was taken the first time, it is paid twice"
