@@ -72,6 +72,10 @@ class Execution:
         self._on_stop = on_stop
         self._keeping = Keeping(plan.directory, store)
         self._submit_ids: set[str] = set()
+        self._chosen_ids: set[str] = set()
+        """Where not all are: the chosen that were not done."""
+        chosen = (options.only, options.redo, options.approved, options.limit, options.sample)
+        self._is_partial = any(choice is not None for choice in chosen)
         self._kept_ids: set[str] = set()
         self._sharing: dict[str, Event | None] = {}
         self._openings: dict[str, Event] = {}
@@ -167,6 +171,8 @@ class Execution:
         """Remember which jobs are to be driven and which wait for another's; whether the state must be told more."""
         if entry.will_submit:
             self._submit_ids.add(entry.job_id)
+        if self._is_partial and entry.is_chosen:
+            self._chosen_ids.add(entry.job_id)
         if entry.change in (Change.SHARED, Change.RESUME, Change.FAILED):
             self._sharing[entry.job_id] = None
         if entry.change is Change.CHANGED and not entry.will_submit:
@@ -284,15 +290,12 @@ class Execution:
             return ExitCode.BUG, "bug"
         if hold is not None:
             return hold.exit_code, hold.because
-        options = self._options
-        chosen = (options.only, options.redo, options.approved, options.limit, options.sample)
-        is_partial = any(choice is not None for choice in chosen)
         gone = self._store.gone()
         ends = {
             _end_of(job, is_kept=job.job_id in self._kept_ids)
             for job in self._store.jobs()
             if job.state in MAYBE_PAID
-            or (job.job_id not in gone and (not is_partial or job.job_id in self._submit_ids))
+            or (job.job_id not in gone and (not self._is_partial or job.job_id in self._chosen_ids))
         }
         if any(isinstance(opening, ShareMissing) for opening in self._sharing.values()):
             ends.add(ExitCode.SOME_FAILED)  # done, by the state, and its files are not to be had

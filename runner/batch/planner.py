@@ -47,6 +47,7 @@ from runner.rules.planning import (
     Twin,
     gone_entry,
     is_refused_by_us,
+    outputs_at_most,
     plan_entry,
     retry_words,
 )
@@ -88,6 +89,10 @@ class Plan:
     def entries(self) -> Iterator[PlanEntry]:
         """Every entry, in the manifest's order, worked out anew each time."""
         return (entry for _, entry, _ in self._weighed())
+
+    def weighed(self) -> Iterator[tuple[JobSpec | None, PlanEntry, Job | None]]:
+        """Every entry with its spec, and with the job that the state knows under its id."""
+        return self._weighed()
 
     def with_specs(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
         """Every entry with its spec; `None` for a job that the manifest does not name any more."""
@@ -138,7 +143,9 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
         if entry.will_submit and spec is not None:
             submits += 1
             unfit.look(spec)
-            images += asked_for(spec)
+            images += outputs_at_most(spec.inputs, dict(prices.get(spec.model, UNKNOWN_PRICE).counts)) or asked_for(
+                spec
+            )
             is_known &= entry.price is not None
             total += entry.price or 0
     counts[Change.NEW] = new
@@ -261,7 +268,8 @@ class _Planner:
                 twin = Twin(job_id=leader)
         price = self._prices.get(spec.model, UNKNOWN_PRICE)
         entry = plan_entry(spec, job, price, self._choices_for(job), twin)
-        if entry.will_submit and not is_chosen:
+        entry = entry if is_chosen else replace(entry, is_chosen=False)
+        if entry.will_submit and not (is_chosen and (self._approved is None or self._approved.is_open_for(job))):
             return replace(entry, will_submit=False, price=None, reason=f"{entry.reason}; not chosen")
         if entry.will_submit and hash(spec.fingerprint) in self._manifest.repeated:
             leaders.setdefault(spec.fingerprint, spec.job_id)
