@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.api.wire import REQUEST_ID, ApiError
+from runner.batch.account import check_account
 from runner.batch.control import Control
 from runner.batch.driving import cancel_queued, collect, settle_open_intents
 from runner.batch.following import Follower, Status, run_of
@@ -34,7 +35,7 @@ from runner.model import (
 )
 from runner.report import Earlier, Summary, write_reports
 from runner.store.lock import RunLock, is_locked
-from runner.store.store import Reader, Store, check_binding, has_state
+from runner.store.store import Reader, Store, has_state
 
 PAID: Final = (JobState.RESULT_KNOWN, JobState.DONE, JobState.OUTPUT_LOST)
 """States whose files are to be had for nothing."""
@@ -220,7 +221,7 @@ def _check_there(directory: Path) -> None:
 
 @asynccontextmanager
 async def open_service(directory: Path, options: Options) -> AsyncIterator[Service]:
-    """The service that the state belongs to; raises `StateMismatch` where the options name another."""
+    """The service that the state belongs to; raises `StateMismatch` for another one, or another account's token."""
     with Reader(directory) as reader:
         binding = reader.binding()
     options = settled(options, {})
@@ -229,5 +230,6 @@ async def open_service(directory: Path, options: Options) -> AsyncIterator[Servi
     elif binding is not None and options.base_url is None:
         options = replace(options, base_url=binding.api_base)
     async with connect(options, token_of(options), directory) as service:
-        check_binding(binding, service.binding, directory)
+        with Reader(directory) as reader:
+            await check_account(reader, service, directory)
         yield service

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from runner.batch import cancel, repair, settle_doubts
+from runner.errors import StateMismatch
 from runner.model import (
     Job,
     JobSpec,
@@ -20,6 +22,7 @@ from runner.model import (
     SubmitIntended,
 )
 from runner.rules.lifecycle import Policies, advance, decide
+from runner.simulator.settings import FaultRule
 
 GONE = {"status": 404, "error_code": 404001}
 
@@ -187,3 +190,22 @@ def test_fault_26_only_a_no_proves_another_account(night, fault, exit_code):
     assert ("another account" in morning.said) == (exit_code == 78)
     assert morning.ledger["posts"] == 0
     assert nights.run(token="another-canary-token").states == ["done"] * 2
+
+
+@pytest.mark.parametrize("act", ["cancel", "repair", "attach"])
+def test_fault_26_no_command_takes_the_token_of_another_account(night, act):
+    """To that account the service says that it knows none of the requests: believed, it would end what is paid for."""
+    nights = night(jobs=2)
+    nights.run(on("submit", "reset_after"), only="job-0")
+    nights.run({"on": "job", "kind": "stall"}, only="job-1", job_timeout="10m")
+    before = nights.plan().counts
+    commands = {
+        "cancel": lambda options: cancel(nights.out, options),
+        "repair": lambda options: repair(nights.out, options, ["job-1"]),
+        "attach": lambda options: settle_doubts(nights.out, options, attach={"job-0": "r-1"}),
+    }
+    nights.settings["faults"] = (FaultRule(on="status", kind="status", status=404, error_code=404001, every=1),)
+    with pytest.raises(StateMismatch, match="another account"):
+        nights._mend(lambda options: commands[act](replace(options, token="another-canary-token")))
+    del nights.settings["faults"]
+    assert nights.plan().counts == before
