@@ -112,7 +112,7 @@ class Execution:
         self._prepare()
         hold, crashes = await self._schedule()
         if self._options.on_interrupt == "cancel" and hold is not None and hold.because == "interrupted":
-            await self._cancel()
+            hold = replace(hold, message=await self._cancel())
         try:
             return await self._conclude(hold, crashes)
         except StorageFailed as error:
@@ -120,15 +120,21 @@ class Execution:
                 raise StorageFailed(hold.message) from error
             raise
 
-    async def _cancel(self) -> None:
-        """Cancel what is queued, and follow the rest, which bills all the same."""
+    async def _cancel(self) -> str:
+        """Cancel what is queued, and follow the rest, which bills all the same; what there is to say at the end."""
         self._control.answer()
-        outcomes = await cancel_queued(self._store, self._service)
+        outcomes = await self._control.unless_stopped(cancel_queued(self._store, self._service))
+        if outcomes is None:
+            return "interrupted; what was cancelled is not known: the same command looks, and goes on"
         still = sum(outcome != "cancelled" for outcome in outcomes.values())
         followed = f"; followed to the end, since they bill: {counted(still, 'request')}" if still else ""
         self._control.note(f"{len(outcomes) - still:,} cancelled{followed}")
         jobs = self._store.jobs([JobState.SUBMITTED, JobState.RESULT_KNOWN])
         await collect(self._store, self._service, self._plan.directory, jobs, self._control)
+        ended = (self._store.job(job_id) for job_id in outcomes)
+        cancelled = sum(job is not None and job.state is JobState.CANCELLED for job in ended)
+        again = f"; --retry cancelled sends {counted(cancelled, 'cancelled job')} again" if cancelled else ""
+        return f"interrupted; the state is saved and the same command goes on{again}"
 
     async def _conclude(self, hold: Hold | None, crashes: int) -> Outcome:
         exit_code, because = self._ending(hold, crashes)

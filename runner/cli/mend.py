@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.common import AS_JSON, BASE_URL, RUN_DIR, options_of, print_json, run_async, usd
-from runner.errors import UsageProblem
+from runner.errors import ExitCode, UsageProblem
 
 if TYPE_CHECKING:
-    from runner.batch import Options
+    from runner.batch import Control, Options
     from runner.model import Job
 
 
@@ -134,14 +134,18 @@ def _when(instant: float) -> str:
 @RUN_DIR
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @BASE_URL
-def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> None:
+def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> int:
     """Ask RunComfy to cancel requests of RUN_DIR that are still queued: all, or those of each JOB.
 
     A request that runs already cannot be cancelled: it bills, and is followed to its end. Ctrl-C leaves it to the next
     run.
     """
+    from runner.batch import Control
+    from runner.batch import doubts as find_doubts
+
     cancelled = open_ = 0
-    asked = run_async(_cancel(run_dir, options_of(base_url=base_url), jobs))
+    control = Control(note=lambda message: click.echo(message, err=True))
+    asked = run_async(_cancel(run_dir, options_of(base_url=base_url), jobs, control))
     for job, outcome in asked:
         end = str(job.state)
         cancelled += end == "cancelled"
@@ -151,12 +155,22 @@ def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> Non
     ended = len(asked) - cancelled - open_
     followed = f"{ended:,} ended all the same, " if ended else ""
     click.echo(f"{cancelled:,} cancelled, {followed}{open_:,} may still bill")
+    in_doubt = len(find_doubts(run_dir))
+    if in_doubt:
+        click.echo(f"{in_doubt:,} in doubt, which may bill too: see `runcomfy-batch doubts {run_dir}`")
+    if control.is_stopped:
+        return int(control.exit_code)
+    return int(ExitCode.SOME_FAILED if in_doubt else ExitCode.DONE)
 
 
-async def _cancel(run_dir: Path, options: Options, jobs: tuple[str, ...]) -> list[tuple[Job, str]]:
-    from runner.batch import Control
+async def _cancel(run_dir: Path, options: Options, jobs: tuple[str, ...], control: Control) -> list[tuple[Job, str]]:
+    from asyncio import CancelledError
+
     from runner.batch import cancel as cancel_requests
 
-    control = Control(note=lambda message: click.echo(message, err=True))
-    with control.on_signals():
-        return await cancel_requests(run_dir, options, jobs, control)
+    try:
+        with control.on_signals():
+            return await cancel_requests(run_dir, options, jobs, control)
+    except CancelledError:
+        click.echo("interrupted: what is still open is left to the next run", err=True)
+        raise click.exceptions.Exit(control.exit_code) from None

@@ -157,6 +157,37 @@ def test_fault_25_a_cancel_whose_answer_is_lost(night, kind):
     assert morning.summary["cost_usd"]["spent"] == pytest.approx(0.039)
 
 
+def test_a_second_interrupt_leaves_while_cancels_hang(night):
+    """And what hangs, hangs together: the cancels go side by side."""
+    nights = night(jobs=4, latency_s=600.0)
+
+    async def interrupt(control):
+        await asyncio.sleep(10)
+        control.stop()
+        await asyncio.sleep(10)
+        control.stop()
+
+    hangs = {"on": "cancel", "kind": "hang", "seconds": 500.0}
+    morning = nights.run(hangs, beside=interrupt, concurrency=4, on_interrupt="cancel")
+    assert (morning.exit_code, morning.states) == (130, ["submitted"] * 4)
+    assert morning.seconds < 25
+    assert "what was cancelled is not known: the same command looks, and goes on" in morning.said
+
+
+def test_what_an_interrupt_cancelled_does_not_go_on_by_itself(night):
+    """It says what does."""
+    nights = night(jobs=3, slots=1, latency_s=600.0)
+
+    async def interrupt(control):
+        await asyncio.sleep(10)
+        control.stop()
+
+    morning = nights.run(beside=interrupt, concurrency=3, on_interrupt="cancel", job_timeout="9h")
+    assert (morning.exit_code, sorted(morning.states)) == (130, ["cancelled", "cancelled", "done"])
+    assert morning.said.endswith("goes on; --retry cancelled sends 2 cancelled jobs again")
+    assert nights.run(retry=("cancelled",)).states == ["done"] * 3
+
+
 def test_fault_26_the_token_of_another_account(night):
     """Stopped before anything is sent: the ids of this state are not its own."""
     nights = night(jobs=4)
