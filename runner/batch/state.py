@@ -39,6 +39,8 @@ from runner.store.store import Reader, Store, has_state
 
 PAID: Final = (JobState.RESULT_KNOWN, JobState.DONE, JobState.OUTPUT_LOST)
 """States whose files are to be had for nothing."""
+NOT_FETCHED: Final = "not_fetched"
+"""The code of what is paid for and was not collected yet: the same run command does."""
 DOUBTFUL: Final = (JobState.SUBMITTING, JobState.IN_DOUBT)
 
 
@@ -181,11 +183,13 @@ def verify(directory: Path) -> dict[str, list[Failure]]:
     """Whether every file that was paid for is here, and is what was recorded; what is not, by job."""
     broken: dict[str, list[Failure]] = {}
     with Reader(directory) as reader:
-        for job in reader.jobs(PAID):
+        for job in reader.jobs((JobState.SUBMITTED, *PAID)):
             failures = [failure for a in job.artifacts if (failure := verify_file(directory, a)) is not None]
             if job.state is not JobState.DONE:
-                unknown = Failure(kind=FailureKind.OUTPUT, code="not_fetched", message="not fetched yet")
-                failures.append(job.failure or unknown)
+                open_ = Failure(
+                    kind=FailureKind.OUTPUT, code=NOT_FETCHED, message=f"not fetched yet ({job.request_id})"
+                )
+                failures.append(open_ if job.state is JobState.SUBMITTED else job.failure or open_)
             if failures:
                 broken[job.job_id] = failures
     return broken

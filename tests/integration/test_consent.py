@@ -13,6 +13,7 @@ from support.night import Heard
 
 from runner.batch import Control, Options, doubts, load, running, settle_doubts, verify
 from runner.batch.planner import make_plan
+from runner.cli import inspect
 from runner.errors import UsageProblem
 from runner.model import Money, Price
 from runner.store.store import Reader
@@ -360,6 +361,30 @@ def test_a_run_says_how_many_edited_entries_it_keeps(night):
     assert heard.lines == [
         "2 entries changed, kept as sent before: --rerun-changed pays for what the manifest says now"
     ]
+
+
+def test_verify_tells_of_what_is_paid_and_not_collected(night, capsys):
+    """Not every file that was paid for is here: 1, and what fetches the rest."""
+    nights = night(jobs=2)
+    nights.run({"on": "job", "kind": "stall", "every": 2}, job_timeout="10m")
+    [(job_id, [failure])] = verify(nights.out).items()
+    assert failure.code == "not_fetched"
+    assert inspect.verify.main([str(nights.out)], standalone_mode=False) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"{job_id}: {failure.message}",
+        "1 job not fetched yet: the same run command collects what is paid for",
+    ]
+
+
+def test_a_clock_that_was_ahead_buys_no_time(night):
+    """A killed run's end that lies further ahead than `--max-duration` is no end of this one."""
+    nights = night(jobs=2, slots=1, latency_s=60.0)
+    nights.run(max_duration="30s", concurrency=1)
+    with closing(sqlite3.connect(nights.out / "state.db")) as state:
+        state.execute("UPDATE runs SET ends_at = ends_at + 86400, finished_at = NULL")
+        state.commit()
+    morning = nights.run(max_duration="30s", concurrency=1)
+    assert (morning.exit_code, round(morning.seconds)) == (3, 30)
 
 
 def test_a_chosen_job_that_is_not_done_is_never_zero(night):
