@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ from runner.errors import ExitCode, UsageProblem
 if TYPE_CHECKING:
     from runner.batch import Control, Options
     from runner.model import Job
+
+LONGEST_PROMPT = 60
 
 
 @click.command(short_help="List and settle submits that were never answered.")
@@ -68,7 +71,7 @@ def doubts(
         return
     for job in found:
         click.echo(_render(job))
-    click.echo(f"{len(found):,} in doubt" + (": look for them on the Generations page" if found else ""))
+    click.echo(_what_next(run_dir, found))
 
 
 def _ask(run_dir: Path, found: Mapping[str, Job], resubmit: Sequence[str]) -> None:
@@ -121,7 +124,33 @@ def _render(job: Job) -> str:
     why = job.failure.message if job.failure else ""
     when = _when(attempt.intended_at)
     payload = attempt.payload_sha256[:12]
-    return f"{job.job_id}  {job.spec.model}  {payload}  sent {when}  set aside {usd(attempt.reserved)}  {why}"
+    aside = usd(attempt.reserved)
+    return f"{job.job_id}  {job.spec.model}  {payload}  sent {when}  set aside {aside}  {why}{_prompt(job)}"
+
+
+def _prompt(job: Job) -> str:
+    """The prompt's beginning on one line, by which a person knows the request again."""
+    from runner.api.wire import clean
+
+    prompt = job.spec.inputs.get("prompt")
+    return f"  {clean(prompt, LONGEST_PROMPT)!r}" if isinstance(prompt, str) and prompt.strip() else ""
+
+
+def _what_next(run_dir: Path, found: Sequence[Job]) -> str:
+    """The count, and the three commands of which each job in doubt needs one."""
+    from runner.api.wire import clean
+
+    if not found:
+        return "0 in doubt: there is nothing to settle, and the run command goes on by itself"
+    job, command = found[0].job_id, f"runcomfy-batch doubts {shlex.quote(str(run_dir))}"
+    return "\n".join(
+        (
+            f"{len(found):,} in doubt: look for each on RunComfy's Generations page, and settle it by one of",
+            clean(f"{command} --attach {shlex.quote(f'{job}=REQUEST_ID')}") + "   it is there: collected, free",
+            clean(f"{command} --resubmit {shlex.quote(job)}") + "   it is not there: sent again, and paid",
+            clean(f"{command} --write-off {shlex.quote(job)}") + "   it is not wanted any more",
+        )
+    )
 
 
 def _when(instant: float) -> str:
