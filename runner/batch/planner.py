@@ -24,6 +24,7 @@ from runner.batch.live import UNKNOWN_PRICE, live_cards, play_cards_of, with_liv
 from runner.batch.loading import load
 from runner.batch.options import Options, api_base, hosts_of, settled, token_for, wallet_base
 from runner.batch.places import Places
+from runner.batch.renaming import refuse_renamed_jobs, refuse_renamed_manifest
 from runner.batch.review import Review
 from runner.batch.shards import directory_in
 from runner.batch.sharing import twin_among
@@ -114,8 +115,11 @@ class Plan:
 
 
 def directory_of(manifest: Manifest, options: Options) -> Path:
-    """The run directory; raises `UsageProblem` where it was run in other shards."""
-    return directory_in(Path(options.out) if options.out is not None else Path("runs") / manifest.name, options)
+    """The run directory; raises `UsageProblem` where it was run in other shards, or only has another name by now."""
+    place = Path(options.out) if options.out is not None else Path("runs") / manifest.name
+    if options.out is None:
+        refuse_renamed_manifest(manifest.path, place)
+    return directory_in(place, options)
 
 
 def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Mapping[str, Price]) -> Plan:
@@ -123,6 +127,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
 
     Raises `ManifestInvalid` for a job to be sent that is certain to be paid for nothing, or to cost somebody a file.
     """
+    refuse_renamed_jobs(manifest, directory)
     planner = _Planner(manifest, directory, options, prices)
     places = Places(manifest, directory)
     unfit = Unfit(manifest, directory, time.time(), is_simulated=options.simulate)
