@@ -143,10 +143,10 @@ def gone_entry(job: Job) -> PlanEntry:
 def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bool, str]:
     if job is None:
         return Change.NEW, True, "not submitted yet"
-    if spec.fingerprint != job.spec.fingerprint and job.was_taken:
-        return _judge_changed(spec, job, choices)
     if job.attempt is not None and job.attempt.state is AttemptState.INTENT and job.state is not JobState.SUBMITTING:
         return Change.IN_DOUBT, False, "an intent to pay is open, and nobody knows what became of it; see doubts"
+    if spec.fingerprint != job.spec.fingerprint and job.was_taken:
+        return _judge_changed(spec, job, choices)
     match job.state:
         case JobState.SUBMITTING | JobState.IN_DOUBT if choices.resubmit_doubts:
             return Change.IN_DOUBT, True, "--in-doubt resubmit: if it was taken the first time, it is paid twice"

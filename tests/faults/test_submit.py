@@ -16,6 +16,8 @@ from support.processes import TOKEN, command, write_jobs
 
 from runner.api.wire import Accepted, Reply, classify_submit
 from runner.batch import doubts
+from runner.errors import StorageFailed
+from runner.scheduler import loop
 
 LOOPBACK_PEM = Path(__file__).parents[1] / "support" / "loopback.pem"
 
@@ -256,3 +258,19 @@ def test_an_intent_that_an_earlier_version_lost_is_in_doubt(night):
     nights.settle(resubmit=["job-2"])
     assert nights.run().states == ["done"] * 3
     assert nights.accepted == 3
+
+
+async def test_an_intent_that_fails_late_says_why():
+    """The disk's failure is what the run hears, not that the POST gave up meanwhile."""
+    may_fail = asyncio.Event()
+
+    async def commit():
+        await may_fail.wait()
+        raise StorageFailed("full")
+
+    waiting = asyncio.create_task(loop._uncut(commit()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    asyncio.get_running_loop().call_soon(may_fail.set)
+    with pytest.raises(StorageFailed, match="full"):
+        await waiting

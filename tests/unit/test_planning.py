@@ -121,6 +121,16 @@ def test_the_price_is_known_or_unknown_never_zero(price, inputs, expected):
     assert price_of(price, inputs) == expected
 
 
+@pytest.mark.parametrize("prompt", ["white", "black"])
+@pytest.mark.parametrize("state", [S.PENDING, S.HELD, S.FAILED])
+def test_an_open_intent_is_a_doubt_whatever_the_state_says(prompt, state):
+    """Nothing is sent for it, changed or not, and however much is asked for."""
+    attempt = Attempt(number=1, state=AttemptState.INTENT, payload_sha256="", intended_at=0.0)
+    every = Choices(rerun_changed=True, resubmit_doubts=True, retry=frozenset({"failed"}))
+    entry = plan_entry(spec(prompt), Job(spec=spec(), state=state, attempts=(attempt,)), PRICE, every)
+    assert (entry.change, entry.will_submit) == (Change.IN_DOUBT, False)
+
+
 def refused(state=S.REJECTED):
     """A job that was sent and never taken."""
     attempt = Attempt(number=1, state=AttemptState.REFUSED, payload_sha256="", intended_at=0.0)
