@@ -141,7 +141,8 @@ def is_unpriced(attempt: Attempt) -> bool:
 
 def dearer_by(attempt: Attempt) -> Fraction:
     """How many times its price the attempt cost, and at least 1; 1 where one of them is not known, or nothing."""
-    return max(ONE, Fraction(attempt.cost or 0, attempt.reserved)) if attempt.reserved else ONE
+    cost, price = attempt.cost or 0, attempt.reserved or 0
+    return Fraction(cost, price) if cost > price > 0 else ONE
 
 
 def is_free_billed(attempt: Attempt) -> bool:
