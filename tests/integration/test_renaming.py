@@ -35,6 +35,14 @@ async def test_a_manifest_that_is_renamed_is_not_paid_again(tmp_path, monkeypatc
     assert (await runner.plan("m.yaml", simulate=True, out="runs/spring")).submits == 0
     assert (await runner.run("m.yaml", simulate=True, out="runs/summer")).exit_code == 0
     assert (await runner.plan("m.yaml", simulate=True)).submits == 0
+    shards = [await runner.plan("m.yaml", simulate=True, out="runs/part", shard=f"{k}/2") for k in range(2)]
+    busy = next(k for k, made in enumerate(shards) if made.submits)
+    write(manifest, "part")
+    assert (await runner.run("m.yaml", simulate=True, out="runs/part", shard=f"{busy}/2")).exit_code == 0
+    assert (await runner.plan("m.yaml", simulate=True, shard=f"{1 - busy}/2")).submits == 0
+    write(manifest, "winter")
+    with pytest.raises(UsageProblem, match="was run in runs/part"):
+        await runner.plan("m.yaml", simulate=True, shard="0/2")
     write(tmp_path / "other.yaml", "autumn")
     assert (await runner.plan("other.yaml", simulate=True)).submits == 1
 
