@@ -50,6 +50,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+COUNTS: Final = frozenset(
+    (
+        *("num_images", "num_outputs", "num_samples", "num_results", "num_variations", "num_generations"),
+        *("n", "n_images", "number_of_images", "number_of_outputs", "batch_size", "image_count"),
+        *("images_count", "output_count", "max_images", "count", "quantity"),
+    )
+)
+"""Input fields by which models are told how many outputs to make, or how many at most."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """What a model's card says an edit costs. `amount` is per `unit`; `None` where the card does not say."""
@@ -57,6 +67,10 @@ class Price:
     amount: Money | None
     unit: str = "output"
     note: str = ""
+    counts: tuple[tuple[str, int], ...] = ()
+    """The card's fields of `COUNTS` that are not 1 where they are not given, each with what they are then."""
+    is_countable: bool = True
+    """Whether it is known how many outputs a request makes; not where a field may say so that is not understood."""
 
 
 # ---------------------------------------------------------------------------------------------------------- states

@@ -1,8 +1,9 @@
 """A plan that was written down, to be looked at by a person and then run: exactly that, and nothing else.
 
-The file holds each job that is to be submitted, a line each, by id, fingerprint and price. What has been done since is
-not done again; what was not in it is not submitted. A job that would be another request by now, or a dearer one, is an
-error, and so are a looser limit and a file that is not as it was written.
+The file holds each job that is to be submitted, a line each, by id, fingerprint, price and payments before. What has
+been done since is not done again, and no entry is paid for twice by one plan; what was not in it is not submitted. A
+job that would be another request by now, or a dearer one, is an error, and so are a looser limit and a file that is
+not as it was written.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.batch.options import Options, settled
 from runner.errors import InputMissing, ManifestInvalid, UsageProblem
-from runner.model import JobSpec, Money, canonical, in_usd, money
+from runner.model import Job, JobSpec, Money, canonical, in_usd, money
 
 if TYPE_CHECKING:
     from runner.batch.planner import Plan
@@ -44,6 +45,8 @@ class Approved:
     """By job id: what may be submitted."""
     prices: dict[str, Money | None]
     """By job id: what that may cost."""
+    attempts: dict[str, int]
+    """By job id: how many of its attempts were paid, or may have been; once there are more, the plan is used up."""
     max_cost: Money | None
     """The limit on what is spent in the run directory, as it was then."""
 
@@ -74,6 +77,7 @@ class Approved:
                 options=_restored(document["options"]),
                 fingerprints={job["job_id"]: job["fingerprint"] for job in jobs},
                 prices={job["job_id"]: _amount(job["price_usd"]) for job in jobs},
+                attempts={job["job_id"]: int(job["paid_attempts"]) for job in jobs},
                 max_cost=_amount(document["max_cost_usd"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -88,6 +92,10 @@ class Approved:
                 "Nothing was submitted: make the plan anew, and look at it."
             )
         return fingerprint is not None
+
+    def is_open_for(self, job: Job | None) -> bool:
+        """Whether the plan has not paid for the job yet: it pays for each entry once, however often it is run."""
+        return job is None or paid_attempts(job) <= self.attempts.get(job.job_id, 0)
 
     def check_money(self, plan: Plan, max_cost: Money | None) -> None:
         """Raise `UsageProblem` where a run would cost more than was approved, in all or for one job, or might."""
@@ -108,6 +116,11 @@ class Approved:
 
     def _dearer(self, what: str) -> UsageProblem:
         return UsageProblem(f"{self.path} was {what}. Nothing was submitted: make the plan anew, and look at it.")
+
+
+def paid_attempts(job: Job | None) -> int:
+    """How many of a job's attempts were paid, or may have been."""
+    return sum(attempt.may_be_paid for attempt in job.attempts) if job is not None else 0
 
 
 def is_plan(path: Path) -> bool:
@@ -147,12 +160,13 @@ def lines(plan: Plan, options: Options) -> Iterator[str]:
     seal = hashlib.sha256(canonical(head))
     yield json.dumps(head, ensure_ascii=False, indent=2).removesuffix("\n}") + ',\n  "jobs": ['
     separator = "\n"
-    for spec, entry in plan.with_specs():
+    for spec, entry, job in plan.weighed():
         document = {
             "job_id": entry.job_id,
             "change": str(entry.change),
             "will_submit": entry.will_submit,
             "price_usd": _plain(entry.price),
+            "paid_attempts": paid_attempts(job),
             "reason": entry.reason,
             "fingerprint": spec.fingerprint if spec is not None else None,
         }

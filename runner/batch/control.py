@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from runner.errors import ExitCode
 from runner.model import counted
@@ -20,6 +20,8 @@ SIGNALS = {
     signal.SIGHUP: ExitCode.TERMINATED,  # a closed terminal ends the run gracefully too
 }
 LAST_REQUEST: Final = 3
+LEAVING: Final = "leaving: the ids of paid requests are saved"
+T = TypeVar("T")
 
 
 @contextmanager
@@ -45,6 +47,7 @@ class Control:
         """What the first request to stop asked the process to answer."""
         self._scheduler: Scheduler | None = None
         self._beginning: asyncio.Task[Any] | None = None
+        self._waiting: asyncio.Task[Any] | None = None
         self._requests = 0
         self._answered = 0
 
@@ -69,6 +72,21 @@ class Control:
         finally:
             self._beginning = None
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it was asked to stop."""
+        return self._requests > 0
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Do what takes a while between two schedulers; `None` where a person asks to stop meanwhile: it is left."""
+        task = self._waiting = asyncio.create_task(work, name="unless-stopped")
+        try:
+            await asyncio.wait((task,))
+        finally:
+            self._waiting = None
+            task.cancel()
+        return None if task.cancelled() else task.result()
+
     def answer(self) -> None:
         """What was asked so far is done: a scheduler that comes now is stopped by being asked once more."""
         self._answered = self._requests
@@ -80,14 +98,17 @@ class Control:
             self.exit_code = exit_code
         elif self._requests >= LAST_REQUEST:
             os._exit(exit_code)  # what is on the disk is enough to go on from
-        if self._scheduler is None:
+        if self._waiting is not None:
+            self.note(LEAVING)
+            self._waiting.cancel()
+        elif self._scheduler is None:
             if self._beginning is not None:  # nothing is paid for yet
                 self._beginning.cancel()
         elif self._requests - self._answered == 1:
             self.note("stopping: waiting for submits in flight; once more to leave at once")
             self._hold()
         else:
-            self.note("leaving: the ids of paid requests are saved")
+            self.note(LEAVING)
             self._scheduler.leave_now()
 
     # --------------------------------------------------------------------------- what a person says while it goes on

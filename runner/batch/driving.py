@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 from uuid import uuid4
 
 from runner.api.wire import ApiError
@@ -21,6 +23,9 @@ from runner.rules.budget import budget_of
 from runner.rules.lifecycle import Policies
 from runner.scheduler import Keeping, LoopClock, Scheduler, Settings
 from runner.store.store import Store
+
+CANCELS_AT_ONCE: Final = 8
+"""A service in trouble may take half a minute for each."""
 
 
 @asynccontextmanager
@@ -70,7 +75,7 @@ def settle_open_intents(store: Store, now: float) -> None:
     died = Failure(
         kind=FailureKind.TRANSIENT, code="died", message="the run ended between the first byte and the answer"
     )
-    for job in store.jobs([JobState.SUBMITTING]):
+    for job in (*store.jobs([JobState.SUBMITTING]), *store.wedged()):
         store.record_now(job, SubmitLost(at=now, failure=died))
     for saved in store.saved():
         found = store.job(saved.job_id)
@@ -103,12 +108,16 @@ async def cancel_queued(store: Store, service: Service, job_ids: set[str] | None
 
     What became of each is not recorded here: only the service can say, and `collect` asks it.
     """
-    outcomes = {}
-    for job in store.jobs([JobState.SUBMITTED]):
-        if job.request_id is None or (job_ids is not None and job.job_id not in job_ids):
-            continue
-        try:
-            outcomes[job.job_id] = await service.api.cancel(job.request_id)
-        except ApiError as error:
-            outcomes[job.job_id] = f"unknown: {error.failure.message}"
-    return outcomes
+    slots = asyncio.Semaphore(CANCELS_AT_ONCE)
+
+    async def ask(request_id: str) -> str:
+        async with slots:
+            try:
+                return await service.api.cancel(request_id)
+            except ApiError as error:
+                return f"unknown: {error.failure.message}"
+
+    open_ = {job.job_id: job.request_id for job in store.jobs([JobState.SUBMITTED]) if job.request_id is not None}
+    asked = {job_id: name for job_id, name in open_.items() if job_ids is None or job_id in job_ids}
+    words = await asyncio.gather(*map(ask, asked.values()))
+    return dict(zip(asked, words, strict=True))

@@ -72,6 +72,10 @@ class Execution:
         self._on_stop = on_stop
         self._keeping = Keeping(plan.directory, store)
         self._submit_ids: set[str] = set()
+        self._chosen_ids: set[str] = set()
+        """Where not all are: the chosen that were not done."""
+        chosen = (options.only, options.redo, options.approved, options.limit, options.sample)
+        self._is_partial = any(choice is not None for choice in chosen)
         self._kept_ids: set[str] = set()
         self._sharing: dict[str, Event | None] = {}
         self._openings: dict[str, Event] = {}
@@ -101,14 +105,17 @@ class Execution:
             return {}
         limit = str(self._options.max_duration)
         ends_at = self._store.end_of_killed_run(limit)
-        return {"time_limit": limit, "ends_at": ends_at if ends_at and ends_at > started_at else started_at + duration}
+        later = (
+            started_at + duration
+        )  # that run's clock may have been ahead: no restart has more time than a first start
+        return {"time_limit": limit, "ends_at": min(ends_at, later) if ends_at and ends_at > started_at else later}
 
     async def run(self) -> Outcome:
         """All of it; raises `StorageFailed` where the disk failed."""
         self._prepare()
         hold, crashes = await self._schedule()
         if self._options.on_interrupt == "cancel" and hold is not None and hold.because == "interrupted":
-            await self._cancel()
+            hold = replace(hold, message=await self._cancel())
         try:
             return await self._conclude(hold, crashes)
         except StorageFailed as error:
@@ -116,15 +123,21 @@ class Execution:
                 raise StorageFailed(hold.message) from error
             raise
 
-    async def _cancel(self) -> None:
-        """Cancel what is queued, and follow the rest, which bills all the same."""
+    async def _cancel(self) -> str:
+        """Cancel what is queued, and follow the rest, which bills all the same; what there is to say at the end."""
         self._control.answer()
-        outcomes = await cancel_queued(self._store, self._service)
+        outcomes = await self._control.unless_stopped(cancel_queued(self._store, self._service))
+        if outcomes is None:
+            return "interrupted; what was cancelled is not known: the same command looks, and goes on"
         still = sum(outcome != "cancelled" for outcome in outcomes.values())
         followed = f"; followed to the end, since they bill: {counted(still, 'request')}" if still else ""
         self._control.note(f"{len(outcomes) - still:,} cancelled{followed}")
         jobs = self._store.jobs([JobState.SUBMITTED, JobState.RESULT_KNOWN])
         await collect(self._store, self._service, self._plan.directory, jobs, self._control)
+        ended = (self._store.job(job_id) for job_id in outcomes)
+        cancelled = sum(job is not None and job.state is JobState.CANCELLED for job in ended)
+        again = f"; --retry cancelled sends {counted(cancelled, 'cancelled job')} again" if cancelled else ""
+        return f"interrupted; the state is saved and the same command goes on{again}"
 
     async def _conclude(self, hold: Hold | None, crashes: int) -> Outcome:
         exit_code, because = self._ending(hold, crashes)
@@ -167,6 +180,8 @@ class Execution:
         """Remember which jobs are to be driven and which wait for another's; whether the state must be told more."""
         if entry.will_submit:
             self._submit_ids.add(entry.job_id)
+        if self._is_partial and entry.is_chosen:
+            self._chosen_ids.add(entry.job_id)
         if entry.change in (Change.SHARED, Change.RESUME, Change.FAILED):
             self._sharing[entry.job_id] = None
         if entry.change is Change.CHANGED and not entry.will_submit:
@@ -284,15 +299,12 @@ class Execution:
             return ExitCode.BUG, "bug"
         if hold is not None:
             return hold.exit_code, hold.because
-        options = self._options
-        chosen = (options.only, options.redo, options.approved, options.limit, options.sample)
-        is_partial = any(choice is not None for choice in chosen)
         gone = self._store.gone()
         ends = {
             _end_of(job, is_kept=job.job_id in self._kept_ids)
             for job in self._store.jobs()
             if job.state in MAYBE_PAID
-            or (job.job_id not in gone and (not is_partial or job.job_id in self._submit_ids))
+            or (job.job_id not in gone and (not self._is_partial or job.job_id in self._chosen_ids))
         }
         if any(isinstance(opening, ShareMissing) for opening in self._sharing.values()):
             ends.add(ExitCode.SOME_FAILED)  # done, by the state, and its files are not to be had

@@ -24,6 +24,7 @@ from runner.batch.live import UNKNOWN_PRICE, live_cards, play_cards_of, with_liv
 from runner.batch.loading import load
 from runner.batch.options import Options, api_base, hosts_of, settled, token_for, wallet_base
 from runner.batch.places import Places
+from runner.batch.renaming import refuse_renamed_jobs, refuse_renamed_manifest
 from runner.batch.review import Review
 from runner.batch.shards import directory_in
 from runner.batch.sharing import twin_among
@@ -47,6 +48,7 @@ from runner.rules.planning import (
     Twin,
     gone_entry,
     is_refused_by_us,
+    outputs_at_most,
     plan_entry,
     retry_words,
 )
@@ -89,6 +91,10 @@ class Plan:
         """Every entry, in the manifest's order, worked out anew each time."""
         return (entry for _, entry, _ in self._weighed())
 
+    def weighed(self) -> Iterator[tuple[JobSpec | None, PlanEntry, Job | None]]:
+        """Every entry with its spec, and with the job that the state knows under its id."""
+        return self._weighed()
+
     def with_specs(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
         """Every entry with its spec; `None` for a job that the manifest does not name any more."""
         return ((spec, entry) for spec, entry, _ in self._weighed())
@@ -109,8 +115,11 @@ class Plan:
 
 
 def directory_of(manifest: Manifest, options: Options) -> Path:
-    """The run directory; raises `UsageProblem` where it was run in other shards."""
-    return directory_in(Path(options.out) if options.out is not None else Path("runs") / manifest.name, options)
+    """The run directory; raises `UsageProblem` where it was run in other shards, or only has another name by now."""
+    place = Path(options.out) if options.out is not None else Path("runs") / manifest.name
+    if options.out is None:
+        refuse_renamed_manifest(manifest.path, place)
+    return directory_in(place, options)
 
 
 def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Mapping[str, Price]) -> Plan:
@@ -118,6 +127,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
 
     Raises `ManifestInvalid` for a job to be sent that is certain to be paid for nothing, or to cost somebody a file.
     """
+    refuse_renamed_jobs(manifest, directory)
     planner = _Planner(manifest, directory, options, prices)
     places = Places(manifest, directory)
     unfit = Unfit(manifest, directory, time.time(), is_simulated=options.simulate)
@@ -138,7 +148,9 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
         if entry.will_submit and spec is not None:
             submits += 1
             unfit.look(spec)
-            images += asked_for(spec)
+            images += outputs_at_most(spec.inputs, dict(prices.get(spec.model, UNKNOWN_PRICE).counts)) or asked_for(
+                spec
+            )
             is_known &= entry.price is not None
             total += entry.price or 0
     counts[Change.NEW] = new
@@ -261,7 +273,8 @@ class _Planner:
                 twin = Twin(job_id=leader)
         price = self._prices.get(spec.model, UNKNOWN_PRICE)
         entry = plan_entry(spec, job, price, self._choices_for(job), twin)
-        if entry.will_submit and not is_chosen:
+        entry = entry if is_chosen else replace(entry, is_chosen=False)
+        if entry.will_submit and not (is_chosen and (self._approved is None or self._approved.is_open_for(job))):
             return replace(entry, will_submit=False, price=None, reason=f"{entry.reason}; not chosen")
         if entry.will_submit and hash(spec.fingerprint) in self._manifest.repeated:
             leaders.setdefault(spec.fingerprint, spec.job_id)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from runner.api.client import is_loopback
-from runner.api.wire import ApiError
+from runner.batch.account import check_account
 from runner.batch.approval import Approved, with_approved
 from runner.batch.beside import beside
 from runner.batch.control import Control
@@ -28,23 +28,19 @@ from runner.batch.service import Service, connect, token_of
 from runner.batch.tally import Tallier
 from runner.batch.telling import Telling
 from runner.errors import (
-    AccountRefused,
-    BatchError,
     CannotCreate,
-    ServiceUnavailable,
-    StateMismatch,
     StorageFailed,
     UsageProblem,
 )
 from runner.live import bound
 from runner.manifest import render
 from runner.media import sync_folder
-from runner.model import FailureKind, Job, JobState, counted
+from runner.model import Job, counted
 from runner.progress import Progress
 from runner.rules.pacing import MODEST
 from runner.store.lock import RunLock
 from runner.store.mounts import refuse_network_mount
-from runner.store.store import Reader, Store, check_binding, check_used, has_state
+from runner.store.store import Reader, Store, check_used, has_state
 
 LEAST_FREE_BYTES: Final = 64 << 20
 """Below this no run begins: a full disk in the middle of a paid night is worse than a late start."""
@@ -166,39 +162,12 @@ def _sync_names(directory: Path) -> None:
 
 
 async def _check_state(directory: Path, service: Service) -> None:
-    """The state must be the directory's own and its newest, this API's and this account's.
-
-    A new token proves the last by what it can read.
-    """
+    """The state must be the directory's own and its newest, this API's and this account's."""
     check_used(directory)
-    if not has_state(directory):
-        return
-    with Reader(directory) as reader:
-        reader.check_newest(directory)
-        if check_binding(reader.binding(), service.binding, directory):
-            return
-        tried = (JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.DONE)
-        job = next((job for job in reader.jobs(tried) if job.request_id), None)
-    if job is None or job.request_id is None:
-        return
-    try:
-        await service.api.status(job.request_id)
-    except ApiError as error:
-        raise _not_proven(directory, job.request_id, error) from error
-
-
-def _not_proven(directory: Path, request_id: str, error: ApiError) -> BatchError:
-    """What it means that a new token did not read one of the state's requests: only a no proves another account."""
-    failure = error.failure
-    if error.is_missing or failure.code in ("token_refused", "no_access"):
-        return StateMismatch(
-            f"{directory} belongs to another account: the token does not open its request {request_id} "
-            f"({failure.message}). Use that account's token, or another directory (--out DIR)."
-        )
-    message = f"whether the new token is of the account of {directory} cannot be told: {failure.message}. "
-    if failure.kind is FailureKind.ACCOUNT:
-        return AccountRefused(f"{message}Nothing was submitted.")
-    return ServiceUnavailable(f"{message}Nothing was submitted; run again later.")
+    if has_state(directory):
+        with Reader(directory) as reader:
+            reader.check_newest(directory)
+            await check_account(reader, service, directory)
 
 
 def _consent(plan: Plan, options: Options, confirm: Confirm | None, *, has_limit: bool) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.api.wire import REQUEST_ID, ApiError
+from runner.batch.account import check_account
 from runner.batch.control import Control
 from runner.batch.driving import cancel_queued, collect, settle_open_intents
 from runner.batch.following import Follower, Status, run_of
@@ -34,10 +35,12 @@ from runner.model import (
 )
 from runner.report import Earlier, Summary, write_reports
 from runner.store.lock import RunLock, is_locked
-from runner.store.store import Reader, Store, check_binding, has_state
+from runner.store.store import Reader, Store, has_state
 
 PAID: Final = (JobState.RESULT_KNOWN, JobState.DONE, JobState.OUTPUT_LOST)
 """States whose files are to be had for nothing."""
+NOT_FETCHED: Final = "not_fetched"
+"""The code of what is paid for and was not collected yet: the same run command does."""
 DOUBTFUL: Final = (JobState.SUBMITTING, JobState.IN_DOUBT)
 
 
@@ -62,7 +65,9 @@ def _earlier(folder: Path, directory: Path) -> Earlier:
 def doubts(directory: Path) -> list[Job]:
     """The jobs whose paid POST was never answered in a usable way; where nothing runs, also those cut off in it."""
     with Reader(directory) as reader:
-        return list(reader.jobs([JobState.IN_DOUBT] if is_locked(directory) else DOUBTFUL))
+        if is_locked(directory):
+            return list(reader.jobs([JobState.IN_DOUBT]))
+        return [*reader.jobs(DOUBTFUL), *reader.wedged()]
 
 
 async def settle_doubts(
@@ -88,7 +93,10 @@ async def settle_doubts(
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
         with Reader(directory) as reader:
-            check_doubts(reader.job, directory, attach, [*resubmit, *write_off])
+            wedged = {job.job_id: job for job in reader.wedged()}
+            check_doubts(
+                lambda job_id: wedged.get(job_id) or reader.job(job_id), directory, attach, [*resubmit, *write_off]
+            )
         if attach:
             await _check_attached(directory, options, attach)
         store = stack.enter_context(Store(directory))
@@ -175,11 +183,13 @@ def verify(directory: Path) -> dict[str, list[Failure]]:
     """Whether every file that was paid for is here, and is what was recorded; what is not, by job."""
     broken: dict[str, list[Failure]] = {}
     with Reader(directory) as reader:
-        for job in reader.jobs(PAID):
+        for job in reader.jobs((JobState.SUBMITTED, *PAID)):
             failures = [failure for a in job.artifacts if (failure := verify_file(directory, a)) is not None]
             if job.state is not JobState.DONE:
-                unknown = Failure(kind=FailureKind.OUTPUT, code="not_fetched", message="not fetched yet")
-                failures.append(job.failure or unknown)
+                open_ = Failure(
+                    kind=FailureKind.OUTPUT, code=NOT_FETCHED, message=f"not fetched yet ({job.request_id})"
+                )
+                failures.append(open_ if job.state is JobState.SUBMITTED else job.failure or open_)
             if failures:
                 broken[job.job_id] = failures
     return broken
@@ -215,7 +225,7 @@ def _check_there(directory: Path) -> None:
 
 @asynccontextmanager
 async def open_service(directory: Path, options: Options) -> AsyncIterator[Service]:
-    """The service that the state belongs to; raises `StateMismatch` where the options name another."""
+    """The service that the state belongs to; raises `StateMismatch` for another one, or another account's token."""
     with Reader(directory) as reader:
         binding = reader.binding()
     options = settled(options, {})
@@ -224,5 +234,6 @@ async def open_service(directory: Path, options: Options) -> AsyncIterator[Servi
     elif binding is not None and options.base_url is None:
         options = replace(options, base_url=binding.api_base)
     async with connect(options, token_of(options), directory) as service:
-        check_binding(binding, service.binding, directory)
+        with Reader(directory) as reader:
+            await check_account(reader, service, directory)
         yield service

@@ -52,6 +52,7 @@ def verify(run_dir: Path, *, repair: bool, trust_hosts: tuple[str, ...], as_json
 
     from runner.batch import repair as fetch_again
     from runner.batch import verify as verify_files
+    from runner.batch.state import NOT_FETCHED
     from runner.model import counted
 
     broken = verify_files(run_dir)
@@ -64,6 +65,11 @@ def verify(run_dir: Path, *, repair: bool, trust_hosts: tuple[str, ...], as_json
         for job_id, failures in broken.items():
             for failure in failures:
                 click.echo(f"{job_id}: {failure.message}")
-        jobs = counted(len(broken), "job")
-        click.echo(f"{jobs} with files that differ or are missing" if broken else "every file is as it was recorded")
+        late = sum(all(failure.code == NOT_FETCHED for failure in failures) for failures in broken.values())
+        if late:
+            click.echo(f"{counted(late, 'job')} not fetched yet: the same run command collects what is paid for")
+        if len(broken) > late:
+            click.echo(f"{counted(len(broken) - late, 'job')} with files that differ or are missing")
+        if not broken:
+            click.echo("every file is as it was recorded")
     return int(ExitCode.SOME_FAILED if broken else ExitCode.DONE)

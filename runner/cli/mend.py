@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.common import AS_JSON, BASE_URL, RUN_DIR, options_of, print_json, run_async, usd
-from runner.errors import UsageProblem
+from runner.errors import ExitCode, UsageProblem
 
 if TYPE_CHECKING:
-    from runner.batch import Options
+    from runner.batch import Control, Options
     from runner.model import Job
+
+LONGEST_PROMPT = 60
 
 
 @click.command(short_help="List and settle submits that were never answered.")
@@ -68,7 +71,7 @@ def doubts(
         return
     for job in found:
         click.echo(_render(job))
-    click.echo(f"{len(found):,} in doubt" + (": look for them on the Generations page" if found else ""))
+    click.echo(_what_next(run_dir, found))
 
 
 def _ask(run_dir: Path, found: Mapping[str, Job], resubmit: Sequence[str]) -> None:
@@ -121,7 +124,33 @@ def _render(job: Job) -> str:
     why = job.failure.message if job.failure else ""
     when = _when(attempt.intended_at)
     payload = attempt.payload_sha256[:12]
-    return f"{job.job_id}  {job.spec.model}  {payload}  sent {when}  set aside {usd(attempt.reserved)}  {why}"
+    aside = usd(attempt.reserved)
+    return f"{job.job_id}  {job.spec.model}  {payload}  sent {when}  set aside {aside}  {why}{_prompt(job)}"
+
+
+def _prompt(job: Job) -> str:
+    """The prompt's beginning on one line, by which a person knows the request again."""
+    from runner.api.wire import clean
+
+    prompt = job.spec.inputs.get("prompt")
+    return f"  {clean(prompt, LONGEST_PROMPT)!r}" if isinstance(prompt, str) and prompt.strip() else ""
+
+
+def _what_next(run_dir: Path, found: Sequence[Job]) -> str:
+    """The count, and the three commands of which each job in doubt needs one."""
+    from runner.api.wire import clean
+
+    if not found:
+        return "0 in doubt: there is nothing to settle, and the run command goes on by itself"
+    job, command = found[0].job_id, f"runcomfy-batch doubts {shlex.quote(str(run_dir))}"
+    return "\n".join(
+        (
+            f"{len(found):,} in doubt: look for each on RunComfy's Generations page, and settle it by one of",
+            clean(f"{command} --attach {shlex.quote(f'{job}=REQUEST_ID')}") + "   it is there: collected, free",
+            clean(f"{command} --resubmit {shlex.quote(job)}") + "   it is not there: sent again, and paid",
+            clean(f"{command} --write-off {shlex.quote(job)}") + "   it is not wanted any more",
+        )
+    )
 
 
 def _when(instant: float) -> str:
@@ -134,14 +163,18 @@ def _when(instant: float) -> str:
 @RUN_DIR
 @click.argument("jobs", nargs=-1, metavar="[JOB]...")
 @BASE_URL
-def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> None:
+def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> int:
     """Ask RunComfy to cancel requests of RUN_DIR that are still queued: all, or those of each JOB.
 
     A request that runs already cannot be cancelled: it bills, and is followed to its end. Ctrl-C leaves it to the next
     run.
     """
+    from runner.batch import Control
+    from runner.batch import doubts as find_doubts
+
     cancelled = open_ = 0
-    asked = run_async(_cancel(run_dir, options_of(base_url=base_url), jobs))
+    control = Control(note=lambda message: click.echo(message, err=True))
+    asked = run_async(_cancel(run_dir, options_of(base_url=base_url), jobs, control))
     for job, outcome in asked:
         end = str(job.state)
         cancelled += end == "cancelled"
@@ -151,12 +184,22 @@ def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> Non
     ended = len(asked) - cancelled - open_
     followed = f"{ended:,} ended all the same, " if ended else ""
     click.echo(f"{cancelled:,} cancelled, {followed}{open_:,} may still bill")
+    in_doubt = len(find_doubts(run_dir))
+    if in_doubt:
+        click.echo(f"{in_doubt:,} in doubt, which may bill too: see `runcomfy-batch doubts {run_dir}`")
+    if control.is_stopped:
+        return int(control.exit_code)
+    return int(ExitCode.SOME_FAILED if in_doubt else ExitCode.DONE)
 
 
-async def _cancel(run_dir: Path, options: Options, jobs: tuple[str, ...]) -> list[tuple[Job, str]]:
-    from runner.batch import Control
+async def _cancel(run_dir: Path, options: Options, jobs: tuple[str, ...], control: Control) -> list[tuple[Job, str]]:
+    from asyncio import CancelledError
+
     from runner.batch import cancel as cancel_requests
 
-    control = Control(note=lambda message: click.echo(message, err=True))
-    with control.on_signals():
-        return await cancel_requests(run_dir, options, jobs, control)
+    try:
+        with control.on_signals():
+            return await cancel_requests(run_dir, options, jobs, control)
+    except CancelledError:
+        click.echo("interrupted: what is still open is left to the next run", err=True)
+        raise click.exceptions.Exit(control.exit_code) from None

@@ -8,9 +8,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from math import prod
 from typing import Any, Final
 
-from runner.model import JobSpec
+from runner.model import COUNTS, JobSpec
 
 LONGEST: Final = 120
 """Bytes of a stem in UTF-8: file systems allow 255 for the whole name."""
@@ -79,9 +80,10 @@ def asked_for(spec: JobSpec) -> int:
 
 
 def outputs_of(inputs: Mapping[str, Any]) -> int:
-    """How many outputs a request asks for."""
-    count = inputs.get("num_images", 1)
-    return count if isinstance(count, int) and 1 <= count <= MOST_OUTPUTS else 1
+    """How many outputs a request asks for, as far as it says so itself: a card's default is not known here."""
+    counts = [value for name, value in inputs.items() if name in COUNTS]
+    count = prod(counts) if all(isinstance(count, int) for count in counts) else 1
+    return count if 1 <= count <= MOST_OUTPUTS else 1
 
 
 def given_paths(spec: JobSpec, count: int) -> tuple[str, ...]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import prod
 from typing import Any
 
-from runner.model import LARGEST, FailureKind, Job, JobSpec, JobState, Money, Price
+from runner.model import COUNTS, LARGEST, AttemptState, FailureKind, Job, JobSpec, JobState, Money, Price
 
 
 class Change(StrEnum):
@@ -90,6 +91,8 @@ class PlanEntry:
     price: Money | None
     """What that POST costs; `None` where unknown or where none is made."""
     reason: str
+    is_chosen: bool = True
+    """Whether `--only`, `--limit` and their like leave it: then its end counts for the exit code."""
 
 
 def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, twin: Twin | None = None) -> PlanEntry:
@@ -140,6 +143,8 @@ def gone_entry(job: Job) -> PlanEntry:
 def _judge(spec: JobSpec, job: Job | None, choices: Choices) -> tuple[Change, bool, str]:
     if job is None:
         return Change.NEW, True, "not submitted yet"
+    if job.attempt is not None and job.attempt.state is AttemptState.INTENT and job.state is not JobState.SUBMITTING:
+        return Change.IN_DOUBT, False, "an intent to pay is open, and nobody knows what became of it; see doubts"
     if spec.fingerprint != job.spec.fingerprint and job.was_taken:
         return _judge_changed(spec, job, choices)
     match job.state:
@@ -231,10 +236,21 @@ def price_of(price: Price, inputs: Mapping[str, Any]) -> Money | None:
     if price.amount is None:
         return None
     if price.unit in ("output", "image"):
-        count = inputs.get("num_images", 1)
-        is_count = isinstance(count, int) and 0 < count <= LARGEST // max(price.amount, 1)
-        return Money(price.amount * count) if is_count else None
+        count = outputs_at_most(inputs, dict(price.counts)) if price.is_countable else None
+        is_count = count is not None and count <= LARGEST // max(price.amount, 1)
+        return Money(price.amount * count) if count is not None and is_count else None
     return price.amount if price.unit in ("request", "run", "call", "job", "generation") else None
+
+
+def outputs_at_most(inputs: Mapping[str, Any], defaults: Mapping[str, int]) -> int | None:
+    """How many outputs a request makes at most, by every field that may say so; `None` where one says no number.
+
+    Two of them are multiplied: too much set aside is given back, too little breaks a promise.
+    """
+    given = {name: value for name, value in inputs.items() if name in COUNTS}
+    counts = [*given.values(), *(count for name, count in defaults.items() if name not in given)]
+    are_counts = all(isinstance(count, int) and not isinstance(count, bool) and count > 0 for count in counts)
+    return prod(counts) if are_counts else None
 
 
 def _why(job: Job) -> str:

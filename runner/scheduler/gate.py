@@ -257,11 +257,13 @@ def occupies_slot(job: Job) -> bool:
 def _limit_reached(budget: Budget) -> Hold:
     if budget.unpriced:
         message = (
-            f"the price of {counted(budget.unpriced, 'request')} is not known, so --max-cost cannot be kept; settle "
-            "what is in doubt (`doubts`), or give --limit N with --yes in its place"
+            f"{counted(budget.unpriced, 'request')} of unknown price may be paid, also where given up: --max-cost "
+            "cannot be kept; attach what can be found (`doubts --attach`), or give --limit N with --yes in its place"
         )
         return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)
-    doubt = f", {in_usd(budget.reserved)} USD set aside for jobs in doubt" if budget.reserved else ""
+    aside = budget.likely(budget.reserved)
+    kept = f", {in_usd(aside)} USD set aside for requests that are open or in doubt" if aside else ""
+    more = f"; a bill was {float(budget.dearer):.3g} times its price, and the next may be" if budget.dearer > 1 else ""
     limit = in_usd(budget.limit or Money(0))
-    message = f"--max-cost {limit} USD allows no further job: {in_usd(budget.spent)} USD spent{doubt}"
+    message = f"--max-cost {limit} USD allows no further job: {in_usd(budget.spent)} USD spent{kept}{more}"
     return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)

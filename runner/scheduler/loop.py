@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
@@ -362,10 +362,13 @@ class Scheduler:
         digest = hashlib.sha256(payload).hexdigest()
 
         async def before_send() -> None:
-            nonlocal job
             if not self.gate.may_send:
                 raise HeldBack
             self._downloader.check_place()
+            await _uncut(intend())
+
+        async def intend() -> None:
+            nonlocal job
             job = await self._record(job, SubmitIntended(at=self._clock.now(), payload_sha256=digest, reserved=price))
 
         reply = await self._api.submit(job.spec.model, payload, before_send)
@@ -492,6 +495,21 @@ class Scheduler:
             if task is not None:
                 self._collecting.discard(task)
         return outcomes.of_downloads(job, fetched, self._clock.now(), self._dice())
+
+
+async def _uncut(commit: Coroutine[Any, Any, None]) -> None:
+    """Await a commit to its end, also where this is cancelled meanwhile; then the cancellation goes on.
+
+    A timeout of the POST must not part what is known from what is on the disk, however slow that is.
+    """
+    task = asyncio.create_task(commit, name="intent")
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        if (error := task.exception()) is not None:  # nothing is on the disk: that is what to tell
+            raise error from None
+        raise
 
 
 def _is_of_an_earlier_run(job: Job) -> bool:

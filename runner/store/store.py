@@ -8,7 +8,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -278,6 +278,17 @@ class Reader:
             (Attempt(state=word(AttemptState, state), reserved=reserved, cost=cost, **plain), count)
             for state, reserved, cost, count in rows
         ]
+
+    def wedged(self) -> list[Job]:
+        """Jobs with an intent to pay that their state does not tell of, as an earlier version left them; `submitting`.
+
+        Their POST may have left.
+        """
+        opened = "a.state IN ('intent', 'accepted', 'in_doubt') AND a.state = 'intent'"  # the first is an index
+        sql = f"SELECT job_id FROM attempts a JOIN jobs j USING (job_id) WHERE {opened} AND j.state != 'submitting'"  # noqa: S608
+        rows = self._rows(sql)
+        found = (self.job(job_id) for (job_id,) in rows)
+        return [replace(job, state=JobState.SUBMITTING) for job in found if job is not None]
 
     def owner_of(self, request_id: str) -> str | None:
         """The job whose request that is."""

@@ -15,6 +15,9 @@ from pathlib import Path
 import pytest
 from support.processes import COMMAND, TOKEN, command, environment, simulator, wait_until, write_jobs
 
+from runner.cli import mend
+from runner.model import Job, JobSpec
+
 ROOT = Path(__file__).parents[2]
 BAD = "id,prompt,image_urls,aspect_ratio\na,White,https://photos.example.com/mug.jpg,16:09\n"
 
@@ -258,8 +261,16 @@ def test_doubts_are_listed_and_settled_by_a_person(tmp_path):
         assert command(*arguments, cwd=tmp_path, **service.env).returncode == 1
         assert service.ledger()["accepted"] == 3
         listed = command("doubts", "out", cwd=tmp_path)
-        assert "3 in doubt" in listed.stdout
+        assert listed.stdout.splitlines()[-4:] == [
+            "3 in doubt: look for each on RunComfy's Generations page, and settle it by one of",
+            "runcomfy-batch doubts out --attach job-0000=REQUEST_ID   it is there: collected, free",
+            "runcomfy-batch doubts out --resubmit job-0000   it is not there: sent again, and paid",
+            "runcomfy-batch doubts out --write-off job-0000   it is not wanted any more",
+        ]
         assert "set aside $0.039" in listed.stdout
+        assert [line.rpartition("  ")[2] for line in listed.stdout.splitlines()[:-4]] == [
+            f"'White background, take {n}.'" for n in range(3)
+        ]
         assert len(json.loads(command("doubts", "out", "--json", cwd=tmp_path).stdout)) == 3
         for said, *wrong in (
             ("expected JOB=REQUEST_ID", "--attach", "job-0000"),
@@ -288,6 +299,15 @@ def test_doubts_are_listed_and_settled_by_a_person(tmp_path):
         counts = json.loads((tmp_path / "out" / "summary.json").read_text())["counts"]
         assert counts == {"done": 1, "failed": 1, "in_doubt": 1}
         assert service.ledger()["accepted"] == 4
+        command("doubts", "out", "--write-off", "job-0002", cwd=tmp_path)
+        none = "0 in doubt: there is nothing to settle, and the run command goes on by itself\n"
+        assert command("doubts", "out", cwd=tmp_path).stdout == none
+
+
+def test_a_prompt_in_doubt_is_shown_harmless():
+    """Its first 60 characters, on one line."""
+    spec = JobSpec(job_id="a", model="m", inputs={"prompt": "white\x1b[2J\n\u202e" + "x" * 80}, fingerprint="f")
+    assert mend._prompt(Job(spec=spec)) == "  'white [2J " + "x" * 49 + "…'"
 
 
 def test_verify_finds_a_spoilt_file_and_repairs_it_for_free(tmp_path, jobs):

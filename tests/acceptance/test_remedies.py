@@ -134,6 +134,11 @@ def test_only_the_chosen_doubts_are_resubmitted(tmp_path):
     with simulator(tmp_path, "--latency", "0.05", faults=faults) as service:
         assert command(*RUN, "--limit", "2", cwd=tmp_path, **service.env).returncode == 1
         assert service.ledger()["accepted"] == 2
+        cancelled = command("cancel", "out", cwd=tmp_path, **service.env)
+        assert cancelled.returncode == 1
+        assert cancelled.stdout == (
+            "0 cancelled, 0 may still bill\n2 in doubt, which may bill too: see `runcomfy-batch doubts out`\n"
+        )
         chosen = ("--in-doubt", "resubmit", "--max-cost", "5")
         assert command(*RUN, *chosen, "--only", "job-0002", cwd=tmp_path, **service.env).returncode == 1
         assert service.ledger()["accepted"] == 3
@@ -174,6 +179,26 @@ def test_cancel_records_what_it_cancelled_and_follows_the_rest(tmp_path):
         assert command("cancel", "out", "nobody", cwd=tmp_path, **service.env).returncode == 64
 
 
+def test_an_interrupt_leaves_a_cancel_that_hangs(tmp_path):
+    """130, in one line, as `--help` says."""
+    write_jobs(tmp_path / "jobs.jsonl", 1)
+    hangs = [{"on": "cancel", "kind": "hang", "seconds": 60, "every": 1}]
+    with simulator(tmp_path, "--latency", "60", faults=hangs) as service:
+        limited = (*RUN, "--max-duration", "1s")
+        assert command(*limited, cwd=tmp_path, **service.env).returncode == 3
+        cancel = subprocess.Popen(
+            [*COMMAND, "cancel", "out"],
+            cwd=tmp_path,
+            env=environment(**service.env),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_until(lambda: service.ledger()["faults"][0]["hits"] == 1)
+        cancel.send_signal(signal.SIGINT)
+        _, errors = cancel.communicate(timeout=20)
+        assert (cancel.returncode, errors) == (130, "interrupted: what is still open is left to the next run\n")
+
+
 def test_a_killed_run_that_is_cancelled_is_over(tmp_path):
     """Its status says when, and no longer that the same command goes on."""
     write_jobs(tmp_path / "jobs.jsonl", 4)
@@ -185,7 +210,8 @@ def test_a_killed_run_that_is_cancelled_is_over(tmp_path):
         run.kill()
         run.wait()
         assert "killed; the same command goes on" in command("status", "out", cwd=tmp_path).stdout
-        assert command("cancel", "out", cwd=tmp_path, **service.env).returncode == 0
+        cancelled = command("cancel", "out", cwd=tmp_path, **service.env)
+        assert cancelled.returncode == ("in doubt" in cancelled.stdout)  # the kill may have met a POST
         assert "killed" not in command("status", "out", cwd=tmp_path).stdout
         status = json.loads(command("status", "out", "--json", cwd=tmp_path).stdout)
         assert (status["exit_code"], status["stopped_because"]) == (75, "cancelled")

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from runner.batch import cancel, repair, settle_doubts
+from runner.errors import StateMismatch
 from runner.model import (
     Job,
     JobSpec,
@@ -20,6 +22,7 @@ from runner.model import (
     SubmitIntended,
 )
 from runner.rules.lifecycle import Policies, advance, decide
+from runner.simulator.settings import FaultRule
 
 GONE = {"status": 404, "error_code": 404001}
 
@@ -154,6 +157,37 @@ def test_fault_25_a_cancel_whose_answer_is_lost(night, kind):
     assert morning.summary["cost_usd"]["spent"] == pytest.approx(0.039)
 
 
+def test_a_second_interrupt_leaves_while_cancels_hang(night):
+    """And what hangs, hangs together: the cancels go side by side."""
+    nights = night(jobs=4, latency_s=600.0)
+
+    async def interrupt(control):
+        await asyncio.sleep(10)
+        control.stop()
+        await asyncio.sleep(10)
+        control.stop()
+
+    hangs = {"on": "cancel", "kind": "hang", "seconds": 500.0}
+    morning = nights.run(hangs, beside=interrupt, concurrency=4, on_interrupt="cancel")
+    assert (morning.exit_code, morning.states) == (130, ["submitted"] * 4)
+    assert morning.seconds < 25
+    assert "what was cancelled is not known: the same command looks, and goes on" in morning.said
+
+
+def test_what_an_interrupt_cancelled_does_not_go_on_by_itself(night):
+    """It says what does."""
+    nights = night(jobs=3, slots=1, latency_s=600.0)
+
+    async def interrupt(control):
+        await asyncio.sleep(10)
+        control.stop()
+
+    morning = nights.run(beside=interrupt, concurrency=3, on_interrupt="cancel", job_timeout="9h")
+    assert (morning.exit_code, sorted(morning.states)) == (130, ["cancelled", "cancelled", "done"])
+    assert morning.said.endswith("goes on; --retry cancelled sends 2 cancelled jobs again")
+    assert nights.run(retry=("cancelled",)).states == ["done"] * 3
+
+
 def test_fault_26_the_token_of_another_account(night):
     """Stopped before anything is sent: the ids of this state are not its own."""
     nights = night(jobs=4)
@@ -187,3 +221,22 @@ def test_fault_26_only_a_no_proves_another_account(night, fault, exit_code):
     assert ("another account" in morning.said) == (exit_code == 78)
     assert morning.ledger["posts"] == 0
     assert nights.run(token="another-canary-token").states == ["done"] * 2
+
+
+@pytest.mark.parametrize("act", ["cancel", "repair", "attach"])
+def test_fault_26_no_command_takes_the_token_of_another_account(night, act):
+    """To that account the service says that it knows none of the requests: believed, it would end what is paid for."""
+    nights = night(jobs=2)
+    nights.run(on("submit", "reset_after"), only="job-0")
+    nights.run({"on": "job", "kind": "stall"}, only="job-1", job_timeout="10m")
+    before = nights.plan().counts
+    commands = {
+        "cancel": lambda options: cancel(nights.out, options),
+        "repair": lambda options: repair(nights.out, options, ["job-1"]),
+        "attach": lambda options: settle_doubts(nights.out, options, attach={"job-0": "r-1"}),
+    }
+    nights.settings["faults"] = (FaultRule(on="status", kind="status", status=404, error_code=404001, every=1),)
+    with pytest.raises(StateMismatch, match="another account"):
+        nights._mend(lambda options: commands[act](replace(options, token="another-canary-token")))
+    del nights.settings["faults"]
+    assert nights.plan().counts == before

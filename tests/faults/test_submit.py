@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sqlite3
 import ssl
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from simulation.world import VirtualLoop
 from support.processes import TOKEN, command, write_jobs
 
 from runner.api.wire import Accepted, Reply, classify_submit
 from runner.batch import doubts
+from runner.errors import StorageFailed
+from runner.scheduler import loop
 
 LOOPBACK_PEM = Path(__file__).parents[1] / "support" / "loopback.pem"
 
@@ -209,3 +214,63 @@ def test_fault_15_everything_fails(night):
     morning = night(jobs=60).run(*rules, concurrency=4)
     assert morning.states.count("in_doubt") <= 3 + 4
     assert morning.exit_code == 69
+
+
+def slow_disk(monkeypatch, stall_s):
+    """The disk hangs at the second job's first intent; what is then on it is on it."""
+    plain, left = VirtualLoop.run_in_executor, [1]
+
+    def hang(loop, executor, call, *arguments):
+        done = plain(loop, executor, call, *arguments)
+        writes = arguments[0] if getattr(call, "__name__", "") == "_commit_all" else ()
+        values = [values for write in writes for _, values in write.statements]
+        if not (left and any("SubmitIntended" in found and "job-1" in found for found in values)):
+            return done
+        left.clear()
+        late = loop.create_future()
+        loop.call_later(stall_s, lambda: late.set_result(done.result()))
+        return late
+
+    monkeypatch.setattr(VirtualLoop, "run_in_executor", hang)
+
+
+def test_a_disk_that_hangs_longer_than_a_post_may_take_is_no_doubt(night, monkeypatch):
+    """The POST gives up while its intent is on its way to the disk: no byte has left, and the state says so."""
+    slow_disk(monkeypatch, 130.0)
+    morning = night().run(concurrency=1)
+    assert (morning.states, morning.exit_code) == (["done"] * 3, 0)
+    assert [attempt["state"] for attempt in morning.results["job-1"]["attempts"]] == ["not_sent", "finished"]
+    assert morning.payments == 1
+
+
+def test_an_intent_that_an_earlier_version_lost_is_in_doubt(night):
+    """Pending, with an open intent: nobody knows what became of it, so that it is shown, and never sent."""
+    nights = night()
+    nights.run(limit=2)
+    with closing(sqlite3.connect(nights.out / "state.db")) as state:
+        values = ("job-2", 1, "intent", "?", 1.0, 39_000)
+        columns = "job_id, number, state, payload_sha256, intended_at, reserved"
+        state.execute(f"INSERT INTO attempts ({columns}) VALUES (?, ?, ?, ?, ?, ?)", values)
+        state.commit()
+    assert [job.job_id for job in doubts(nights.out)] == ["job-2"]
+    morning = nights.run()
+    assert (morning.states, morning.exit_code) == (["done", "done", "in_doubt"], 1)
+    nights.settle(resubmit=["job-2"])
+    assert nights.run().states == ["done"] * 3
+    assert nights.accepted == 3
+
+
+async def test_an_intent_that_fails_late_says_why():
+    """The disk's failure is what the run hears, not that the POST gave up meanwhile."""
+    may_fail = asyncio.Event()
+
+    async def commit():
+        await may_fail.wait()
+        raise StorageFailed("full")
+
+    waiting = asyncio.create_task(loop._uncut(commit()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    asyncio.get_running_loop().call_soon(may_fail.set)
+    with pytest.raises(StorageFailed, match="full"):
+        await waiting

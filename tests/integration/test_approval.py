@@ -47,6 +47,25 @@ def test_a_job_that_became_another_request_is_not_sent(nights, approved):
     assert "has changed since the plan was made" in morning.said
 
 
+def test_a_plan_pays_for_each_entry_once(nights, approved):
+    """Also where what it asked for failed once more: what is run again is not what was approved again."""
+    fails = {"on": "job", "kind": "fail"}
+    assert nights.run(fails).states == ["failed"] * 3
+    path = approved(retry=("failed",), limit=2)
+    for posts in (2, 0, 0):
+        morning = nights.run(fails, manifest=path, yes=False, out=None)
+        assert (morning.exit_code, morning.ledger["posts"]) == (1, posts)
+    assert nights.run(fails, retry=("failed",)).ledger["posts"] == 3
+
+
+def test_what_was_not_taken_uses_no_plan_up(nights, approved):
+    """Refused for now is not paid: the same plan goes on."""
+    path = approved()
+    refused = {"on": "submit", "kind": "error_in_200", "error_code": 400002}
+    assert nights.run(refused, manifest=path, yes=False, out=None).exit_code == 77
+    assert nights.run(manifest=path, yes=False, out=None).states == ["done"] * 3
+
+
 def test_its_choices_are_kept(nights, approved):
     path = approved(sample=1)
     document = json.loads(path.read_text())

@@ -13,8 +13,9 @@ from support.night import Heard
 
 from runner.batch import Control, Options, doubts, load, running, settle_doubts, verify
 from runner.batch.planner import make_plan
+from runner.cli import inspect
 from runner.errors import UsageProblem
-from runner.model import Price
+from runner.model import Money, Price
 from runner.store.store import Reader
 
 LOST = {"on": "submit", "kind": "fin_after"}
@@ -284,22 +285,53 @@ def test_a_limit_waits_for_the_costs_that_nobody_knew(night, monkeypatch):
         assert nights.run({"on": "job", "kind": "stall"}, only="job-0", job_timeout="10m").exit_code == 75
     morning = nights.run(max_cost_usd="5", job_timeout="10m")
     assert (morning.exit_code, morning.states) == (3, ["submitted", "pending", "pending"])
-    assert "the price of 1 request is not known, so --max-cost cannot be kept" in morning.said
+    assert "1 request of unknown price may be paid, also where given up: --max-cost cannot be kept" in morning.said
     nights.unstall()
     morning = nights.run(max_cost_usd="5")
     assert (morning.exit_code, morning.states) == (0, ["done"] * 3)
 
 
 def test_a_doubt_of_unknown_price_holds_a_limited_run(night, monkeypatch):
-    """It may have cost anything; written off, it is a person's own risk."""
+    """It may have cost anything, also once it is written off; without a limit it is a person's own risk."""
     nights = night(jobs=2)
     with unpriced(monkeypatch):
         nights.run(LOST, only="job-0")
     morning = nights.run(max_cost_usd="5")
     assert (morning.exit_code, morning.states) == (3, ["in_doubt", "pending"])
-    assert "settle what is in doubt (`doubts`), or give --limit N with --yes" in morning.said
     nights.settle(write_off=["job-0"])
-    assert nights.run(max_cost_usd="5").states == ["failed", "done"]
+    morning = nights.run(max_cost_usd="5")
+    assert (morning.exit_code, morning.states) == (3, ["failed", "pending"])
+    assert "attach what can be found (`doubts --attach`), or give --limit N with --yes" in morning.said
+    assert nights.run().states == ["failed", "done"]
+
+
+def test_a_limit_does_not_lie_about_doubts(night):
+    """What is set aside is for requests that are open as well."""
+    morning = night(jobs=3).run({"on": "job", "kind": "stall"}, max_cost_usd="0.08", job_timeout="10m")
+    assert (morning.exit_code, morning.states) == (3, ["submitted", "submitted", "pending"])
+    assert "0 USD spent, 0.078 USD set aside for requests that are open or in doubt" in morning.said
+
+
+def test_a_limit_learns_from_a_bill_above_the_price(night, monkeypatch):
+    """The card is too cheap by four: what was in flight at the first such bill is the most that is paid too much."""
+    nights = night(jobs=8)
+    too_cheap(monkeypatch)
+    morning = nights.run(max_cost_usd="0.2")
+    assert (morning.exit_code, morning.states.count("done")) == (3, 5)
+    assert "a bill was 4 times its price, and the next may be" in morning.said
+    again = nights.run(max_cost_usd="0.2")
+    assert (again.exit_code, again.ledger["posts"]) == (3, 0)
+
+
+def too_cheap(monkeypatch):
+    """The card states a quarter of what is billed."""
+    live_cards = running.live_cards
+
+    async def cards(*arguments):
+        found = await live_cards(*arguments)
+        return {model: replace(card, price=replace(card.price, amount=Money(9_750))) for model, card in found.items()}
+
+    monkeypatch.setattr(running, "live_cards", cards)
 
 
 @contextmanager
@@ -329,3 +361,36 @@ def test_a_run_says_how_many_edited_entries_it_keeps(night):
     assert heard.lines == [
         "2 entries changed, kept as sent before: --rerun-changed pays for what the manifest says now"
     ]
+
+
+def test_verify_tells_of_what_is_paid_and_not_collected(night, capsys):
+    """Not every file that was paid for is here: 1, and what fetches the rest."""
+    nights = night(jobs=2)
+    nights.run({"on": "job", "kind": "stall", "every": 2}, job_timeout="10m")
+    [(job_id, [failure])] = verify(nights.out).items()
+    assert failure.code == "not_fetched"
+    assert inspect.verify.main([str(nights.out)], standalone_mode=False) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"{job_id}: {failure.message}",
+        "1 job not fetched yet: the same run command collects what is paid for",
+    ]
+
+
+def test_a_clock_that_was_ahead_buys_no_time(night):
+    """A killed run's end that lies further ahead than `--max-duration` is no end of this one."""
+    nights = night(jobs=2, slots=1, latency_s=60.0)
+    nights.run(max_duration="30s", concurrency=1)
+    with closing(sqlite3.connect(nights.out / "state.db")) as state:
+        state.execute("UPDATE runs SET ends_at = ends_at + 86400, finished_at = NULL")
+        state.commit()
+    morning = nights.run(max_duration="30s", concurrency=1)
+    assert (morning.exit_code, round(morning.seconds)) == (3, 30)
+
+
+def test_a_chosen_job_that_is_not_done_is_never_zero(night):
+    """The same command again says the same, although there is nothing left for it to do."""
+    nights = night(jobs=2)
+    fails = {"on": "job", "kind": "fail", "every": 1, "times": 1}
+    for choice in ({"only": "job-0"}, {"only": "job-0"}, {"limit": 1}):
+        assert nights.run(fails, concurrency=1, **choice).exit_code == 1, choice
+    assert nights.run(only="job-1").exit_code == 0

@@ -959,6 +959,15 @@ def test_files_and_those_to_come_have_an_owner(store):
     assert store.owners_of("images/mug") == []
 
 
+def test_an_open_intent_that_the_state_does_not_tell_of_is_found(store):
+    """A job that is being submitted is none such."""
+    assert store.wedged() == []
+    for job_id in ("mug", "lamp"):
+        walk(store, job_id, INTENDED)
+    store._writer.write_now([("UPDATE jobs SET state = 'pending' WHERE job_id = 'lamp'", ())])
+    assert [(job.job_id, job.state) for job in store.wedged()] == [("lamp", JobState.SUBMITTING)]
+
+
 def test_what_the_last_ones_took_and_weighed_is_known(store):
     """For the forecast: from the acceptance to the end, and the bytes."""
     done = ResultRead(at=NOW + 5, outputs=("u",), cost=None)

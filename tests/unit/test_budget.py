@@ -1,6 +1,7 @@
 """Reserve, settle, release."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_an_unknown_price_is_refused_under_a_limit_and_taken_without_one():
 
 @pytest.mark.parametrize("state", [AttemptState.INTENT, AttemptState.ACCEPTED, AttemptState.IN_DOUBT])
 def test_an_open_request_of_unknown_price_makes_a_limit_impossible_to_keep(state):
-    """Until its cost is known, or it is given up: then the sum holds what is known."""
+    """Until its cost is known; to give it up makes it no cheaper."""
     before, limit = attempt(state, reserved=None), Money(1_000_000)
     budget = budget_of(limit, [(before, 2)])
     assert (budget.unpriced, budget.spent, budget.reserved) == (2, 0, 0)
@@ -42,9 +43,32 @@ def test_an_open_request_of_unknown_price_makes_a_limit_impossible_to_keep(state
     assert reserve(replace(budget, limit=None), Money(1)) == Reserved(Budget(reserved=Money(1), unpriced=2))
     once = settle(budget, [before], [attempt(AttemptState.FINISHED, cost=PRICE, reserved=None)])
     assert reserve(once, Money(1)) == Refused(None, Money(limit - PRICE))
-    both = settle(once, [before], [attempt(AttemptState.WRITTEN_OFF, reserved=None)])
+    for end in (AttemptState.WRITTEN_OFF, AttemptState.RELEASED, AttemptState.FINISHED):
+        assert settle(once, [before], [attempt(end, reserved=None)]) == once
+    both = settle(once, [before], [attempt(AttemptState.REFUSED, reserved=None)])
     assert both == Budget(limit=limit, spent=PRICE)
     assert isinstance(reserve(both, Money(1)), Reserved)
+
+
+def test_a_bill_above_its_price_raises_what_is_set_aside():
+    """For all that is open, all whose cost is not named, and all that comes; also after an earlier run's bill."""
+    dear = attempt(AttemptState.FINISHED, cost=Money(4 * PRICE))
+    bills = [(dear, 1), (attempt(AttemptState.ACCEPTED), 1), (attempt(AttemptState.FINISHED), 1)]
+    limit = Money(15 * PRICE + 1)
+    budget = budget_of(limit, bills)
+    assert (budget.dearer, budget.left) == (4, 3 * PRICE + 1)
+    assert reserve(budget, PRICE) == Refused(Money(4 * PRICE), Money(3 * PRICE + 1))
+    assert isinstance(reserve(replace(budget, limit=Money(16 * PRICE)), PRICE), Reserved)
+    assert settle(budget_of(limit, bills[1:]), [], [dear]) == budget
+    cheap = attempt(AttemptState.FINISHED, cost=Money(1))
+    assert budget_of(None, [(cheap, 1)]).dearer == 1
+
+
+def test_what_was_said_to_be_free_and_was_billed_has_no_price():
+    """Nothing times anything is nothing: so nothing more of it is sent under a limit."""
+    budget = budget_of(Money(100), [(attempt(AttemptState.FINISHED, cost=Money(1), reserved=Money(0)), 1)])
+    assert reserve(budget, Money(0)) == Refused(None, Money(99))
+    assert isinstance(reserve(budget, Money(99)), Reserved)
 
 
 def test_release_frees_what_was_set_aside():
@@ -71,9 +95,9 @@ def test_release_frees_what_was_set_aside():
 def test_an_attempt_counts_as_its_state_says(state, cost, spent, reserved):
     """What is open or in doubt is set aside; what may have been paid is spent; what was refused is free."""
     job = Job(spec=JobSpec(job_id="a", model="m", inputs={}, fingerprint=""), attempts=(attempt(state, cost=cost),))
-    assert budget_of(Money(1_000_000), [(attempt, 1) for attempt in job.attempts]) == Budget(
-        limit=Money(1_000_000), spent=Money(spent), reserved=Money(reserved)
-    )
+    budget = budget_of(Money(1_000_000), [(attempt, 1) for attempt in job.attempts])
+    assert (budget.spent, budget.reserved, budget.unpriced) == (spent, reserved, 0)
+    assert budget.unnamed == (spent if cost is None else 0)
 
 
 def test_an_unknown_price_that_was_spent_counts_nothing_known():
@@ -82,11 +106,11 @@ def test_an_unknown_price_that_was_spent_counts_nothing_known():
         spec=JobSpec(job_id="a", model="m", inputs={}, fingerprint=""),
         attempts=(attempt(AttemptState.FINISHED, reserved=None), attempt(AttemptState.INTENT, reserved=None)),
     )
-    assert budget_of(None, [(attempt, 1) for attempt in job.attempts]) == Budget(unpriced=1)
+    assert budget_of(None, [(attempt, 1) for attempt in job.attempts]) == Budget(unpriced=2)
 
 
 def test_settling_moves_the_money_with_the_attempt():
     """From set aside to spent, at what the service named."""
     budget = Budget(reserved=PRICE)
     settled = settle(budget, [attempt(AttemptState.ACCEPTED)], [attempt(AttemptState.FINISHED, cost=Money(40_000))])
-    assert settled == Budget(spent=Money(40_000), reserved=Money(0))
+    assert settled == Budget(spent=Money(40_000), reserved=Money(0), dearer=Fraction(40, 39))

@@ -460,6 +460,30 @@ def test_a_price_is_known_or_unknown(document, price):
 
 
 @pytest.mark.parametrize(
+    ("fields", "counts"),
+    [
+        ({"prompt": {"type": "string"}, "num_images": {"type": "integer"}}, ()),
+        ({"num_images": {"type": "integer", "default": 1}, "image_size": {"type": "string", "default": "4K"}}, ()),
+        ({"num_images": {"type": "integer", "default": 4}}, (("num_images", 4),)),
+        ({"n": {"type": "integer", "minimum": 2}}, (("n", 2),)),
+        ({"batch_size": {"anyOf": [{"type": "float"}, {"type": "null"}], "default": 2.0}}, (("batch_size", 2),)),
+        ({"num_outputs": {"type": ["integer", "null"], "default": None}}, ()),
+        ({"num_inference_steps": {"type": "integer", "default": 28}, "num_frames": {"type": "integer"}}, ()),
+        ({"images": {"type": "array"}, "imageCount": {"type": "boolean"}}, ()),
+        ({"numberOfRenders": {"type": "integer", "default": 1}}, None),
+        ({"sample_count": {"type": "integer"}}, None),
+        ({"num_images": {"type": "string", "enum": ["1", "4"], "default": "4"}}, None),
+        *(({"num_images": {"type": "number", "default": bad}}, None) for bad in ("4", 0, 1.5, True, float("inf"), [])),
+        ({"num_images": 5}, None),
+    ],
+)
+def test_a_card_says_how_many_outputs_are_paid_for(fields, counts):
+    """By its own field and default; where a field may say so and is not understood, nobody knows: never too few."""
+    price = parse_card("owner/other", {"base_price_usd": 0.04, "input_schema": {"properties": fields}}).price
+    assert (price.counts if price.is_countable else None) == counts
+
+
+@pytest.mark.parametrize(
     ("field", "value", "code", "message", "hint"),
     [
         (

@@ -104,6 +104,13 @@ def test_a_job_that_left_the_manifest_is_gone():
         (PRICE, {"num_images": 4}, 156_000),
         (PRICE, {"num_images": "4"}, None),
         (PRICE, {"num_images": 0}, None),
+        (PRICE, {"num_images": True}, None),
+        (PRICE, {"num_outputs": 3}, 117_000),
+        (PRICE, {"batch_size": 2, "n": 2}, 156_000),
+        (replace(PRICE, counts=(("num_images", 4),)), {}, 156_000),
+        (replace(PRICE, counts=(("num_images", 4),)), {"num_images": 2}, 78_000),
+        (replace(PRICE, is_countable=False), {}, None),
+        (Price(amount=Money(10), unit="request", is_countable=False), {"num_images": 4}, 10),
         (Price(amount=Money(10), unit="request"), {"num_images": 4}, 10),
         (Price(amount=Money(10), unit="second"), {"duration": 5}, None),
         (Price(amount=None), {}, None),
@@ -112,6 +119,16 @@ def test_a_job_that_left_the_manifest_is_gone():
 def test_the_price_is_known_or_unknown_never_zero(price, inputs, expected):
     """Per output where the card says so; by the second nobody knows beforehand."""
     assert price_of(price, inputs) == expected
+
+
+@pytest.mark.parametrize("prompt", ["white", "black"])
+@pytest.mark.parametrize("state", [S.PENDING, S.HELD, S.FAILED])
+def test_an_open_intent_is_a_doubt_whatever_the_state_says(prompt, state):
+    """Nothing is sent for it, changed or not, and however much is asked for."""
+    attempt = Attempt(number=1, state=AttemptState.INTENT, payload_sha256="", intended_at=0.0)
+    every = Choices(rerun_changed=True, resubmit_doubts=True, retry=frozenset({"failed"}))
+    entry = plan_entry(spec(prompt), Job(spec=spec(), state=state, attempts=(attempt,)), PRICE, every)
+    assert (entry.change, entry.will_submit) == (Change.IN_DOUBT, False)
 
 
 def refused(state=S.REJECTED):

@@ -1,0 +1,76 @@
+"""A manifest under whose hands the names have changed: what is paid for is known by the old ones.
+
+A run directory is named after the manifest, a job after its row. Where either takes another name unnoticed, everything
+looks new and would be paid for again. So that is refused, with what to write to be understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from runner.errors import BatchError, ManifestInvalid, UsageProblem
+from runner.manifest import Diagnostic, Manifest
+from runner.model import Job
+from runner.rules.sharding import folder_count
+from runner.store.store import Reader, has_state
+
+
+def refuse_renamed_manifest(manifest: Path, directory: Path) -> None:
+    """Raise `UsageProblem` where this very file was run in a directory beside the one that its name leads to now."""
+    if not directory.parent.is_dir() or any(_states_in(directory)):
+        return
+    earlier = []
+    for folder in sorted(directory.parent.iterdir()):
+        for state in _states_in(folder):
+            with suppress(BatchError, OSError), Reader(state) as reader:
+                run = reader.last_run()
+                if run is not None and Path(run.manifest).resolve() == manifest.resolve():
+                    earlier.append((run.started_at, folder))
+    if earlier:
+        _, folder = max(earlier)
+        raise UsageProblem(
+            f"{manifest} was run in {folder}, and its name leads to {directory} now, where everything would be paid "
+            f"for again. --out {folder} goes on there, --out {directory} begins anew. Nothing was submitted."
+        )
+
+
+def _states_in(place: Path) -> Iterator[Path]:
+    """The run directories of a place: itself, or those of its shards."""
+    with suppress(OSError):
+        shards = (folder for folder in place.iterdir() if folder_count(folder.name) is not None)
+        yield from (folder for folder in (place, *shards) if has_state(folder))
+
+
+def refuse_renamed_jobs(manifest: Manifest, directory: Path) -> None:
+    """Raise `ManifestInvalid` where a sheet's column names its rows no more, and all that is paid for had its names."""
+    unnamed = [found for found in manifest.warnings if found.code == "unnamed-rows"]
+    if not unnamed or not has_state(directory):
+        return
+    names = {spec.job_id for spec in manifest.jobs}
+    with Reader(directory) as reader:
+        paid = [job for job in reader.jobs(with_gone=False) if job.was_taken and not _is_named_by_request(job)]
+    for warning in unnamed:
+        sheet = Path(warning.place.file or warning.file).name
+        jobs = [job for job in paid if _sheet_of(job) == sheet]
+        if jobs and names.isdisjoint(job.job_id for job in jobs):
+            raise ManifestInvalid(_told(warning, jobs, directory))
+
+
+def _told(warning: Diagnostic, jobs: list[Job], directory: Path) -> str:
+    return (
+        f"{warning.file}:{warning.place.line}: error[renamed-jobs]: {warning.message}. In {directory} "
+        f"{len(jobs):,} of its jobs are paid for under names such as {jobs[0].job_id!r}, and none has its name now: "
+        "all would be paid for again. Nothing was submitted.\n"
+        "        = make that column unique again, or name the column that names each row as id; --out begins anew"
+    )
+
+
+def _is_named_by_request(job: Job) -> bool:
+    """Whether nothing named its row: such a job is another one as soon as it is edited, and is known to be."""
+    return job.job_id.startswith(job.spec.fingerprint[:12])
+
+
+def _sheet_of(job: Job) -> str:
+    return Path(job.spec.source.rpartition(":")[0]).name
