@@ -19,7 +19,8 @@ async def check_account(reader: Reader, service: Service, directory: Path) -> No
     if check_binding(reader.binding(), service.binding, directory):
         return
     tried = (JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.DONE)
-    job = next((job for job in reader.jobs(tried) if job.request_id), None)
+    asked = (job for job in reader.jobs(tried) if job.request_id)
+    job = max(asked, key=lambda job: job.submitted_at or 0.0, default=None)  # the service forgets old ones
     if job is None or job.request_id is None:
         return
     try:
