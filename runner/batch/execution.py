@@ -23,7 +23,7 @@ from runner.batch.sharing import has_all_files, leader_of, share
 from runner.batch.tally import Tallier
 from runner.batch.watch import next_at, watch
 from runner.errors import ExitCode, StorageFailed
-from runner.media import sweep_parts, whole_ones
+from runner.media import is_there, sweep_parts, whole_ones
 from runner.model import (
     DoubtReleased,
     Event,
@@ -191,7 +191,8 @@ class Execution:
     def _at_once(self, entry: PlanEntry, job: Job) -> Event | None:
         """What is decided about a job and costs nothing: its files are fetched again."""
         if entry.change is Change.RESUME and job.state in (JobState.DONE, JobState.OUTPUT_LOST):
-            return FilesMissing(at=self._run.started_at, artifacts=whole_ones(self._plan.directory, job.artifacts))
+            there = tuple(artifact for artifact in job.artifacts if is_there(self._plan.directory, artifact))
+            return FilesMissing(at=self._run.started_at, artifacts=there)
         return None
 
     def _await_leader(self, entry: PlanEntry, job: Job, spec: JobSpec | None) -> None:

@@ -34,7 +34,7 @@ from runner.errors import (
     UsageProblem,
 )
 from runner.manifest import Manifest, Twins
-from runner.media import HostPolicy, is_whole
+from runner.media import HostPolicy, is_there
 from runner.model import Job, JobSpec, JobState, Money, Price
 from runner.rules.names import asked_for, kept_paths, wild
 from runner.rules.pacing import MODEST
@@ -345,10 +345,13 @@ class _Planner:
 
 
 def _is_fetchable(job: Job, directory: Path, hosts: HostPolicy) -> bool:
-    """Whether a paid job's files may be had and are not here: deleted ones, and those of a host trusted now."""
+    """Whether a paid job's files may be had and are not here: deleted ones, and those of a host trusted now.
+
+    One that was changed is here: perhaps a person has retouched it. `verify` tells of it.
+    """
     match job.state:
         case JobState.DONE:
-            return not all(is_whole(directory, artifact) for artifact in job.artifacts)
+            return not all(is_there(directory, artifact) for artifact in job.artifacts)
         case JobState.OUTPUT_LOST:
             return is_refused_by_us(job) and not any(map(hosts.refusal, job.outputs))
         case _:

@@ -115,6 +115,14 @@ def is_whole(directory: Path, artifact: Artifact) -> bool:
     return stat.S_ISREG(found.st_mode) and found.st_size == artifact.bytes
 
 
+def is_there(directory: Path, artifact: Artifact) -> bool:
+    """Whether a file of that name is there, as it came or as somebody has changed it since."""
+    try:
+        return stat.S_ISREG((directory / artifact.path).lstat().st_mode)
+    except OSError:
+        return False
+
+
 def verify(directory: Path, artifact: Artifact) -> Failure | None:
     """How the file differs from what was recorded, or `None`."""
     if not is_whole(directory, artifact):

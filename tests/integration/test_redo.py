@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from runner.batch import verify
+
 
 def review(path, *entries, **changes):
     """A review as the page saves it."""
@@ -120,3 +122,20 @@ def test_a_prompt_that_the_model_does_not_take_is_told(night, tmp_path):
     assert "the prompt for 'job-0'" in morning.said
     other = review(tmp_path / "review.json", {"job_id": "other", "verdict": "rejected", "request_id": "r"})
     assert "no job is of this manifest" in nights.run(redo=other).said
+
+
+def test_a_retouched_picture_is_nobodys_to_fetch_again(night):
+    """A run leaves it as a person made it, also beside one that is missing; `verify` tells, and `--repair` fetches."""
+    nights = night(jobs=1)
+    nights.write({"id": "mug", "prompt": "White.", "num_images": 2})
+    nights.run()
+    first, second = (nights.out / "images" / f"mug-{n}.png" for n in (1, 2))
+    first.write_bytes(b"retouched")
+    second.unlink()
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"]) == (0, 0)
+    assert (first.read_bytes(), second.exists()) == (b"retouched", True)
+    assert [failure.code for failure in verify(nights.out)["mug"]] == ["missing"]
+    nights.repair("mug")
+    assert verify(nights.out) == {}
+    assert first.read_bytes().startswith(b"\x89PNG")
