@@ -14,7 +14,7 @@ from runner.batch.review import Review, with_prompts
 from runner.batch.shards import in_shard
 from runner.catalog import ModelCard, bundled, cards_beside, rules_for
 from runner.catalog.files import ENDING, card_file_name, read_document
-from runner.errors import BatchError
+from runner.errors import BatchError, UsageProblem
 from runner.manifest import DEFAULT_MODEL, Diagnostic, Inline, Manifest, Place, read_manifest
 from runner.manifest import manifest_schema as schema_for
 from runner.media import Photos
@@ -33,6 +33,8 @@ def load(
     Raises `ManifestInvalid` with every error at once, and `InputMissing`.
     """
     options = options or Options()
+    if options.prompt is not None and "prompt" in dict(options.values):
+        raise UsageProblem("the prompt is given twice: by --prompt and by --set prompt=…")
     rules = rules_at_hand(path.parent, cards or {}, allow_loopback=allow_loopback)
     roots = [path.parent, *options.allow_roots]
     with Photos(path.parent, roots, shrink=options.shrink_inputs) as photos:

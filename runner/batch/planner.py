@@ -268,7 +268,8 @@ class _Planner:
         """One entry; `twins` are the jobs of the state by request, `leaders` those before it that are to be sent."""
         twin = None
         if self._may_share(spec, job):
-            twin = twin_among(map(self._as_now, known), spec) if (known := twins.get(spec.fingerprint)) else None
+            known = twins.get(spec.fingerprint)
+            twin = twin_among(self._as_they_will_be(known, spec.fingerprint), spec) if known else None
             if (twin is None or not twin.is_paid) and (leader := leaders.get(spec.fingerprint)) is not None:
                 twin = Twin(job_id=leader)
         price = self._prices.get(spec.model, UNKNOWN_PRICE)
@@ -280,19 +281,31 @@ class _Planner:
             leaders.setdefault(spec.fingerprint, spec.job_id)
         return entry
 
-    def _as_now(self, known: Known) -> Known:
-        """A job of the state in short, as the manifest of now names it or not; asked where that makes a difference."""
-        job_id, state, _ = known
-        return known if state in PAID_STATES else (job_id, state, job_id not in self._names)
+    def _as_they_will_be(self, known: Iterable[Known], fingerprint: str) -> Iterator[Known]:
+        """The jobs of one request in short, as the manifest of now names them or not.
+
+        Without those whose own entries say something else now, where that may be sent: their pictures make room for
+        others, and nobody may count on them.
+        """
+        may_leave = self._options.rerun_changed or self._review is not None
+        for job_id, state, is_gone in known:
+            if state in PAID_STATES and not may_leave:
+                yield job_id, state, is_gone
+                continue
+            ids, requests = self._named
+            if job_id not in ids or f"{job_id}\n{fingerprint}" in requests or not may_leave:
+                yield job_id, state, job_id not in ids
 
     @cached_property
-    def _names(self) -> Twins:
-        """The ids of the manifest, as hashes."""
-        names = Twins()
+    def _named(self) -> tuple[Twins, Twins]:
+        """The manifest's ids, and its ids with their requests, as hashes."""
+        ids, requests = Twins(), Twins()
         for spec in self._manifest.jobs:
-            names.add(spec.job_id)
-        names.sort()
-        return names
+            ids.add(spec.job_id)
+            requests.add(f"{spec.job_id}\n{spec.fingerprint}")
+        ids.sort()
+        requests.sort()
+        return ids, requests
 
     def _placed(self, spec: JobSpec, job: Job | None) -> JobSpec:
         """The spec with the places of the files that the job has, where the manifest would only number them anew."""

@@ -125,9 +125,14 @@ def _validator(schema: Mapping[str, Any]) -> Any:
 
 
 def _judged(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema without what is no JSON Schema, its fields as a validator is to judge them."""
+    """The schema without what is no JSON Schema, its fields as a validator is to judge them.
+
+    Where it does not say whether there may be others, there may not: a mistyped field would be paid for without effect.
+    """
     found: dict[str, Any] = without_validations(schema)
     if isinstance(properties := found.get("properties"), dict):
+        if properties and all(isinstance(field, dict) for field in properties.values()):
+            found.setdefault("additionalProperties", False)
         found["properties"] = {
             name: judged(field) if isinstance(field, dict) else field for name, field in properties.items()
         }

@@ -73,9 +73,9 @@ def _write(path: Path, pieces: Iterator[str]) -> None:
 
 
 def _resolved(made: Plan) -> Iterator[str]:
-    """Each job as it would be sent, whether it is to be sent now or not."""
+    """Each chosen job as it would be sent, whether it is to be sent now or not."""
     for spec, entry in made.with_specs():
-        if spec is not None:
+        if spec is not None and entry.is_chosen:
             document = {
                 "job_id": spec.job_id,
                 "change": str(entry.change),

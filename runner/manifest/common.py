@@ -34,6 +34,14 @@ class Common:
         self.asked: frozenset[str] = frozenset()
         """Names that templates ask for, where there is a matrix."""
         self._used_overrides: set[int] = set()
+        self._exact: dict[str, list[int]] = {}
+        """The exceptions for one job each, by its id: there may be as many as there are jobs."""
+        self._wild: list[int] = []
+        for number, override in enumerate(head.overrides):
+            if {"*", "?"} & set(override.match):
+                self._wild.append(number)
+            else:
+                self._exact.setdefault(override.match, []).append(number)
         self._told: set[str] = set()
 
     @property
@@ -62,7 +70,8 @@ class Common:
 
     def overrides_for(self, job_id: str) -> list[Override]:
         """The exceptions that are about a job, in order."""
-        found = [number for number, override in enumerate(self.head.overrides) if override.is_for(job_id)]
+        wild = (number for number in self._wild if self.head.overrides[number].is_for(job_id))
+        found = sorted([*wild, *self._exact.get(job_id, ())])
         self._used_overrides.update(found)
         return [self.head.overrides[number] for number in found]
 

@@ -15,6 +15,10 @@ CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066
 """Controls but tab and line breaks, and those that turn the direction of a text: nobody sees them."""
 MISREAD: Final = re.compile("[\xc2-\xc3][\x80-\xbf]|\xe2\u20ac[\u0080-\uffff]|\xc3[\u0152-\u2122]")
 """UTF-8 that was read as the West's code page: `Ã©` for é, `â€“` for a dash."""
+UNASKED: Final = re.compile(r"(?:^|\s)\?{3,}")
+"""Where no question ends: letters that an encoding did not have, each saved as a question mark."""
+AMID: Final = re.compile(r"(?<!\S)[^\W\d_]+\?[^\W\d_]+(?![^\s,.;])")
+"""A word with a question mark inside, as `wei?er`."""
 BRACES: Final = re.compile(r"\$?(?<!\{)\{\s*(\w+)\s*\}(?!\})|\[(\w+)\]")
 """What other programs call a placeholder."""
 
@@ -41,6 +45,18 @@ def damage(path: tuple[str | int, ...], text: str) -> Damage | None:
     if found := MISREAD.search(text):
         message = f"{name} looks like UTF-8 that was read in another encoding: {_around(text, found.start())!r}"
         return Damage(path, message, "export it anew as UTF-8, or write what is meant", is_error=False)
+    return None
+
+
+def questions(prompt: str) -> Damage | None:
+    """Letters that became question marks, since the encoding in which somebody saved the text did not have them."""
+    hint = "save the sheet as CSV UTF-8, from where the text is whole"
+    if found := UNASKED.search(prompt):
+        message = f"prompt holds letters that were lost: {_around(prompt, found.start())!r}"
+        return Damage(("prompt",), message, hint, is_error=True)
+    if found := AMID.search(prompt):
+        message = f"a question mark stands in a word, as where a letter was lost: {found[0]!r}"
+        return Damage(("prompt",), message, hint, is_error=False)
     return None
 
 

@@ -21,7 +21,7 @@ from runner.manifest.nodes import key_places, places_in, written_in
 from runner.manifest.presets import PRESETS
 from runner.manifest.schema import head_schema
 from runner.manifest.templates import TemplateProblem, compiled, condition, is_template
-from runner.manifest.unquoted import check_unquoted
+from runner.manifest.unquoted import check_own, check_unquoted
 from runner.manifest.yaml_core import Document
 from runner.rules.names import wild
 
@@ -152,6 +152,7 @@ def _read_defaults(
         head.places["model"] = document.place(nodes["model"])
     for key, value in (values.get("defaults") or {}).items():
         if key.startswith("x-"):
+            check_own(key, value, places_in(document, nodes["defaults"], depth=1)[key], findings)
             continue
         if key == "id" and not (isinstance(value, str) and is_template(value)):
             place = places_in(document, nodes["defaults"], depth=1)["id"]

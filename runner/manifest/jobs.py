@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from runner.manifest.common import DEFAULT_MODEL, MODEL, Common
-from runner.manifest.damage import Damage, braces, damage
+from runner.manifest.damage import Damage, braces, damage, questions
 from runner.manifest.diagnostics import Place, nearest
 from runner.manifest.head import Folder, Head, Override, texts_in
 from runner.manifest.items import Item, split_urls
@@ -23,6 +23,8 @@ from runner.manifest.templates import Cell, Scope, TemplateProblem, cell, compil
 from runner.model import LOCAL, InputProblem, InputRules, LocalFile, MeasuredFile, canonical, local_uri
 from runner.rules.names import is_plain, outputs_of, safe_path
 
+SHORT: Final = 40
+"""Characters; a prompt that is longer says something."""
 LARGEST_BODY: Final = 64 << 20
 """Bytes that the service takes in one request."""
 LARGEST_WHOLE: Final = 2**53
@@ -233,8 +235,8 @@ class Job:
             for problem in rules.problems(self.inputs):
                 self._error(problem.code, problem.path, problem.message, problem.hint)
         prompt = self.inputs.get("prompt")
-        if isinstance(prompt, str) and prompt and not prompt.strip():
-            self._error("prompt-length", ("prompt",), "prompt is blank", "say what is to change")
+        if isinstance(prompt, str) and prompt:
+            self._check_prompt(prompt)
         if not self.is_plain:
             self._check_id(self.id)
         for key, value in self.inputs.items():
@@ -244,10 +246,19 @@ class Job:
                         self._tell(damage((key, index), text))
             elif not (value.isascii() and value.isprintable()):
                 self._tell(damage((key,), value))
-        if isinstance(prompt, str) and ("{" in prompt or "[" in prompt):
-            self._tell(braces(prompt, self._item.scope))
         if self._local:
             self._check_size(rules)
+
+    def _check_prompt(self, prompt: str) -> None:
+        if not prompt.strip():
+            self._error("prompt-length", ("prompt",), "prompt is blank", "say what is to change")
+        elif len(prompt) < SHORT and not any(map(str.isalnum, prompt)):
+            message = f"the prompt sent will be {prompt!r}, which says nothing"
+            self._all.findings.warn("odd-text", self._place(("prompt",))[0], message, "say what is to change")
+        if "?" in prompt:
+            self._tell(questions(prompt))
+        if "{" in prompt or "[" in prompt:
+            self._tell(braces(prompt, self._item.scope))
 
     def _tell(self, found: Damage | None) -> None:
         if found is None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 from runner.manifest.common import DEFAULT_MODEL, MODEL
 from runner.manifest.head import ENDINGS
 from runner.manifest.matrix import RESERVED, TAKEN
-from runner.manifest.schema import LONGEST_ID, MATRIX, SOURCE, head_schema
+from runner.manifest.schema import LONGEST_ID, MATRIX, OWN, SOURCE, head_schema
 
 Schema = dict[str, Any]
 
@@ -91,7 +91,7 @@ def manifest_schema(
 
 def _of_jobs(known: Schema, model: str) -> Schema:
     """A job has the fields of the model that is known, if that is its own, or everybody's."""
-    shared = {"additionalProperties": False, "patternProperties": {"^x-": {}}}
+    shared = {"additionalProperties": False, "patternProperties": {OWN.pattern: {}}}
     mine = {**shared, "properties": {"id": {}, **known}}
     named = {"required": ["model"], "properties": {"model": {"const": model}}}
     return {
@@ -103,7 +103,7 @@ def _of_jobs(known: Schema, model: str) -> Schema:
 
 def _of_the_rest(known: Schema, scalars: Schema, model: str) -> Schema:
     """What all jobs share has these fields where no job names another model."""
-    shared = {"additionalProperties": False, "patternProperties": {"^x-": {}}}
+    shared = {"additionalProperties": False, "patternProperties": {OWN.pattern: {}}}
     defaults = {**shared, "properties": {"id": {}, **known}}
     axes = {name: {"items": {"anyOf": [schema, {"type": "object"}]}} for name, schema in scalars.items()}
     named = {"additionalProperties": False, "properties": {"name": {}, **known}}

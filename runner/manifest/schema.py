@@ -6,6 +6,7 @@ parts (`runner.manifest.published`).
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ NAME_PATTERN: Final = "^[a-z0-9][a-z0-9._-]*$"
 FORMATS: Final = ("csv", "tsv", "jsonl", "xlsx")
 PRESET_NAMES: Final = ("shopify", "woocommerce", "google-merchant")
 CONFLICTS: Final = ("error", "suffix", "overwrite")
+OWN: Final = re.compile("^x-[A-Za-z0-9_.-]+$")
+"""A key that is the user's own, and nobody reads. One word: else the rest of a prompt may be one, behind its comma."""
 
 _TEXT: Final = {"type": "string", "minLength": 1}
 _SCALAR: Final = {"type": ["string", "number", "boolean"]}
@@ -125,7 +128,7 @@ def head_schema() -> dict[str, Any]:
         "type": "object",
         "required": ["version"],
         "additionalProperties": False,
-        "patternProperties": {"^x-": {}},
+        "patternProperties": {OWN.pattern: {}},
         "properties": properties,
     }
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import yaml
 
 from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.schema import OWN
 from runner.manifest.yaml_core import Document, is_quoted
 
 COMMENT: Final = re.compile(
@@ -27,6 +28,13 @@ SHOWN: Final = 40
 def check_unquoted(document: Document, key: str, key_node: yaml.Node, node: yaml.Node, findings: Findings) -> None:
     """Find what is lost of the unquoted texts in a key's value, however deep."""
     _check(document, key, key_node, node, findings, set())
+
+
+def check_own(key: str, value: Any, place: Place, findings: Findings) -> None:
+    """Find the rest of a text that a comma has cut off, taken for a key of the user's own: `white, x-ray look`."""
+    if not OWN.match(key) or value is None:
+        message = f"{key[:SHOWN]!r} is no key of your own: those are one word, with a value"
+        findings.error("unknown-key", place, message, "is it the rest of a text? Quote that: in { } a comma ends it")
 
 
 def _check(

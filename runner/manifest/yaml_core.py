@@ -20,7 +20,7 @@ from typing import Any, Final
 import yaml
 
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.yaml_problems import brace_hint, line_at
+from runner.manifest.yaml_problems import brace_hint, line_at, line_span
 
 LARGEST: Final = 64 << 20
 DEEPEST: Final = 50
@@ -61,6 +61,8 @@ class Document:
 
     def __init__(self, text: str, findings: Findings) -> None:
         self._text = text
+        self._latest = (0, -1, "")
+        """The line that was asked for last: its bounds and its text."""
         self._findings = findings
         self._event = _Loader(text).get_event
         self._peeked: Any = None
@@ -178,8 +180,13 @@ class Document:
         return frozenset(re.findall(r"\*([^\s,\[\]{}]+)", self._text))
 
     def line(self, mark: Any) -> str:
-        """The text of the line that a mark is on."""
-        return line_at(self._text, mark.index)
+        """The text of the line that a mark is on; the same object for all marks of one line, which may be very long."""
+        start, end, text = self._latest
+        if not start <= mark.index <= end or not text:
+            start, end = line_span(self._text, mark.index)
+            text = self._text[start:end]
+            self._latest = start, end, text
+        return text
 
     # ----------------------------------------------------------------------------------------------------- values
 

@@ -106,7 +106,13 @@ def brace_hint(line: str) -> str:
 
 def line_at(text: str, index: int) -> str:
     """The line of a text in which a character stands."""
+    start, end = line_span(text, index)
+    return text[start:end]
+
+
+def line_span(text: str, index: int) -> tuple[int, int]:
+    """Where the line begins and ends in which a character stands."""
     start = text.rfind("\n", 0, index) + 1
     start = max(start, text.rfind("\r", start, index) + 1)
     end = END_OF_LINE.search(text, max(start, min(index, len(text))))
-    return text[start : end.start() if end else len(text)]
+    return start, end.start() if end else len(text)

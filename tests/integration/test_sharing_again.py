@@ -158,3 +158,34 @@ def test_a_renamed_job_that_had_failed_is_sent_at_once(nights):
     nights.write({"id": "b", **SAME})
     morning = nights.run()
     assert (morning.exit_code, morning.ledger["posts"], morning.results["b"]["state"]) == (0, 1, "done")
+
+
+@pytest.mark.parametrize("ends", [(1, 0), (1, 2, 0)])
+def test_pictures_that_change_places_are_each_what_their_rows_say(nights, ends):
+    """Where jobs take over one another's requests, nobody counts on a picture that makes room itself."""
+    prompts = [f"Take {n}." for n in range(len(ends))]
+    nights.write(*({"id": f"{n}", "prompt": prompt} for n, prompt in enumerate(prompts)))
+    nights.run()
+    nights.write(*({"id": f"{n}", "prompt": prompts[end]} for n, end in enumerate(ends)))
+    plan = nights.plan(rerun_changed=True)
+    morning = nights.run(rerun_changed=True)
+    assert (morning.exit_code, morning.ledger["posts"], plan.submits) == (0, len(ends), len(ends))
+    assert [line["inputs"]["prompt"] for line in morning.results.values()] == [prompts[end] for end in ends]
+    assert [line["shared_from"] for line in morning.results.values() if "shared_from" in line] == []
+    again = nights.run(rerun_changed=True)
+    assert (again.exit_code, again.ledger["posts"]) == (0, 0)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_new_picture_in_front_of_all_others(nights, order):
+    """Every row moves by one: each is paid for as it is now, and the last, which is new, too."""
+    nights.write(*({"id": f"{n}", "prompt": f"Take {n}."} for n in (1, 2, 3)))
+    nights.run()
+    nights.write(*[{"id": f"{n}", "prompt": f"Take {n - 1}."} for n in (1, 2, 3, 4)][::order])
+    morning = nights.run(rerun_changed=True)
+    assert (morning.exit_code, set(morning.states)) == (0, {"done"})
+    assert {job_id: line["inputs"]["prompt"] for job_id, line in morning.results.items()} == {
+        f"{n}": f"Take {n - 1}." for n in (1, 2, 3, 4)
+    }
+    assert morning.ledger["posts"] == 4
+    assert nights.run(rerun_changed=True).ledger["posts"] == 0

@@ -381,9 +381,10 @@ def test_a_live_card_is_read_at_the_door():
         price=Price(amount=Money(39_000), unit="output", note="per picture"),
         categories=("image",),
     )
-    found = rules_for(card).problems({"image": "mug.jpg", "strength": 2, "steps": 1.5, "type": 1, "more": "allowed"})
+    found = rules_for(card).problems({"image": "mug.jpg", "strength": 2, "steps": 1.5, "type": 1, "stength": 1})
     assert sorted((p.path, p.code) for p in found) == [
         (("image",), "url"),
+        (("stength",), "unknown-field"),
         (("steps",), "wrong-type"),
         (("strength",), "range"),
         (("type",), "wrong-type"),
