@@ -6,15 +6,18 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from runner.batch.following import run_of
+from runner.batch.matching import Matched, Ran
 from runner.batch.review import Review, Word
 from runner.errors import StorageFailed, UsageProblem
-from runner.manifest.original import Original, original
+from runner.manifest.original import Original, Row, original
+from runner.manifest.workbook import worksheets
 from runner.media import is_whole
 from runner.model import Job, JobState, Run, counted
 from runner.report import lists, sheet, summarize
@@ -25,6 +28,8 @@ from runner.store.store import Reader
 CHUNK: Final = 400
 TABLES: Final = (".csv", ".tsv", ".xlsx")
 IMAGES: Final = "images/"
+NAMED: Final = 8
+"""Rows that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +64,18 @@ def export(directory: Path, wishes: Wishes) -> list[str]:
         raise UsageProblem("a shop fetches pictures by URL: --public-base-url says where images/ is to be had")
     with Reader(directory) as reader:
         return list(_Export(directory, wishes, reader, run_of(reader, directory)).all())
+
+
+@dataclass(slots=True)
+class _Back:
+    """A sheet that goes back."""
+
+    source: Path
+    worksheet: str | None
+    """Of a workbook."""
+    ran: Ran
+    matched: Matched
+    path: Path = Path()
 
 
 @dataclass(slots=True)
@@ -114,40 +131,72 @@ class _Export:
     # ------------------------------------------------------------------------------------------------------- sheets
 
     def _sheets(self, target: Path) -> Iterator[str]:
-        """Each table that the jobs came from; where there are several, their names are added to the target's."""
-        ids: defaultdict[str, defaultdict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+        """Each table that the jobs came from; where there are several, their names are added to the target's.
+
+        All are looked through before one is written: an earlier file is not replaced by one that says nothing.
+        """
+        tables: defaultdict[str, Ran] = defaultdict(Ran)
         for job in self._jobs():
             label = job.spec.source.rpartition(":")[0]
             if Path(label).suffix.lower() in TABLES:
-                ids[label][hash(tuple(job.spec.row.items()))].append(job.job_id)
-        if not ids:
+                tables[label].add(job)
+        if not tables:
             raise UsageProblem("--sheet: no table was run here; results.csv has a line for each job")
-        for label, rows in ids.items():
-            is_one = len(ids) == 1
-            path = target if is_one else target.with_stem(f"{target.stem}-{Path(label).stem}")
-            yield self._sheet(path, label, rows)
+        found = [back for label, ran in tables.items() for back in self._found(label, ran)]
+        for back in found:
+            names = [back.source.stem] if len(found) > 1 else []
+            if back.worksheet is not None and sum(other.source == back.source for other in found) > 1:
+                names.append(back.worksheet)
+            back.path = target.with_stem("-".join([target.stem, *names]))
+            if back.path.exists() and back.path.samefile(back.source):
+                raise UsageProblem(f"--sheet {back.path}: that is the sheet itself; choose another name")
+        yield from map(self._sheet, found)
 
-    def _sheet(self, path: Path, label: str, ids: dict[int, list[str]]) -> str:
+    def _found(self, label: str, ran: Ran) -> list[_Back]:
+        """A table as it is now; of a workbook, each worksheet that jobs came from: which one is in its rows alone."""
         source = self._table(label)
-        if path.exists() and source.exists() and path.samefile(source):
-            raise UsageProblem(f"--sheet {path}: that is the sheet itself; choose another name")
-        with original(source, lambda row: hash(row) in ids, self.wishes.encoding) as table:
-            rows = self._with_jobs((cells for _, _, cells in table.sheet.rows), table.row, ids)
-            known = self._write_sheet(path, table, rows)
-        if not known:
+        is_book = source.suffix.lower() == ".xlsx" and source.is_file()
+        names: list[str | None] = [*worksheets(source)] if is_book else []
+        looks = self._looks(source, ran, names or [None])
+        found, seen = list[_Back](), set[int]()
+        for back in sorted(looks, key=lambda back: (len(back.matched.exact), back.matched.known), reverse=True):
+            if (back.matched.exact if found else back.matched.hashes) - seen:  # a name may stand in several worksheets
+                seen |= back.matched.hashes
+                found.append(back)
+        if not found:
             raise UsageProblem(f"{source} has changed: none of its rows was run here. results.csv has those that were.")
-        return f"{path}: {source.name} with what became of {counted(known, 'row')}"
+        return found
 
-    def _write_sheet(self, path: Path, table: Original, rows: Iterator[tuple[Sequence[str], Sequence[Job]]]) -> int:
-        """As a workbook where the name ends so, else as the table was written; how many rows were run."""
+    def _looks(self, source: Path, ran: Ran, names: Sequence[str | None]) -> Iterator[_Back]:
+        """Each worksheet that holds a table; one that does not is none that jobs came from."""
+        for name in names:
+            try:
+                with original(source, ran.knows, self.wishes.encoding, name) as table:
+                    matched = ran.match((number, table.row(cells)) for _, number, cells in table.sheet.rows)
+            except UsageProblem:
+                if len(names) == 1:
+                    raise
+                continue
+            yield _Back(source, name, ran, matched)
+
+    def _sheet(self, back: _Back) -> str:
+        with original(back.source, back.ran.knows, self.wishes.encoding, back.worksheet) as table:
+            jobs_of = partial(back.ran.of, twice=back.matched.twice)
+            rows = self._with_jobs((cells for _, _, cells in table.sheet.rows), table.row, jobs_of)
+            self._write_sheet(back.path, table, rows)
+        return f"{back.path}: {back.source.name} with what became of {_told(back.matched)}"
+
+    def _write_sheet(self, path: Path, table: Original, rows: Iterator[tuple[Sequence[str], Sequence[Job]]]) -> None:
+        """As a workbook where the name ends so, else as the table was written."""
         header = table.sheet.header
         if path.suffix.lower() == ".xlsx":
             _make_folder(path)
             with writing_workbook(path, [sheet.COST]) as book:
-                return sheet.write_sheet(book.writerow, str, header, rows, self.url_of)
+                sheet.write_sheet(book.writerow, str, header, rows, self.url_of)
+            return
         paper = sheet.Paper(table.delimiter, table.line_end, table.codec)
         with _writing(path, table.codec) as file:
-            return sheet.write_sheet(paper.writer(file), paper.shown, header, rows, self.url_of)
+            sheet.write_sheet(paper.writer(file), paper.shown, header, rows, self.url_of)
 
     def _table(self, label: str) -> Path:
         """Where a table is: a source stands in the manifest's folder, a manifest where the user said."""
@@ -155,11 +204,11 @@ class _Export:
         return beside if label != self.run.manifest and beside.is_file() else Path(label)
 
     def _with_jobs(
-        self, rows: Iterator[Sequence[str]], key: Callable[[Sequence[str]], Any], ids: dict[int, list[str]]
+        self, rows: Iterator[Sequence[str]], row_of: Callable[[Sequence[str]], Row], jobs_of: Callable[[Row], list[str]]
     ) -> Iterator[tuple[Sequence[str], Sequence[Job]]]:
         """Each row with its jobs, which are read a few hundred at a time."""
         while chunk := list(islice(rows, CHUNK)):
-            wanted = [ids.get(hash(key(cells)), []) for cells in chunk]
+            wanted = [jobs_of(row_of(cells)) for cells in chunk]
             flat = [job_id for names in wanted for job_id in names]
             found: dict[str, Job] = {}
             for start in range(0, len(flat), CHUNK):
@@ -196,6 +245,17 @@ class _Export:
                 files += 1
         lost = f"; {counted(missing, 'file')} not here any more: verify --repair fetches them, free" if missing else ""
         return f"{folder}: {counted(files, 'file')}{lost}"
+
+
+def _told(matched: Matched) -> str:
+    """How many rows were run, and which were not."""
+    told = counted(matched.known, "row")
+    if matched.edited:
+        told += f", {matched.edited:,} of them edited since"
+    if missing := matched.unknown:
+        named = ", ".join(map(str, missing[:NAMED])) + (" …" if len(missing) > NAMED else "")
+        told += f"; {len(missing):,} of {matched.total:,} rows were not run here: row {named}"
+    return told
 
 
 def _urls(base: str) -> Callable[[str], str]:

@@ -43,16 +43,19 @@ class Original:
 
 
 @contextmanager
-def original(path: Path, known: Callable[[Row], bool], given: str | None = None) -> Iterator[Original]:
+def original(
+    path: Path, known: Callable[[Row], bool], given: str | None = None, worksheet: str | None = None
+) -> Iterator[Original]:
     """The table in a file; `known` knows rows that were read from it: so its encoding is told.
 
-    `given` is an encoding that somebody named. Raises `InputMissing`, and `UsageProblem` where it cannot be read.
+    `given` is an encoding that somebody named, `worksheet` one of a workbook's, else the first.
+    Raises `InputMissing`, and `UsageProblem` where it cannot be read.
     """
     if not path.is_file():
         raise InputMissing(f"{path}: the table is not there any more; results.csv has its rows too")
     findings = Findings(str(path))
     if path.suffix.lower() == ".xlsx":
-        with open_workbook(path, None, findings, str(path)) as sheet:
+        with open_workbook(path, worksheet, findings, str(path)) as sheet:
             yield Original(_there(sheet, path))
         return
     codec = _codec(path, known, given)

@@ -42,6 +42,19 @@ def open_workbook(path: Path, sheet: str | None, findings: Findings, label: str)
     yield _opened(python_calamine, path, sheet, findings, label)
 
 
+def worksheets(path: Path) -> list[str]:
+    """The names of a workbook's worksheets, those that are shown first; none where it cannot be read."""
+    try:
+        import python_calamine
+
+        book = python_calamine.CalamineWorkbook.from_path(str(path))
+    except (ImportError, python_calamine.CalamineError, OSError):
+        return []
+    shown = _shown(book)
+    hidden = [about.name for about in book.sheets_metadata if str(about.typ).endswith("WorkSheet")]
+    return [*shown, *(name for name in hidden if name not in shown)]
+
+
 def _opened(python_calamine: Any, path: Path, sheet: str | None, findings: Findings, label: str) -> Sheet | None:
     broken = (python_calamine.CalamineError, zipfile.BadZipFile, ET.ParseError, ExpatError, LookupError, OSError)
     try:

@@ -41,8 +41,8 @@ def write_sheet(
     header: Sequence[str],
     rows: Iterable[tuple[Sequence[str], Sequence[Job]]],
     url_of: UrlOf | None,
-) -> int:
-    """Every row of the sheet with the jobs that were made of it; how many rows had some.
+) -> None:
+    """Every row of the sheet with the jobs that were made of it.
 
     `put` takes the rows one by one; `shown` makes the text of an added cell one that may stand there: the user's own
     came out of the sheet. Columns that an earlier hand-back added are replaced.
@@ -50,12 +50,9 @@ def write_sheet(
     added = tuple(name for name in ADDED if name != "rb_urls" or url_of is not None)
     kept = [index for index, name in enumerate(header) if name not in ADDED]
     put([*(header[index] for index in kept), *added])
-    known = 0
     for cells, jobs in rows:
-        known += bool(jobs)
         told = _told(jobs, url_of)
         put([*(cells[index] for index in kept), *(shown(told[name]) for name in added)])
-    return known
 
 
 def _told(jobs: Sequence[Job], url_of: UrlOf | None) -> dict[str, str]:

@@ -15,6 +15,7 @@ import xlsxwriter
 from support.hostile import attacks
 
 from runner.batch import Wishes, export, load
+from runner.batch.matching import Ran
 from runner.errors import InputMissing, StorageFailed, UsageProblem
 from runner.model import Attempt, AttemptState, Failure, FailureKind, Job, JobSpec, JobState, Money, Run
 from runner.report import summarize
@@ -89,24 +90,72 @@ def test_the_sheet_comes_back_as_it_was(nights, tmp_path, codec, delimiter, line
     ]
 
 
-def test_a_sheet_that_was_sorted_since_is_matched_by_what_stands_in_it(nights, tmp_path):
-    """A row that is new or was edited was not run; a sheet that came back once loses its old answers first."""
-    path = written(tmp_path / "in.csv", sheet_of("mug", "lamp", "vase"))
+def test_a_sheet_that_was_edited_since_is_matched_by_its_ids(nights, tmp_path):
+    """Sorted, edited, a row new, a row copied: what cannot be told is said; nothing is replaced by blanks."""
+    path = written(tmp_path / "in.csv", sheet_of("mug", "lamp", "vase", "jug"))
     run(nights, path)
     export(nights.out, Wishes(sheet=tmp_path / "back.csv"))
     with pytest.raises(UsageProblem, match="that is the sheet itself"):
         export(nights.out, Wishes(sheet=path))
-    header, *rows = sheet_of("vase", "new", "lamp", "mug")
-    rows[2][2] = "Edited."
+    header, *rows = sheet_of("vase", "new", "lamp", "mug", "jug", "jug")
+    rows[2][2] = rows[5][2] = "Edited."
     written(path, [header, *rows])
-    export(nights.out, Wishes(sheet=tmp_path / "sorted.csv"))
-    assert [row[4] for row in read(tmp_path / "sorted.csv")] == ["rb_status", "done", "", "", "done"]
+    [told] = export(nights.out, Wishes(sheet=tmp_path / "back.csv"))
+    assert told.endswith("of 4 rows, 1 of them edited since; 2 of 6 rows were not run here: row 3, 7")
+    back = (tmp_path / "back.csv").read_bytes()
+    assert [row[4] for row in read(tmp_path / "back.csv")] == ["rb_status", "done", "", "done", "done", "done", ""]
     written(path, [header, *sheet_of("other")[1:]])
     with pytest.raises(UsageProblem, match="has changed: none of its rows was run here"):
-        export(nights.out, Wishes(sheet=tmp_path / "none.csv"))
+        export(nights.out, Wishes(sheet=tmp_path / "back.csv"))
+    assert (tmp_path / "back.csv").read_bytes() == back
     path.unlink()
     with pytest.raises(InputMissing, match="not there any more"):
         export(nights.out, Wishes(sheet=tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize(
+    ("ran", "now", "jobs"),
+    [
+        ({"mug-1": ("mug", "1"), "mug-2": ("mug", "2")}, ("mug", "2", "new"), ["mug-2"]),
+        ({"mug-oak": ("mug", "1"), "mugs-oak": ("mugs", "1")}, ("mugs", "9", "new"), ["mugs-oak"]),
+        ({"a1": ("mug", "1"), "a2": ("lamp", "2")}, ("mug", "1", "new"), []),
+        ({"a1": ("mug", "1"), "a2": ("lamp", "2")}, ("mug", "1", "old"), ["a1"]),
+        ({"mug-1": ("mug", "x"), "mug-2": ("mug", "y")}, ("mug", "y", "new"), []),
+    ],
+)
+def test_a_row_is_known_by_the_cells_that_name_it(ran, now, jobs):
+    """By those that stand in its id, where no other row has them; else as a whole."""
+    rows = Ran()
+    for name, cells in ran.items():
+        row = dict(zip(("Handle", "Position", "prompt"), (*cells, "old"), strict=True))
+        spec = JobSpec(job_id=name, model="a/b", source="in.csv:2", inputs={}, fingerprint="f", row=row)
+        rows.add(Job(spec=spec, state=JobState.DONE))
+    row = tuple(zip(("Handle", "Position", "prompt"), now, strict=True))
+    matched = rows.match([(2, row)])
+    assert rows.of(row, matched.twice) == jobs
+    assert matched.unknown == (() if jobs else (2,))
+
+
+def test_worksheets_of_one_workbook_come_back_each(nights, tmp_path):
+    """Those that were run, whichever they are; a worksheet with the same ids that was not run does not."""
+    book = xlsxwriter.Workbook(str(tmp_path / "in.xlsx"))
+    for name, skus in (("About", ["mug"]), ("Empty", []), ("Spring", ["mug", "lamp"]), ("Summer", ["vase"])):
+        sheet = book.add_worksheet(name)
+        for at, row in enumerate(sheet_of(*skus)):
+            sheet.write_row(at, 0, [*row, name])
+    book.close()
+    source = "{{file: in.xlsx, sheet: {}, columns: {{id: SKU, image_urls: Photo}}}}"
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(f"version: 1\nsources: [{source.format('Spring')}]\n")
+    nights.run(manifest=manifest)
+    export(nights.out, Wishes(sheet=tmp_path / "back.csv"))
+    assert [row[0] for row in read(tmp_path / "back.csv", "utf-8-sig")] == ["SKU", "mug", "lamp"]
+    manifest.write_text(f"version: 1\nsources: [{source.format('Summer')}, {source.format('Spring')}]\n")
+    nights.run(manifest=manifest)
+    assert sorted(told.split(":")[0] for told in export(nights.out, Wishes(sheet=tmp_path / "all.csv"))) == [
+        f"{tmp_path / 'all-in-Spring.csv'}",
+        f"{tmp_path / 'all-in-Summer.csv'}",
+    ]
 
 
 def test_answers_of_an_earlier_hand_back_are_replaced(nights, tmp_path):
