@@ -1,14 +1,16 @@
 """A catalogue every night with Airflow 3. Put both files into the DAGs folder.
 
 The run directory knows what was paid for and is on a disk of the worker: so the queue `catalogue` has one worker.
+25 USD is what that directory may cost over all nights together, not each night: when it is used up, the log warns every
+night until it is raised.
+
 The token is in the worker's environment (RUNCOMFY_TOKEN), or where the runcomfy command line writes it.
 """
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.exceptions import AirflowFailException
 from airflow.sdk import dag, task
-from catalogue_task import TryAgain, edit_catalogue
+from catalogue_task import edit_catalogue
 
 
 @dag(
@@ -25,12 +27,7 @@ def catalogue() -> None:
     def night() -> dict:
         """Tries again only where that helps."""
         choices = {"max_cost_usd": "25", "max_duration": "8h"}
-        try:
-            return edit_catalogue("/srv/catalogue/products.csv", "/srv/catalogue/runs/products", **choices)
-        except TryAgain:
-            raise
-        except Exception as error:
-            raise AirflowFailException(str(error)) from error
+        return edit_catalogue("/srv/catalogue/products.csv", "/srv/catalogue/runs/products", **choices)
 
     night()
 

@@ -17,7 +17,7 @@ from support.shells import EXAMPLES, ROOT, installed, shell
 
 from runner.api.token import find_token
 from runner.cli.app import app
-from runner.errors import ExitCode, ManifestInvalid
+from runner.errors import ExitCode
 
 NAMES = ("mug-red", "vase-teal", "bag-brown", "lamp-white")
 ROW = "{0},White.,https://photos.example.com/{0}.jpg,jpeg,1:1\n"
@@ -59,8 +59,8 @@ def test_the_systemd_units_are_well_formed_and_their_token_is_found(tmp_path):
     program, *words = shlex.split(settings["ExecStart"])
     assert program.endswith("/runcomfy-batch")
     assert takes(words)["max_cost_usd"] == "25"
-    for name in ("RestartForceExitStatus", "SuccessExitStatus"):
-        assert [ExitCode(int(number)) for number in settings[name].split()]
+    assert [ExitCode(int(code)) for code in settings["RestartForceExitStatus"].split()] == [69, 75]
+    assert "SuccessExitStatus" not in settings, "a limit that is used up stops every night, and has to be seen"
     credential, _, source = settings["LoadCredential"].partition(":")
     assert (settings["Environment"], source) == ("RUNCOMFY_CONFIG_DIR=%d", "/etc/runcomfy-batch/token.json")
     (shown,) = re.findall(r"^#   /etc/runcomfy-batch/token.json   (\{.*\})$", unit, re.MULTILINE)
@@ -191,8 +191,23 @@ def test_the_airflow_task_runs_and_says_what_another_try_can_mend(tmp_path, airf
     with pytest.raises(airflow.TryAgain):
         airflow.edit_catalogue(str(tmp_path / "more.jsonl"), str(tmp_path / "other"), "5", **choices)
     (tmp_path / "wrong.jsonl").write_text("{}\n")
-    with pytest.raises(ManifestInvalid):
+    with pytest.raises(airflow.Failed):
         airflow.edit_catalogue(str(tmp_path / "wrong.jsonl"), out, "5", **choices)
+
+
+AGAIN = {ExitCode.UNAVAILABLE, ExitCode.STOPPED_EARLY, ExitCode.INTERRUPTED, ExitCode.TERMINATED}
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_the_airflow_task_is_green_only_where_the_night_was(airflow, caplog, code):
+    """Held for balance, token or disk it fails at once; a limit, and jobs that failed, are in the log."""
+    green = {ExitCode.DONE: 0, ExitCode.SOME_FAILED: 1, ExitCode.LIMIT_REACHED: 1}
+    if code not in green:
+        with pytest.raises(airflow.TryAgain if code in AGAIN else airflow.Failed, match=f"{code.name}: why"):
+            airflow.judge(code, "why")
+        return
+    airflow.judge(code, "why")
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * green[code]
 
 
 def test_the_airflow_dag_calls_the_task_as_it_is(airflow):
