@@ -125,7 +125,17 @@ def woocommerce_rows(jobs: Iterable[Job], url_of: UrlOf) -> Iterator[list[Any]]:
 
 
 def write_rows(file: TextIO, rows: Iterable[Sequence[Any]]) -> None:
-    """As shops read them: UTF-8, commas, no cell a formula."""
+    """As shops read them: UTF-8, commas, no cell a formula; but what they find a product by stays as they wrote it."""
     writer = csv.writer(file, lineterminator="\r\n")
+    is_key: list[bool] = []
     for row in rows:
-        writer.writerow([guarded(cell) if isinstance(cell, str) else cell for cell in row])
+        is_key = is_key or [name in KEYS for name in row]  # by the first row, which is the header
+        writer.writerow(
+            [
+                guarded(cell) if isinstance(cell, str) and not key else cell
+                for cell, key in zip(row, is_key, strict=True)
+            ]
+        )
+
+
+KEYS: Final = ("Handle", "URL handle", "ID", "SKU")

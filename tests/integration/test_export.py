@@ -288,7 +288,7 @@ def test_wishes_that_mean_nothing_are_refused(night, tmp_path, wishes, message):
 def test_shopify_gets_its_pictures_back(nights, tmp_path, names, handles):
     """In the words of the export that was read, a row a picture, numbered within a product."""
     header = ["Title", *names]
-    rows = [["Mug, “oak”", "mug", PHOTO, "1"], ["", "mug", f"{PHOTO}?v=2", "2"], ["=Lamp", "lamp", PHOTO, "1"]]
+    rows = [["Mug, “oak”", "mug", PHOTO, "1"], ["", "mug", f"{PHOTO}?v=2", "2"], ["=Lamp", "-rf", PHOTO, "1"]]
     path = written(tmp_path / "products.csv", [header, *rows])
     nights.run(manifest=path, preset="shopify", per="image", prompt="White.", dedupe=False)
     export(nights.out, Wishes(shopify=tmp_path / "import.csv", public_base_url="https://cdn.example/spring/"))
@@ -297,20 +297,30 @@ def test_shopify_gets_its_pictures_back(nights, tmp_path, names, handles):
     assert [(row[0], row[1], row[3]) for row in found[1:]] == [
         ("mug", "Mug, “oak”", "1"),
         ("mug", "", "2"),
-        ("lamp", "'=Lamp", "1"),
+        ("-rf", "'=Lamp", "1"),
     ]
     assert all(row[2].startswith("https://cdn.example/spring/") and row[2].endswith(".png") for row in found[1:])
 
 
 def test_woocommerce_gets_one_row_a_product(nights, tmp_path):
     """Found by its id and SKU; its pictures in one cell."""
-    rows = [["ID", "SKU", "Name", "Images"], ["44", "v-1", "Vase", f"{PHOTO}, {PHOTO}?b"], ["45", "", "Mug", PHOTO]]
+    rows = [
+        ["ID", "SKU", "Name", "Images"],
+        ["44", "v-1", "Vase", f"{PHOTO}, {PHOTO}?b"],
+        ["45", "", "Mug", PHOTO],
+        ["", "-s", "-m", PHOTO],
+    ]
     path = written(tmp_path / "woo.csv", rows)
     nights.run(manifest=path, preset="woocommerce", per="image", prompt="White.", dedupe=False)
     export(nights.out, Wishes(woocommerce=tmp_path / "import.csv", public_base_url="https://cdn.example"))
     found = read(tmp_path / "import.csv")
-    assert [row[:3] for row in found] == [["ID", "SKU", "Name"], ["44", "v-1", "Vase"], ["45", "", "Mug"]]
-    assert [row[3].count("https://cdn.example/") for row in found] == [0, 2, 1]
+    assert [row[:3] for row in found] == [
+        ["ID", "SKU", "Name"],
+        ["44", "v-1", "Vase"],
+        ["45", "", "Mug"],
+        ["", "-s", "'-m"],
+    ]
+    assert [row[3].count("https://cdn.example/") for row in found] == [0, 2, 1, 1]
 
 
 # -------------------------------------------------------------------------------------------------- pictures and lists
