@@ -59,7 +59,8 @@ def report(directory: Path, compare: Path | None = None) -> Summary:
 
 def _earlier(folder: Path, directory: Path) -> Earlier:
     with Reader(folder) as reader:
-        return Earlier(f"{run_of(reader, folder).name}, {folder}", folder, directory, reader.jobs())
+        name = f"{run_of(reader, folder).name}, {folder}"
+        return Earlier(name, folder, directory, reader.jobs(), reader.gone())
 
 
 def doubts(directory: Path) -> list[Job]:

@@ -33,7 +33,7 @@ def status(run_dir: Path, *, as_json: bool, watch: bool) -> None:
 def report(run_dir: Path, compare: Path | None) -> None:
     """Write RUN_DIR's reports again: results.jsonl, results.csv, summary.json, report.html.
 
-    With --compare the page shows what has become another since an earlier run: mended, broken, another picture.
+    With --compare the page shows what has become another since an earlier run: mended, broken, removed.
     """
     from runner.batch import report as write_report
 

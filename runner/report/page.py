@@ -75,6 +75,8 @@ class Page:
         """One job; `line` is its record in results.jsonl. Of very many only the first are in the page."""
         if job.failure is not None and job.state is not JobState.DONE:
             self._add_to_group(job, job.failure)
+        if self._earlier is not None:
+            self._earlier.see(job)
         kind = "done" if job.state is JobState.DONE else "other"
         self._room[kind] -= 1
         if self._room[kind] < 0:

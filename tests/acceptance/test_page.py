@@ -182,6 +182,7 @@ async def test_two_runs_are_compared(tmp_path):
         replace(now[3], state=JobState.DONE, artifacts=now[2].artifacts, failure=None),
         replace(now[7], spec=replace(now[7].spec, job_id="job-4"), state=JobState.FAILED),
         replace(now[7], state=JobState.FAILED),
+        replace(now[7], spec=replace(now[7].spec, job_id="job-9")),
     ]
     (tmp_path / "old").mkdir()
     (tmp_path / "new").mkdir()
@@ -190,7 +191,7 @@ async def test_two_runs_are_compared(tmp_path):
     async with Browser() as browser:
         await browser.window(1400, 900)
         await browser.open(f"{page.as_uri()}#view=compare&sort=manifest")
-        assert await texts(browser, "#count") == ["8 of 8 jobs; 7 are not as in old"]
+        assert await texts(browser, "#count") == ["8 of 8 jobs; 7 are not as in old; removed since: 1 job, job-9"]
         told = dict(zip(await cards(browser), await texts(browser, ".compare .prompt"), strict=True))
         assert told == {
             "job-0": "done now, was not",

@@ -70,7 +70,12 @@ function apply() {
 function tellCount() {
   const noun = VIEWS[state.view].noun;
   $("#count").textContent = `${shown.length.toLocaleString("en")} of ${count(total, "job")}` + (index.left ? `; ${index.left.toLocaleString("en")} more are in results.csv` : "") + (noun ? `, ${count(items.length, noun)}` : "")
-    + (state.view === "compare" ? `; ${items.length.toLocaleString("en")} are not as in ${clean(index.earlier.name)}` : "");
+    + (state.view === "compare" ? `; ${items.length.toLocaleString("en")} are not as in ${clean(index.earlier.name)}${goneSince(index.earlier.gone)}` : "");
+}
+
+// Jobs of the earlier run that are none of this one: they have no row, so they are named.
+function goneSince({ count: all, some }) {
+  return all ? `; removed since: ${count(all, "job")}, ${some.map(clean).join(", ")}${all > some.length ? " …" : ""}` : "";
 }
 
 function ask(query, isFarAway = false) {
