@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
@@ -143,11 +143,15 @@ class _Export:
         if not tables:
             raise UsageProblem("--sheet: no table was run here; results.csv has a line for each job")
         found = [back for label, ran in tables.items() for back in self._found(label, ran)]
+        taken = set[Path]()
         for back in found:
             names = [back.source.stem] if len(found) > 1 else []
             if back.worksheet is not None and sum(other.source == back.source for other in found) > 1:
                 names.append(back.worksheet)
-            back.path = target.with_stem("-".join([target.stem, *names]))
+            stem = "-".join([target.stem, *names])
+            ways = chain([target.with_stem(stem)], (target.with_stem(f"{stem}-{number}") for number in count(2)))
+            back.path = next(path for path in ways if path not in taken)  # as of a/in.csv and b/in.csv
+            taken.add(back.path)
             if back.path.exists() and back.path.samefile(back.source):
                 raise UsageProblem(f"--sheet {back.path}: that is the sheet itself; choose another name")
         yield from map(self._sheet, found)

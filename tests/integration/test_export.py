@@ -136,6 +136,20 @@ def test_a_row_is_known_by_the_cells_that_name_it(ran, now, jobs):
     assert matched.unknown == (() if jobs else (2,))
 
 
+def test_tables_of_one_name_come_back_as_two(nights, tmp_path):
+    """From two folders: neither replaces the other."""
+    for folder, name in (("a", "mug"), ("b", "lamp")):
+        (tmp_path / folder).mkdir()
+        written(tmp_path / folder / "in.csv", sheet_of(name))
+    source = "{{file: {}/in.csv, columns: {{id: SKU, image_urls: Photo}}}}"
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(f"version: 1\nsources: [{source.format('a')}, {source.format('b')}]\n")
+    nights.run(manifest=manifest)
+    export(nights.out, Wishes(sheet=tmp_path / "back.csv"))
+    found = [read(tmp_path / name)[1] for name in ("back-in.csv", "back-in-2.csv")]
+    assert [(row[0], row[4]) for row in found] == [("mug", "done"), ("lamp", "done")]
+
+
 def test_worksheets_of_one_workbook_come_back_each(nights, tmp_path):
     """Those that were run, whichever they are; a worksheet with the same ids that was not run does not."""
     book = xlsxwriter.Workbook(str(tmp_path / "in.xlsx"))
