@@ -122,4 +122,4 @@ class Ran:
 def _stands_in(text: str, job_id: str) -> bool:
     """Whether a cell is the id, or a part of it that ends where a word does."""
     text = text.strip()
-    return bool(text) and (text == job_id or re.search(rf"(?<!\w){re.escape(text)}(?!\w)", job_id) is not None)
+    return bool(text) and (text == job_id or re.search(rf"(?<![^\W_]){re.escape(text)}(?![^\W_])", job_id) is not None)

@@ -118,6 +118,7 @@ def test_a_sheet_that_was_edited_since_is_matched_by_its_ids(nights, tmp_path):
     [
         ({"mug-1": ("mug", "1"), "mug-2": ("mug", "2")}, ("mug", "2", "new"), ["mug-2"]),
         ({"mug-oak": ("mug", "1"), "mugs-oak": ("mugs", "1")}, ("mugs", "9", "new"), ["mugs-oak"]),
+        ({"mug__oak": ("mug", "1"), "mugs__oak": ("mugs", "1")}, ("mug", "9", "new"), ["mug__oak"]),
         ({"a1": ("mug", "1"), "a2": ("lamp", "2")}, ("mug", "1", "new"), []),
         ({"a1": ("mug", "1"), "a2": ("lamp", "2")}, ("mug", "1", "old"), ["a1"]),
         ({"mug-1": ("mug", "x"), "mug-2": ("mug", "y")}, ("mug", "y", "new"), []),
