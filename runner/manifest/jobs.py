@@ -225,7 +225,7 @@ class Job:
             return template.render(self._scope)
         except TemplateProblem as problem:
             is_of_row = not problem.is_everywhere
-            self._error("template", (key, *path), str(problem), problem.hint, is_of_row=is_of_row)
+            self._error(problem.code, (key, *path), str(problem), problem.hint, is_of_row=is_of_row)
             return text
 
     # ------------------------------------------------------------------------------------------------------ checks

@@ -34,6 +34,8 @@ class Preset:
     """The picture's place among those of its product."""
     spans_rows: bool = False
     """Whether a product may take several rows."""
+    own: re.Pattern[str] = re.compile("(?!)")
+    """Columns of a picture or a variant: an empty one is not filled from another row, which is about another."""
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
@@ -45,6 +47,10 @@ PRESETS: Final[Mapping[str, Preset]] = {
             images=("image_src", "product_image_url"),
             position=("image_position", "product_image_position"),
             spans_rows=True,
+            own=re.compile(
+                r"(product_)?image_(src|url|position|alt_text)|variant_.*|option\d+_value|sku|barcode|price|"
+                r"compare_at_price|cost_per_item|inventory_.*|weight_.*|unit_price_.*"
+            ),
         ),
         Preset(name="woocommerce", group=("sku", "id"), images=("images",)),
         Preset(
@@ -92,6 +98,15 @@ class Group:
     def number(self) -> int:
         """Where it begins in the spreadsheet."""
         return self.rows[0][1]
+
+    def differing(self) -> dict[int, str]:
+        """The columns with several texts, of which no template can have one, and why."""
+        found: dict[int, str] = {}
+        for _, number, cells in self.rows[1:]:
+            for index, (text, common) in enumerate(zip(cells, self.cells, strict=True)):
+                if text.strip() and text.strip() != common.strip() and index not in found:
+                    found[index] = f"cell {cell_name(index, number)} differs from other rows of {self.name!r}"
+        return found
 
 
 SIGNS: Final = {

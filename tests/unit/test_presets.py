@@ -265,6 +265,45 @@ def test_prompts_that_differ_within_a_product_are_refused(read, found):
     assert jobs(read(table(PROMPTED, *rows), "shopify", "", "")) == [("mug", [A, B])]
 
 
+VARIANTS = [
+    {"Handle": "mug", "Title": "Mug", "Option1 Value": "Red", "Image Src": A, "Image Alt Text": "front"},
+    {"Handle": "mug", "Option1 Value": "Blue", "Image Src": B},
+    {"Handle": "mug", "Image Src": C},
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "cells"),
+    [("image_alt_text", "Image Alt Text", ["G3", "G4"]), ("option1_value", "Option1 Value", ["C4"])],
+)
+def test_a_picture_has_no_text_of_another_picture_or_variant(found, read, name, title, cells):
+    """Where its own cell is empty, the product's first one is about another: its title alone is everyone's."""
+    head = f'defaults: {{prompt: "{{{{ title }}}} {{{{ {name} }}}}"}}'
+    wrong = found(table(OLD, *VARIANTS), "shopify", "per: image", head)
+    assert [(code, message.split(" is empty")[0]) for code, _, _, message in wrong] == [
+        ("template", f"cell {cell} ({title})") for cell in cells
+    ]
+    head = f"defaults: {{prompt: \"{{{{ title }}}} {{{{ {name} | default('-') }}}}\"}}"
+    prompts = [spec.inputs["prompt"] for spec in read(table(OLD, *VARIANTS), "shopify", "per: image", head).jobs]
+    assert prompts[2] == "Mug -"
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ option1_value }}", "{{ row['Option1 Value'] }}", "{% if option1_value %}Red{% endif %}"]
+)
+def test_a_template_has_no_text_that_differs_within_a_product(found, read, text):
+    """One job is made of all its variants; what they have in common may be asked for."""
+    ((code, _, _, message),) = found(table(OLD, *VARIANTS), "shopify", head=f'defaults: {{prompt: "{text}"}}')
+    told = "Option1 Value: cell C3 differs from other rows of 'mug', and one job is made of them (for export.csv:2)"
+    assert (code, message) == ("rows-differ", told)
+    rows = [row | {"prompt": text} for row in VARIANTS]  # a template in a cell as well
+    assert [(code, cell) for code, _, cell, _ in found(table(PROMPTED, *rows), "shopify", "", "")] == [
+        ("rows-differ", "I2")
+    ]
+    head = 'defaults: {prompt: "{{ title }}, {{ image_alt_text }}"}'
+    assert [spec.inputs["prompt"] for spec in read(table(OLD, *VARIANTS), "shopify", head=head).jobs] == ["Mug, front"]
+
+
 def test_a_missing_prompt_is_told_once(found):
     """Not for each product."""
     export = shopify(OLD, *((f"mug-{n}", "Mug", A, "1", "") for n in range(50)))
