@@ -16,6 +16,7 @@ from typing import Any, Final
 from runner.manifest.columns import NAMING, Columns, Given, Source
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.formats import AS_TEXT, Formatted
+from runner.manifest.gaps import Gapped
 from runner.manifest.items import Entry, Item, Sieve, key_of
 from runner.manifest.presets import Group, Picture, groups
 from runner.manifest.rows import ALIKE, RowItem, RowScope, Table
@@ -243,7 +244,8 @@ def _products(
             base = item.fields.get("id") or group.name
             item.fields["id"] = f"{base}-{part.name}" if part.name else base
             if (urls := [picture.url for picture in part.pictures]) and not (source.is_alone and media in given.fields):
-                item.fields[media] = urls if is_list else urls[0]
+                gap = None if is_one_each else group.gap
+                item.fields[media] = (Gapped(urls, gap) if gap else urls) if is_list else urls[0]
             item.row = table.row(part.cells)
             item.id_at = cell_name(places["id"], part.number)
             _refuse_spoilt(part.cells, used, part.line, part.number, table.label, findings)

@@ -155,6 +155,40 @@ def test_positions_give_the_order(read, positions, order):
     assert [urls for _, urls in jobs(read(export, "shopify", "per: image"))] == [[url] for url in order]
 
 
+@pytest.mark.parametrize(
+    ("positions", "told"),
+    [
+        ("24", "'a.jpg' has the position 2, and is sent as image 1"),
+        ("13", "'b.jpg' has the position 3, and is sent as image 2"),
+        ("11", "'b.jpg' has the position 1, and is sent as image 2"),
+        ("21", None),
+        ([""] * 2, None),
+    ],
+)
+def test_a_picture_that_is_sent_as_another_number_is_told(found, read, positions, told):
+    """Where a prompt says `image 2` it would be done to another picture: an error then."""
+    export = shopify(OLD, *(("mug", "Mug", url, n, "") for url, n in zip([A, B], positions, strict=True)))
+    line = "E2" if told and told.startswith("'a") else "E3"
+    expected = [("missing-picture", line, told)] if told else []
+    assert warned(read(export, "shopify")) == expected
+    assert warned(read(export, "shopify", "per: image")) == []
+    head = 'defaults: {prompt: "On the wood of image 2."}'
+    if told:
+        assert [(code, cell, message) for code, _, cell, message in found(export, "shopify", head=head)] == expected
+    else:
+        assert warned(read(export, "shopify", head=head)) == []
+
+
+def test_a_hole_among_the_pictures_of_a_product_is_told(read):
+    """Of WooCommerce in a cell, of a feed between its columns."""
+    row = {"ID": "1", "SKU": "mug", "Images": f"{A}, , {C}, "}
+    told = "place 2 of 'Images' is empty: 'c.jpg' is sent as image 2"
+    assert warned(read(table(WOO, row), "woocommerce")) == [("missing-picture", "F2", told)]
+    row = {"id": "mug", "additional_image_link": f"{A},{B}"}
+    told = "'image_link' is empty: 'a.jpg' is sent as image 1"
+    assert warned(read(table(FEED, row), "google-merchant")) == [("missing-picture", "C2", told)]
+
+
 def test_a_position_that_is_none_is_an_error(found):
     """The order of pictures is what `image 1` in a prompt means."""
     export = shopify(OLD, ("mug", "Mug", A, "first", ""), ("mug", "", B, "1", ""))
