@@ -23,8 +23,9 @@ NO: Final = frozenset(("false", "no", "n", "off", "0", "falsch", "nein", "faux",
 class TemplateProblem(Exception):
     """A template cannot be read, or comes to nothing that can be sent: the message, and the remedy."""
 
-    def __init__(self, message: str, hint: str = "", *, is_everywhere: bool = False) -> None:
+    def __init__(self, message: str, hint: str = "", *, is_everywhere: bool = False, code: str = "template") -> None:
         super().__init__(message)
+        self.code = code
         self.hint = hint
         self.is_everywhere = is_everywhere
         """Whether it is wrong whatever the row."""

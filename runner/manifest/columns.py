@@ -10,11 +10,12 @@ the edit paid for.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
+from runner.manifest.gaps import Gapped, gap_in
 from runner.manifest.items import key_of, names_of, split_urls, typed
 from runner.manifest.presets import Preset
 from runner.manifest.tables import cell_name, column_name
@@ -120,7 +121,7 @@ class Columns:
         self.id_letters = column_name(self.first["id"]) if "id" in self.first else ""
         schemas = rules.fields if rules else {}
         self.readers: list[tuple[str, list[int], Read]] = [
-            (name, indexes, _reader(name, indexes, schemas.get(name, {}), is_media=name in self._urls))
+            (name, indexes, _reader(name, indexes, schemas.get(name, {}), header, is_media=name in self._urls))
             for name, indexes in self.of.items()
         ]
 
@@ -338,7 +339,9 @@ def sent_columns(source: Source, header: Sequence[str], rules: InputRules | None
 # ----------------------------------------------------------------------------------------------------------- readers
 
 
-def _reader(name: str, indexes: Sequence[int], schema: Mapping[str, Any], *, is_media: bool) -> Read:
+def _reader(
+    name: str, indexes: Sequence[int], schema: Mapping[str, Any], header: Sequence[str], *, is_media: bool
+) -> Read:
     """How a field is read from a row; what does not fit stays text, and the schema says so."""
     first, kind = indexes[0], schema.get("type")
     if name == "prompt":
@@ -346,9 +349,9 @@ def _reader(name: str, indexes: Sequence[int], schema: Mapping[str, Any], *, is_
     if name == "id":
         return lambda cells: cells[first].strip()
     if kind == "array" or (is_media and not schema):
-        if len(indexes) == 1:
-            return lambda cells: split_urls(cells[first].strip()) or None
-        return lambda cells: list(_urls(cells, indexes)) or None
+        if is_media:
+            return lambda cells: _pictures(cells, indexes, header) or None
+        return lambda cells: split_urls(cells[first].strip()) or None
     if is_media:
         return lambda cells: next((cells[index].strip() for index in indexes if cells[index].strip()), None)
     if kind in ("integer", "number", "boolean"):
@@ -356,9 +359,13 @@ def _reader(name: str, indexes: Sequence[int], schema: Mapping[str, Any], *, is_
     return lambda cells: cells[first].strip() or None
 
 
-def _urls(cells: Sequence[str], indexes: Sequence[int]) -> Iterator[str]:
-    for index in indexes:
-        yield from split_urls(cells[index].strip())
+def _pictures(cells: Sequence[str], indexes: Sequence[int], header: Sequence[str]) -> list[str]:
+    """The pictures of some columns in their order; it is marked where one is missing before others."""
+    texts = [cells[index].strip() for index in indexes]
+    found = [url for text in texts for url in split_urls(text)]
+    if found and found != texts and (gap := gap_in(texts, indexes, header)):
+        return Gapped(found, gap)
+    return found
 
 
 def _stem(key: str) -> str:

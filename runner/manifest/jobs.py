@@ -9,16 +9,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from string import ascii_uppercase
 from typing import Any, Final
 
 from runner.manifest.common import DEFAULT_MODEL, MODEL, Common
 from runner.manifest.damage import Damage, braces, damage, questions
 from runner.manifest.diagnostics import Place, nearest
+from runner.manifest.gaps import REMEDY, Gap, Gapped, gap_in
 from runner.manifest.head import Folder, Head, Override, texts_in
 from runner.manifest.items import Item, split_urls
 from runner.manifest.matrix import NONE, Combination
 from runner.manifest.schema import LONGEST_ID
 from runner.manifest.scopes import Layer
+from runner.manifest.tables import column_name
 from runner.manifest.templates import Cell, Scope, TemplateProblem, cell, compiled, is_template, unknown_name
 from runner.model import LOCAL, InputProblem, InputRules, LocalFile, MeasuredFile, canonical, local_uri
 from runner.rules.names import is_plain, outputs_of, safe_path
@@ -39,6 +43,7 @@ class Job:
     __slots__ = (
         "_all",
         "_combination",
+        "_gap",
         "_item",
         "_local",
         "_overrides",
@@ -59,6 +64,7 @@ class Job:
         self._combination = combination
         self._overrides: Sequence[Override] = ()
         self._local: dict[str, LocalFile] = {}
+        self._gap: tuple[str, Gap] | None = None
         head = common.head.fields
         if item.is_job:
             self.fields = {**head, **combination.fields, **item.fields}
@@ -160,7 +166,11 @@ class Job:
         """What is sent: the fields with their templates filled in and their photos found."""
         inputs: dict[str, Any] = {}
         kinds = self._all.kinds(rules)
-        for key, value in self.fields.items():
+        self._gap = None
+        for key, given in self.fields.items():
+            value = given
+            if type(given) is Gapped:
+                self._gap, value = (key, given.gap), list(given)
             kind = kinds.get(key)
             if kind == "name":
                 continue
@@ -190,7 +200,11 @@ class Job:
                 continue
             is_filled_in = "{{" in text  # a URL may hold {% by itself
             filled = self._render(text, key, index) if is_filled_in else text
-            pieces = split_urls(filled) if is_list and (isinstance(value, str) or is_filled_in) else [filled]
+            pieces = [filled]
+            if is_list and (isinstance(value, str) or is_filled_in):
+                pieces = split_urls(filled)
+                if pieces != [filled] and (gap := gap_in([filled])):
+                    self._gap = key, gap
             for piece in pieces or [filled]:
                 found += self._located(key, index, piece, rules)
         return found if is_list or not isinstance(value, str) or len(found) != 1 else found[0]
@@ -225,7 +239,7 @@ class Job:
             return template.render(self._scope)
         except TemplateProblem as problem:
             is_of_row = not problem.is_everywhere
-            self._error("template", (key, *path), str(problem), problem.hint, is_of_row=is_of_row)
+            self._error(problem.code, (key, *path), str(problem), problem.hint, is_of_row=is_of_row)
             return text
 
     # ------------------------------------------------------------------------------------------------------ checks
@@ -237,6 +251,8 @@ class Job:
         prompt = self.inputs.get("prompt")
         if isinstance(prompt, str) and prompt:
             self._check_prompt(prompt)
+        if self._gap:
+            self._tell_gap(*self._gap)
         if not self.is_plain:
             self._check_id(self.id)
         for key, value in self.inputs.items():
@@ -259,6 +275,16 @@ class Job:
             self._tell(questions(prompt))
         if "{" in prompt or "[" in prompt:
             self._tell(braces(prompt, self._item.scope))
+
+    def _tell_gap(self, key: str, gap: Gap) -> None:
+        """The pictures move up: what the prompt says of one of them by its number would be done to another."""
+        place, _ = self._place((key, gap.number - 1))
+        if gap.column is not None and place.cell:
+            place = replace(place, cell=column_name(gap.column) + place.cell.lstrip(ascii_uppercase))
+        if gap.is_met_by(self.inputs.get("prompt")):
+            self._all.findings.error("missing-picture", place, gap.message, REMEDY)
+        else:
+            self._all.findings.warn("missing-picture", place, gap.message, REMEDY)
 
     def _tell(self, found: Damage | None) -> None:
         if found is None:

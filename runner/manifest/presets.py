@@ -8,12 +8,13 @@ shop has used is known; which one a sheet has is seen by its header.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
 from runner.manifest.diagnostics import Findings, Place, nearest
+from runner.manifest.gaps import Gap, gap_in, name_of
 from runner.manifest.items import key_of, split_urls
 from runner.manifest.tables import Cells, cell_name
 
@@ -34,6 +35,8 @@ class Preset:
     """The picture's place among those of its product."""
     spans_rows: bool = False
     """Whether a product may take several rows."""
+    own: re.Pattern[str] = re.compile("(?!)")
+    """Columns of a picture or a variant: an empty one is not filled from another row, which is about another."""
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
@@ -45,6 +48,10 @@ PRESETS: Final[Mapping[str, Preset]] = {
             images=("image_src", "product_image_url"),
             position=("image_position", "product_image_position"),
             spans_rows=True,
+            own=re.compile(
+                r"(product_)?image_(src|url|position|alt_text)|variant_.*|option\d+_value|sku|barcode|price|"
+                r"compare_at_price|cost_per_item|inventory_.*|weight_.*|unit_price_.*"
+            ),
         ),
         Preset(name="woocommerce", group=("sku", "id"), images=("images",)),
         Preset(
@@ -67,6 +74,8 @@ class Picture:
     line: int
     number: int
     cells: Sequence[str]
+    said: int | None = None
+    """The place that the sheet gives it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +91,7 @@ class Group:
     pictures: tuple[Picture, ...]
     pictured_in: int
     """The first column that pictures may stand in."""
+    gap: Gap | None = None
 
     @property
     def line(self) -> int:
@@ -92,6 +102,15 @@ class Group:
     def number(self) -> int:
         """Where it begins in the spreadsheet."""
         return self.rows[0][1]
+
+    def differing(self) -> dict[int, str]:
+        """The columns with several texts, of which no template can have one, and why."""
+        found: dict[int, str] = {}
+        for _, number, cells in self.rows[1:]:
+            for index, (text, common) in enumerate(zip(cells, self.cells, strict=True)):
+                if text.strip() and text.strip() != common.strip() and index not in found:
+                    found[index] = f"cell {cell_name(index, number)} differs from other rows of {self.name!r}"
+        return found
 
 
 SIGNS: Final = {
@@ -146,7 +165,18 @@ def groups(
                 _tell_no_positions(preset.position[0], header, one, findings, label)
                 is_told = True
             cells = [next((row[2][i] for row in one if row[2][i].strip()), "") for i in range(len(header))]
-            yield Group(name, index, one, cells, found, images[0])
+            texts = [cells[column].strip() for column in images]
+            gap = _gap(found) if preset.position else gap_in(texts, images, header)
+            yield Group(name, index, one, cells, found, images[0], gap)
+
+
+def _gap(pictures: Iterable[Picture]) -> Gap | None:
+    """The first picture that is not sent as the number that the sheet gives it."""
+    for picture in pictures:
+        if picture.said not in (None, picture.position):
+            told = f"{name_of(picture.url)!r} has the position {picture.said}, and is sent as image {picture.position}"
+            return Gap(picture.position, told)
+    return None
 
 
 def _columns(names: Sequence[str], keys: Sequence[str]) -> list[int]:
@@ -174,7 +204,9 @@ def _pictures(
             findings.error("position", where, f"{said[:40]!r} is no picture's position", "1, 2, 3 …")
         for column in images:
             for url in split_urls(cells[column].strip()):
-                found.append((int(place[1]) if place else len(found) + 1, Picture(url, 0, column, line, number, cells)))
+                at = int(place[1]) if place else None
+                picture = Picture(url, 0, column, line, number, cells, at)
+                found.append((len(found) + 1 if at is None else at, picture))
     found.sort(key=lambda ranked: ranked[0])
     once: dict[str, Picture] = {}
     for _, picture in found:  # a variant repeats its product's picture

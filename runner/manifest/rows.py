@@ -7,13 +7,15 @@ the places of its cells are needed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from runner.manifest.diagnostics import Place, did_you_mean
 from runner.manifest.formats import AS_TEXT, Formatted
 from runner.manifest.items import key_of, names_of
 from runner.manifest.tables import MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
 from runner.manifest.templates import Cell, TemplateProblem, cell
+
+ALIKE: Final = "make them the same, or say  per: image"
 
 
 class Table:
@@ -43,7 +45,7 @@ class Table:
 class RowScope:
     """The names of one row: its columns, and what a preset adds."""
 
-    __slots__ = ("_cells", "_extras", "_is_condition", "_number", "_table")
+    __slots__ = ("_cells", "_differing", "_extras", "_is_condition", "_number", "_table")
 
     def __init__(
         self,
@@ -53,7 +55,9 @@ class RowScope:
         extras: Mapping[str, str] | None = None,
         *,
         is_condition: bool = False,
+        differing: Mapping[int, str] | None = None,
     ) -> None:
+        self._differing = differing or {}
         self._is_condition = is_condition
         self._table = table
         self._cells = cells
@@ -80,7 +84,10 @@ class RowScope:
         return self.at(index)
 
     def at(self, index: int) -> Any:
-        """The value of a column; raises `TemplateProblem` for one that a spreadsheet has spoilt."""
+        """The value of a column; raises `TemplateProblem` for one that is spoilt, or has several."""
+        if index in self._differing:
+            message = f"{self._table.header[index]}: {self._differing[index]}, and one job is made of them"
+            raise TemplateProblem(message, ALIKE, code="rows-differ")
         text = self._cells[index]
         if text and not text.isspace():
             if "#" in text and SPOILT.fullmatch(text.strip()):

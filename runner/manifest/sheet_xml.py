@@ -82,13 +82,14 @@ def check_archive(archive: zipfile.ZipFile, file: BinaryIO) -> None:
 
 def marks_of(archive: zipfile.ZipFile, file: BinaryIO, sheet: str) -> Marks:
     """What the XML of a sheet says. Raises `TooLarge`, `ExpatError`, `LookupError` and `ValueError`."""
-    scan = _Scan(_styles(archive))
+    book = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
+    scan = _Scan(_styles(archive), is_stale=_is_stale(book))
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = scan.start
     parser.EndElementHandler = scan.end
     parser.buffer_text = True
     scan.parser = parser
-    for piece in _pieces(file, archive.getinfo(_part_of(archive, sheet))):
+    for piece in _pieces(file, archive.getinfo(_part_of(archive, book, sheet))):
         parser.Parse(piece, False)
         if scan.marks.height * scan.marks.width > LARGEST_AREA:
             raise TooLarge(f"the sheet spans {scan.marks.height:,} rows and {scan.marks.width:,} columns")
@@ -100,13 +101,17 @@ def marks_of(archive: zipfile.ZipFile, file: BinaryIO, sheet: str) -> Marks:
 class _Scan:
     """Goes through a sheet's elements: rows, cells, what is in them, and merges."""
 
-    def __init__(self, styles: dict[str, int | Shown]) -> None:
+    def __init__(self, styles: dict[str, int | Shown], *, is_stale: bool) -> None:
         self.marks = Marks()
         self.parser: expat.XMLParserType | None = None
         self._styles = styles
+        self._is_stale = is_stale
+        self._arrays: list[Merged] = []
+        """Areas of one formula each, of which the first cell has it, and the others only values."""
         self._row = 0
         self._column = -1
-        self._is_error = self._is_formula = self._may_be_empty = self._is_index = False
+        self._is_error = self._is_formula = self._is_index = False
+        self._kind: str | None = None
         self._style: int | Shown = 0
         self._text = ""
 
@@ -121,6 +126,8 @@ class _Scan:
                     self.parser.CharacterDataHandler = self._add
             case "f":
                 self._is_formula = True
+                if self._is_stale and attributes.get("t") == "array" and (area := _area(attributes)):
+                    self._arrays.append(area)
             case "row":
                 self._row = _number(attributes["r"]) if "r" in attributes else self._row + 1
                 self._column = -1
@@ -130,10 +137,8 @@ class _Scan:
                 first, last = _number(attributes.get("min", "1")), _number(attributes.get("max", "1"))
                 self.marks.hidden_columns.update(range(first - 1, min(last, first + MOST_COLUMNS)))
             case "mergeCell":
-                corners = [_REFERENCE.fullmatch(text) for text in attributes.get("ref", "").split(":")]
-                if len(corners) == 2 and corners[0] and corners[1]:
-                    (top, left), (bottom, right) = map(_spot, corners)
-                    self.marks.merged.append(Merged(top, left, bottom, right))
+                if area := _area(attributes):
+                    self.marks.merged.append(area)
             case _:
                 pass
 
@@ -148,7 +153,7 @@ class _Scan:
                 mark: str | int | Shown = self._style
                 if self._is_error:
                     mark = self._text[:20] or "#VALUE!"
-                elif self._is_formula and not self._text and not self._may_be_empty:
+                elif self._is_formula and self._is_unknown():
                     mark = UNCALCULATED
                 if mark:
                     self.marks.cells.setdefault(self._row, {})[self._column] = mark
@@ -162,10 +167,20 @@ class _Scan:
             raise ValueError(f"no cell is called {name[:20]!r}")
         self._row, self._column = _spot(place) if place else (self._row, self._column + 1)
         kind = attributes.get("t")
-        self._is_error, self._is_formula, self._may_be_empty = kind == "e", False, kind == "str"
-        self._is_index = kind == "s"
+        self._is_error, self._is_index, self._kind = kind == "e", kind == "s", kind
+        self._is_formula = bool(self._arrays) and self._is_in_array()
         self._style = self._styles.get(attributes.get("s", ""), 0) if kind in (None, "n", "d") else 0
         self._text = ""
+
+    def _is_in_array(self) -> bool:
+        self._arrays = [area for area in self._arrays if area.bottom >= self._row]
+        return any(area.top <= self._row and area.left <= self._column <= area.right for area in self._arrays)
+
+    def _is_unknown(self) -> bool:
+        """Whether nobody has worked out the formula: Excel itself keeps an empty text as a text, and a 0 as it came."""
+        if not self._text:
+            return self._is_stale or self._kind != "str"
+        return self._is_stale and self._kind in (None, "n") and self._text in ("0", "0.0")
 
     def _add(self, text: str) -> None:
         self._text += text
@@ -176,6 +191,15 @@ def _number(text: str) -> int:
     if re.fullmatch(r"[1-9]\d{0,6}", text, re.ASCII) is None:
         raise ValueError(f"no row is called {text[:20]!r}")
     return int(text)
+
+
+def _area(attributes: dict[str, str]) -> Merged | None:
+    """The area that `ref` names, as `B2:B9`; `None` where it names none, or a single cell."""
+    corners = [_REFERENCE.fullmatch(text) for text in attributes.get("ref", "").split(":")]
+    if len(corners) != 2 or not corners[0] or not corners[1]:
+        return None
+    (top, left), (bottom, right) = map(_spot, corners)
+    return Merged(top, left, bottom, right)
 
 
 def _spot(place: re.Match[str] | None) -> tuple[int, int]:
@@ -205,9 +229,13 @@ def _styles(archive: zipfile.ZipFile) -> dict[str, int | Shown]:
     }
 
 
-def _part_of(archive: zipfile.ZipFile, sheet: str) -> str:
+def _is_stale(book: ET.Element) -> bool:
+    """Whether a spreadsheet is to work out every formula when it opens the workbook: a program wrote it, with zeros."""
+    return any(item.get("fullCalcOnLoad") in ("1", "true") for item in book.iter(f"{_MAIN}calcPr"))
+
+
+def _part_of(archive: zipfile.ZipFile, book: ET.Element, sheet: str) -> str:
     """The file of a sheet in the archive, by way of the workbook's relations."""
-    book = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
     ids = {item.get("name"): item.get(_RELATION) for item in book.iter(f"{_MAIN}sheet")}
     relations = ET.fromstring(archive.read("xl/_rels/workbook.xml.rels"))  # noqa: S314
     targets = {item.get("Id"): item.get("Target", "") for item in relations}

@@ -7,7 +7,7 @@ else by the request itself. Never by its number: sorting a sheet would pay twice
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache, partial
@@ -16,9 +16,10 @@ from typing import Any, Final
 from runner.manifest.columns import NAMING, Columns, Given, Source
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.formats import AS_TEXT, Formatted
+from runner.manifest.gaps import Gapped
 from runner.manifest.items import Entry, Item, Sieve, key_of
 from runner.manifest.presets import Group, Picture, groups
-from runner.manifest.rows import RowItem, RowScope, Table
+from runner.manifest.rows import ALIKE, RowItem, RowScope, Table
 from runner.manifest.tables import MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
 from runner.model import InputRules
 
@@ -223,11 +224,12 @@ def _products(
     pictures = columns.of.get(media) if media in source.columns else None
     readers = [reader for reader in columns.readers if reader[0] != media]
     is_one_each = source.per == "image"
+    own = {index for index, name in enumerate(table.header) if preset.own.fullmatch(key_of(name))}
     sieve = Sieve(source.where, source.place("where"), table.label, findings)
     for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
-        for part in _one_each(group) if is_one_each and group.pictures else [_whole(group)]:
+        for part in _one_each(group, own) if is_one_each and group.pictures else [_whole(group)]:
             scope = RowScope(table, part.cells, part.number, part.extras)
             item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
             if not sieve.takes(item):
@@ -236,11 +238,14 @@ def _products(
                 message = f"{group.name!r} has no picture: there is no job for it"
                 findings.warn("no-pictures", item.at(), message, "give it one, or leave it out with  where:")
                 continue
+            if not is_one_each:
+                item.scope = RowScope(table, part.cells, part.number, part.extras, differing=group.differing())
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             base = item.fields.get("id") or group.name
             item.fields["id"] = f"{base}-{part.name}" if part.name else base
             if (urls := [picture.url for picture in part.pictures]) and not (source.is_alone and media in given.fields):
-                item.fields[media] = urls if is_list else urls[0]
+                gap = None if is_one_each else group.gap
+                item.fields[media] = (Gapped(urls, gap) if gap else urls) if is_list else urls[0]
             item.row = table.row(part.cells)
             item.id_at = cell_name(places["id"], part.number)
             _refuse_spoilt(part.cells, used, part.line, part.number, table.label, findings)
@@ -257,11 +262,12 @@ def _whole(group: Group) -> _Part:
     return _Part("", group.pictures, group.cells, group.line, group.number, extras)
 
 
-def _one_each(group: Group) -> Iterator[_Part]:
-    """Each picture with its own row's texts, and the product's where its row has none."""
+def _one_each(group: Group, own: Container[int]) -> Iterator[_Part]:
+    """Each picture with its row's texts, and the product's where its row has none, but in columns that are its own."""
     for picture in group.pictures:
         extras = {"handle": group.name, "image_count": str(len(group.pictures)), "position": str(picture.position)}
-        cells = [own if own.strip() else common for own, common in zip(picture.cells, group.cells, strict=True)]
+        both = enumerate(zip(picture.cells, group.cells, strict=True))
+        cells = [text if text.strip() or index in own else common for index, (text, common) in both]
         yield _Part(str(picture.position), (picture,), cells, picture.line, picture.number, extras)
 
 
@@ -288,7 +294,7 @@ def _check_whole(
             if cells[index].strip() and cells[index].strip() != group.cells[index].strip():
                 place = Place(line=line, cell=cell_name(index, number), file=table.label)
                 message = f"{name} differs from row to row of {group.name!r}, and one job is made of them"
-                findings.error("rows-differ", place, message, "make them the same, or say  per: image")
+                findings.error("rows-differ", place, message, ALIKE)
                 break
     if count < len(group.pictures):
         message = f"the model takes one picture: the other {len(group.pictures) - count} of {group.name!r} are not sent"

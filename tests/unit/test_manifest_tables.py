@@ -710,6 +710,50 @@ def test_one_job_is_the_same_request_in_every_format(read):
     assert len({read(text, ending).jobs[0].fingerprint for ending, text in texts.items()}) == 1
 
 
+# ---------------------------------------------------------------------------------------- a picture that is missing
+
+
+GAPS = [
+    ("image_1,image_2,image_3", f"{URL},,{URL}?3", "D2", "'image_2' is empty: 'mug.jpg' is sent as image 2"),
+    ("image_url_1,image_url_2", f",{URL}?2", "C2", "'image_url_1' is empty: 'mug.jpg' is sent as image 1"),
+    ("image_urls", f"{URL} | | {URL}?3", "C2", "place 2 of 'image_urls' is empty: 'mug.jpg' is sent as image 2"),
+    ("image_urls", f"| {URL}", "C2", "place 1 of 'image_urls' is empty: 'mug.jpg' is sent as image 1"),
+]
+
+
+@pytest.mark.parametrize(("columns", "cells", "cell", "message"), GAPS)
+@pytest.mark.parametrize("name", ["image 2", "Photo 3", "picture 2", "Bild 2", "画像2", "图2", "图片 3"])
+def test_a_picture_that_moves_up_is_told(read, found, columns, cells, cell, message, name):
+    """`image 3` would be another: an error where the prompt says so."""
+    text = f"id,prompt,{columns}\nmug,PROMPT,{cells}\n"
+    told = [("missing-picture", cell, message)]
+    warnings = read(text.replace("PROMPT", "A photo of 2024 and 20 images")).warnings
+    assert [(d.code, d.place.cell, d.message) for d in warnings] == told
+    wrong = found(text.replace("PROMPT", f"Put it into {name}."))
+    assert [(code, place, said) for code, _, place, said, _ in wrong] == told
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells"),
+    [
+        ("image_1,image_2,image_3", f"{URL},,"),
+        ("image_1,image_2", f"{URL} | ,"),
+        ("image_urls", f'"{URL}, {URL}?2,"'),
+        ("image_urls", f'"{URL}\n\n{URL}?2"'),
+        ("image_urls", f"{URL}|{URL}?2||"),
+        ("image_urls", f"{URL}?{{{{ id | lower }}}} | {URL}"),
+    ],
+)
+def test_nothing_behind_the_pictures_is_no_hole(read, columns, cells):
+    assert read(f"id,prompt,{columns}\nmug,Use image 2,{cells}\n").warnings == ()
+
+
+def test_a_picture_that_moves_up_in_one_text_of_json_is_told(found):
+    text = line(prompt="As in image 2", image_urls=f"{URL} | {{{{ '' }}}} | {URL}?3")
+    message = "place 2 is empty: 'mug.jpg' is sent as image 2"
+    assert [(code, said) for code, _, _, said, _ in found(text, "jsonl")] == [("missing-picture", message)]
+
+
 # ------------------------------------------------------------------------------------------------------ damaged texts
 
 

@@ -382,6 +382,10 @@ CASES = {
     "a number of another text in a template": None,
     # shops
     "a position that is none": shop(f"mug,Mug,white,{URL},first"),
+    "a picture that is missing": sheet(f"mug,white,{URL},,{URL}?3", header="id,prompt,image_1,image_2,image_3\n"),
+    "a picture that is missing, and named": sheet(f"mug,on image 2,{URL} | | {URL}?3"),
+    "positions with a hole": shop(f"mug,Mug,white,{URL},1", f"mug,,,{URL}?3,3"),
+    "a template that asks for what differs": shop(f"mug,Mug,{{{{ title }}}},{URL},1", f"mug,Cup,,{URL}?2,2"),
     "rows that differ": shop(f"mug,Mug,white,{URL},1", f"mug,,black,{URL}?2,2"),
     "a product without a picture": shop(f"mug,Mug,white,{URL},1", "lamp,Lamp,white,,", per="image"),
     "pictures that are left": shop(f"mug,Mug,,{URL},1", f"mug,,,{URL}?2,2", model="model: owner/other\n"),

@@ -155,6 +155,40 @@ def test_positions_give_the_order(read, positions, order):
     assert [urls for _, urls in jobs(read(export, "shopify", "per: image"))] == [[url] for url in order]
 
 
+@pytest.mark.parametrize(
+    ("positions", "told"),
+    [
+        ("24", "'a.jpg' has the position 2, and is sent as image 1"),
+        ("13", "'b.jpg' has the position 3, and is sent as image 2"),
+        ("11", "'b.jpg' has the position 1, and is sent as image 2"),
+        ("21", None),
+        ([""] * 2, None),
+    ],
+)
+def test_a_picture_that_is_sent_as_another_number_is_told(found, read, positions, told):
+    """Where a prompt says `image 2` it would be done to another picture: an error then."""
+    export = shopify(OLD, *(("mug", "Mug", url, n, "") for url, n in zip([A, B], positions, strict=True)))
+    line = "E2" if told and told.startswith("'a") else "E3"
+    expected = [("missing-picture", line, told)] if told else []
+    assert warned(read(export, "shopify")) == expected
+    assert warned(read(export, "shopify", "per: image")) == []
+    head = 'defaults: {prompt: "On the wood of image 2."}'
+    if told:
+        assert [(code, cell, message) for code, _, cell, message in found(export, "shopify", head=head)] == expected
+    else:
+        assert warned(read(export, "shopify", head=head)) == []
+
+
+def test_a_hole_among_the_pictures_of_a_product_is_told(read):
+    """Of WooCommerce in a cell, of a feed between its columns."""
+    row = {"ID": "1", "SKU": "mug", "Images": f"{A}, , {C}, "}
+    told = "place 2 of 'Images' is empty: 'c.jpg' is sent as image 2"
+    assert warned(read(table(WOO, row), "woocommerce")) == [("missing-picture", "F2", told)]
+    row = {"id": "mug", "additional_image_link": f"{A},{B}"}
+    told = "'image_link' is empty: 'a.jpg' is sent as image 1"
+    assert warned(read(table(FEED, row), "google-merchant")) == [("missing-picture", "C2", told)]
+
+
 def test_a_position_that_is_none_is_an_error(found):
     """The order of pictures is what `image 1` in a prompt means."""
     export = shopify(OLD, ("mug", "Mug", A, "first", ""), ("mug", "", B, "1", ""))
@@ -263,6 +297,45 @@ def test_prompts_that_differ_within_a_product_are_refused(read, found):
     assert found(table(PROMPTED, *rows), "shopify", "", "") == [("rows-differ", 3, "I3", message)]
     rows[1]["prompt"] = "Front"
     assert jobs(read(table(PROMPTED, *rows), "shopify", "", "")) == [("mug", [A, B])]
+
+
+VARIANTS = [
+    {"Handle": "mug", "Title": "Mug", "Option1 Value": "Red", "Image Src": A, "Image Alt Text": "front"},
+    {"Handle": "mug", "Option1 Value": "Blue", "Image Src": B},
+    {"Handle": "mug", "Image Src": C},
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "cells"),
+    [("image_alt_text", "Image Alt Text", ["G3", "G4"]), ("option1_value", "Option1 Value", ["C4"])],
+)
+def test_a_picture_has_no_text_of_another_picture_or_variant(found, read, name, title, cells):
+    """Where its own cell is empty, the product's first one is about another: its title alone is everyone's."""
+    head = f'defaults: {{prompt: "{{{{ title }}}} {{{{ {name} }}}}"}}'
+    wrong = found(table(OLD, *VARIANTS), "shopify", "per: image", head)
+    assert [(code, message.split(" is empty")[0]) for code, _, _, message in wrong] == [
+        ("template", f"cell {cell} ({title})") for cell in cells
+    ]
+    head = f"defaults: {{prompt: \"{{{{ title }}}} {{{{ {name} | default('-') }}}}\"}}"
+    prompts = [spec.inputs["prompt"] for spec in read(table(OLD, *VARIANTS), "shopify", "per: image", head).jobs]
+    assert prompts[2] == "Mug -"
+
+
+@pytest.mark.parametrize(
+    "text", ["{{ option1_value }}", "{{ row['Option1 Value'] }}", "{% if option1_value %}Red{% endif %}"]
+)
+def test_a_template_has_no_text_that_differs_within_a_product(found, read, text):
+    """One job is made of all its variants; what they have in common may be asked for."""
+    ((code, _, _, message),) = found(table(OLD, *VARIANTS), "shopify", head=f'defaults: {{prompt: "{text}"}}')
+    told = "Option1 Value: cell C3 differs from other rows of 'mug', and one job is made of them (for export.csv:2)"
+    assert (code, message) == ("rows-differ", told)
+    rows = [row | {"prompt": text} for row in VARIANTS]  # a template in a cell as well
+    assert [(code, cell) for code, _, cell, _ in found(table(PROMPTED, *rows), "shopify", "", "")] == [
+        ("rows-differ", "I2")
+    ]
+    head = 'defaults: {prompt: "{{ title }}, {{ image_alt_text }}"}'
+    assert [spec.inputs["prompt"] for spec in read(table(OLD, *VARIANTS), "shopify", head=head).jobs] == ["Mug, front"]
 
 
 def test_a_missing_prompt_is_told_once(found):

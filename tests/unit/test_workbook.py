@@ -82,8 +82,9 @@ def jobs(manifest):
 
 def edited(content, part, change):
     """The workbook's bytes with one of its parts changed."""
-    made = io.BytesIO()
-    write(made, content)
+    made = io.BytesIO(content if isinstance(content, bytes) else b"")
+    if not made.getbuffer():
+        write(made, content)
     out = io.BytesIO()
     with zipfile.ZipFile(made) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
         for name in old.namelist():
@@ -323,9 +324,47 @@ def test_a_formula_that_was_never_worked_out_is_no_empty_cell(found, read):
     assert found(bare, head="defaults: {prompt: Black.}") == [("spoilt-cell", 2, "B2", told)]
 
 
+def calculated(content):
+    """The workbook as a spreadsheet saves it: nothing is left to be worked out when it is opened."""
+    return edited(content, "xl/workbook.xml", lambda xml: xml.replace(b' fullCalcOnLoad="1"', b""))
+
+
+@pytest.mark.parametrize("value", [0, 0.0, ""])
+def test_the_zero_of_a_program_that_cannot_calculate_is_no_value(found, read, value):
+    """It stands for every formula till a spreadsheet opens the workbook: "White for 0" would be paid for."""
+    told = "a formula that was never worked out: open the workbook in a spreadsheet, and save it"
+    for column, cell in ((0, "A2"), (1, "B2"), (2, "C2")):
+        assert ("spoilt-cell", 2, cell, told) in found(formula(value, column))
+    ((code, _, _, message),) = found(formula(value, 3), head=NOTED)
+    assert (code, message) == ("template", f"cell D2 (note): {told} (for book.xlsx:2)")
+    assert jobs(read(formula(value, 3))) == [("mug", "White.", [URL])]
+
+
+NOTED = 'overrides: [{match: mug, set: {prompt: "White for {{ note }}"}}]'
+
+
+def test_a_zero_that_was_worked_out_is_a_zero(read):
+    """As is one that no formula gives, in any workbook; and a text that a program worked out itself."""
+    assert jobs(read(calculated(formula(0)))) == [("mug", "0", [URL])]
+    assert jobs(read(formula("A mug"))) == [("mug", "A mug", [URL])]
+    assert jobs(read([HEADER, ["mug", 0, URL]])) == [("mug", "0", [URL])]
+
+
+def test_the_zeros_beside_an_array_formula_are_its_own(found):
+    """It stands in the first of its cells alone; a program fills up the others with zeros."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        for number, row in enumerate([HEADER, ["a", "", URL], ["b", "", URL], ["c", 0, URL]]):
+            put(sheet, number, row)
+        sheet.write_array_formula("B2:B3", '{="White for "&A2:A3}')
+
+    assert [(code, cell) for code, _, cell, _ in found(content)] == [("spoilt-cell", "B2"), ("spoilt-cell", "B3")]
+
+
 def test_a_formula_that_comes_to_nothing_is_empty(read):
     """Excel says so itself: its type is text."""
-    data = edited(formula(""), SHEET, lambda xml: xml.replace(b'<c r="B2"', b'<c r="B2" t="str"'))
+    data = edited(calculated(formula("")), SHEET, lambda xml: xml.replace(b'<c r="B2"', b'<c r="B2" t="str"'))
     assert jobs(read(data, head="defaults: {prompt: Black.}")) == [("mug", "Black.", [URL])]
 
 

@@ -1,0 +1,76 @@
+"""Holes among pictures that a prompt may call by number: without the second, the third is sent as `image 2`.
+
+A hole is a place that is there and empty before one that is filled: an empty `image_2` before `image_3`, `a | | c` in a
+cell, a shop's positions 1 and 3. It is told; where the prompt names a picture that moved up, it is an error (`jobs`).
+Empty places at the end are none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from runner.manifest.items import split_urls
+
+REMEDY: Final = "fill in what is missing, or move the others up and number them so in the prompt"
+_CALLED: Final = re.compile(
+    r"(?:\b(?:image|photo|picture|bild)|画像|[图圖]片?)[\s_#-]{0,2}(\d{1,2})(?!\d)", re.IGNORECASE
+)
+_TEMPLATE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_BETWEEN: Final = re.compile(r"[|]|[,;](?=\s|https?://)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The first hole: `number`, from 1, is what the picture behind it is sent as."""
+
+    number: int
+    message: str
+    column: int | None = None
+    """The sheet's column that is empty, from 0, where it is one."""
+
+    def is_met_by(self, prompt: object) -> bool:
+        """Whether a prompt names a picture that moved up."""
+        return isinstance(prompt, str) and any(int(found[1]) >= self.number for found in _CALLED.finditer(prompt))
+
+
+class Gapped(list[str]):
+    """Pictures with a hole before one of them."""
+
+    def __init__(self, pictures: Iterable[str], gap: Gap) -> None:
+        super().__init__(pictures)
+        self.gap = gap
+
+
+def gap_in(texts: Sequence[str], columns: Sequence[int] = (), header: Sequence[str] = ()) -> Gap | None:
+    """The hole in the texts of one field, each with any number of pictures; `columns` are theirs in the sheet."""
+    count, hole = 0, None
+    for index, text in enumerate(texts):
+        for place, piece in enumerate(_places(text)):
+            if not piece:
+                hole = hole or (index, place)
+                continue
+            if hole is not None:
+                column = columns[hole[0]] if columns else None
+                where = f" of {header[column]!r}" if column is not None and header else ""
+                what = f"place {hole[1] + 1}{where}" if len(_places(texts[hole[0]])) > 1 else where[4:] or "a place"
+                return Gap(count + 1, f"{what} is empty: {name_of(piece)!r} is sent as image {count + 1}", column)
+            count += len(split_urls(piece))
+    return None
+
+
+def name_of(picture: str) -> str:
+    """The end of a picture's path or URL, by which a person knows it."""
+    return picture.split("?", maxsplit=1)[0].rstrip("/").rpartition("/")[2][-40:]
+
+
+def _places(text: str) -> list[str]:
+    """What stands between the separators of a text, the empty pieces before others as well."""
+    whole = _TEMPLATE.sub("x", text)
+    pieces = _BETWEEN.split(whole) if "://" in whole else whole.split("|")
+    pieces = [piece.strip(" \t\r\n\u3000,;") for piece in pieces]
+    while len(pieces) > 1 and not pieces[-1]:
+        pieces.pop()
+    return pieces
