@@ -152,7 +152,7 @@ def _read_defaults(
         head.places["model"] = document.place(nodes["model"])
     for key, value in (values.get("defaults") or {}).items():
         if key.startswith("x-"):
-            check_own(key, value, places_in(document, nodes["defaults"], depth=1)[key], findings)
+            check_own(key, places_in(document, nodes["defaults"], depth=1)[key], findings)
             continue
         if key == "id" and not (isinstance(value, str) and is_template(value)):
             place = places_in(document, nodes["defaults"], depth=1)["id"]

@@ -22,6 +22,7 @@ COMMENT: Final = re.compile(
 INSTEAD: Final = re.compile(r":[ \t]+(?P<text>#[^\s#][^\r\n]*)")
 """In a text's place."""
 ANCHOR: Final = re.compile(r"&([^\s,\[\]{}]+)")
+COLON: Final = re.compile(r"\s*:")
 SHOWN: Final = 40
 
 
@@ -30,11 +31,16 @@ def check_unquoted(document: Document, key: str, key_node: yaml.Node, node: yaml
     _check(document, key, key_node, node, findings, set())
 
 
-def check_own(key: str, value: Any, place: Place, findings: Findings) -> None:
+def check_own(key: str, place: Place, findings: Findings, *, has_value: bool = True) -> None:
     """Find the rest of a text that a comma has cut off, taken for a key of the user's own: `white, x-ray look`."""
-    if not OWN.match(key) or value is None:
+    if not (OWN.match(key) and has_value):
         message = f"{key[:SHOWN]!r} is no key of your own: those are one word, with a value"
         findings.error("unknown-key", place, message, "is it the rest of a text? Quote that: in { } a comma ends it")
+
+
+def has_colon(document: Document, key_node: yaml.Node) -> bool:
+    """Whether a value is written behind the key, perhaps an empty one."""
+    return document.match(COLON, key_node.end_mark) is not None
 
 
 def _check(

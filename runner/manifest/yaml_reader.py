@@ -18,7 +18,7 @@ from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Head, Settings, read_head
 from runner.manifest.items import Entry, Item
 from runner.manifest.templates import Names
-from runner.manifest.unquoted import check_own, check_unquoted
+from runner.manifest.unquoted import check_own, check_unquoted, has_colon
 from runner.manifest.yaml_core import Document, Refused, TooLarge
 from runner.manifest.yaml_problems import report_syntax
 
@@ -120,7 +120,7 @@ class YamlManifest:
                 self._findings.error(JOBS, place, "jobs cannot be merged in", "write them out, as  jobs:  with a list")
                 raise Refused
             if key.startswith("x-"):
-                check_own(key, document.value(value, self._findings), document.place(key_node), self._findings)
+                check_own(key, document.place(key_node), self._findings)
             else:
                 found[key] = (key_node, value)
         return found
@@ -207,7 +207,7 @@ class YamlManifest:
         nodes: dict[str, tuple[yaml.Node, yaml.Node]] = {}
         for key, key_node, value in document.items(node, f"jobs[{number}]", findings):
             if key.startswith("x-"):
-                check_own(key, document.value(value, findings), document.place(key_node), findings)
+                check_own(key, document.place(key_node), findings, has_value=has_colon(document, key_node))
                 continue
             if key == "id" and isinstance(value, yaml.ScalarNode):
                 fields[key] = value.value  # as written: 00123 keeps its zeros
