@@ -461,6 +461,8 @@ class Run:
     """`--max-duration`, as the user wrote it."""
     ends_at: float | None = None
     """When that time is over, also for a run that goes on after a kill."""
+    given: tuple[str, ...] = ()
+    """The words of the command that shaped the jobs, as `--shard 1/3`; none is known of an older state's run."""
 
 
 # ---------------------------------------------------------------------------------------------------------- actions

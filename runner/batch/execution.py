@@ -15,6 +15,7 @@ from uuid import uuid4
 from runner.batch.beside import reporting
 from runner.batch.control import Control
 from runner.batch.driving import cancel_queued, collect, scheduling, settle_open_intents
+from runner.batch.given import given
 from runner.batch.options import Options, seconds
 from runner.batch.outcome import Outcome
 from runner.batch.planner import Plan
@@ -90,6 +91,7 @@ class Execution:
             api_base=service.binding.api_base,
             is_simulated=service.binding.is_simulated,
             started_at=started_at,
+            given=given(options),
             **self._time_limit(started_at),
         )
 

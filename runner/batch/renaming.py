@@ -13,7 +13,7 @@ from pathlib import Path
 from runner.errors import BatchError, ManifestInvalid, UsageProblem
 from runner.manifest import Diagnostic, Manifest
 from runner.model import Job
-from runner.rules.sharding import folder_count
+from runner.rules.sharding import Shard
 from runner.store.store import Reader, has_state
 
 
@@ -39,7 +39,7 @@ def refuse_renamed_manifest(manifest: Path, directory: Path) -> None:
 def _states_in(place: Path) -> Iterator[Path]:
     """The run directories of a place: itself, or those of its shards."""
     with suppress(OSError):
-        shards = (folder for folder in place.iterdir() if folder_count(folder.name) is not None)
+        shards = (folder for folder in place.iterdir() if Shard.of_folder(folder.name) is not None)
         yield from (folder for folder in (place, *shards) if has_state(folder))
 
 

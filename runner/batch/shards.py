@@ -14,7 +14,7 @@ from runner.batch.options import Options
 from runner.errors import ManifestInvalid, UsageProblem
 from runner.manifest import Manifest
 from runner.model import counted
-from runner.rules.sharding import Shard, folder_count, number_of
+from runner.rules.sharding import Shard, number_of
 from runner.store.store import has_state
 
 
@@ -59,11 +59,18 @@ def _apart(manifest: Manifest, count: int) -> list[tuple[str, str]]:
 
 
 def directory_in(place: Path, options: Options) -> Path:
-    """The run directory: the place itself, or the shard's in it.
+    """The run directory: the place itself, or the shard's in it; the place may also be the shard's own.
 
     Raises `UsageProblem` where the place was run otherwise: each job would be paid for again.
     """
     shard = shard_of(options)
+    if (own := Shard.of_folder(place.resolve().name)) is not None:
+        if own == shard:
+            return place
+        raise UsageProblem(
+            f"{place} is the run directory of shard {own} alone: --shard {own} goes on with it. Anything else would "
+            "pay for the other shards' jobs again; --out DIR of another name begins anew."
+        )
     if (was := _count_in(place)) is not None and was != (shard.count if shard else 1):
         how = f"in {was} shards: --shard K/{was} goes on" if was > 1 else "as a whole: it goes on without --shard"
         raise UsageProblem(f"{place} was run {how}. Anything else would pay for its jobs again; --out DIR begins anew.")
@@ -76,6 +83,6 @@ def _count_in(place: Path) -> int | None:
         if has_state(place):
             return 1
         for folder in sorted(place.iterdir()):
-            if (count := folder_count(folder.name)) is not None and has_state(folder):
-                return count
+            if (shard := Shard.of_folder(folder.name)) is not None and has_state(folder):
+                return shard.count
     return None

@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from runner.model import FailureKind, Job, JobState, Run
+from runner.rules.sharding import Shard
 
 BY_CODE: Final = {
     "input_unreachable": "The service could not download the input image. Open its URL in a private window: it must "
@@ -62,8 +63,10 @@ def remedy(job: Job, run: Run, directory: Path) -> tuple[str, str]:
 
 def again(run: Run, directory: Path) -> str:
     """The command that goes on with the run."""
-    simulate = " --simulate" if run.is_simulated else ""
-    return f"runcomfy-batch run {shlex.quote(run.manifest)} --out {shlex.quote(str(directory))}{simulate}"
+    words = ["runcomfy-batch", "run", run.manifest, "--out", str(directory), *run.given]
+    if "--shard" not in run.given and (shard := Shard.of_folder(directory.absolute().name)) is not None:
+        words += ["--shard", str(shard)]  # an older state does not tell
+    return shlex.join(words + ["--simulate"] * run.is_simulated)
 
 
 def _host(url: str) -> str:

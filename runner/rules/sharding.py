@@ -29,6 +29,15 @@ class Shard:
             raise ValueError(text)
         return cls(int(found[1]), int(found[2]))
 
+    @classmethod
+    def of_folder(cls, name: str) -> Self | None:
+        """The shard whose run directory is called so; `None` where it is called something else."""
+        found = re.fullmatch(r"shard-(\d{1,5})-of-(\d{1,5})", name, re.ASCII)
+        return cls(int(found[1]), int(found[2])) if found and int(found[1]) < int(found[2]) <= MOST else None
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
     @property
     def folder(self) -> str:
         """What its run directory is called."""
@@ -43,9 +52,3 @@ def number_of(job_id: str, count: int) -> int:
     """The shard that a job is in, of so many; the same on every machine, in every version."""
     digest = hashlib.sha256(b"runcomfy-batch shard\n" + job_id.encode("utf-8", "surrogatepass")).digest()
     return int.from_bytes(digest[:8], "big") % count
-
-
-def folder_count(name: str) -> int | None:
-    """How many shards a run directory of that name was one of; `None` where it is called something else."""
-    found = re.fullmatch(r"shard-\d+-of-(\d+)", name, re.ASCII)
-    return int(found[1]) if found else None

@@ -2,8 +2,8 @@
 -- A change of this file raises VERSION in database.py, and comes with a step in MIGRATIONS.
 
 CREATE TABLE meta (
-    key   TEXT PRIMARY KEY,  -- api_base, account, is_simulated, created_at
-    value TEXT NOT NULL      -- what the state is bound to under that key
+    key   TEXT PRIMARY KEY,  -- api_base, account, is_simulated, created_at, given
+    value TEXT NOT NULL      -- what the state is bound to under that key; given: the words of the last run that shaped it
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE runs (

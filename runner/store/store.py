@@ -328,7 +328,9 @@ class Reader:
         if not rows or binding is None:
             return None
         values: dict[str, Any] = dict(zip(columns.split(", "), rows[0], strict=True))
-        return Run(api_base=binding.api_base, is_simulated=binding.is_simulated, **values)
+        given = self._rows("SELECT value FROM meta WHERE key = 'given'")
+        words = tuple(json.loads(given[0][0])) if given else ()
+        return Run(api_base=binding.api_base, is_simulated=binding.is_simulated, given=words, **values)
 
     def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
         try:
@@ -462,7 +464,9 @@ class Store(Reader):
         columns = ("run_id", "name", "manifest", "started_at", "time_limit", "ends_at")
         number = "(SELECT coalesce(max(number), 0) + 1 FROM runs)"
         sql = f"INSERT INTO runs ({', '.join(columns)}, number) VALUES (?, ?, ?, ?, ?, ?, {number})"  # noqa: S608
-        self._writer.write_now([(sql, tuple(getattr(run, column) for column in columns))])
+        given = "INSERT INTO meta VALUES ('given', ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+        values = tuple(getattr(run, column) for column in columns)
+        self._writer.write_now([(sql, values), (given, (json.dumps(run.given),))])
         self._writer.checkpoint()
 
     def end_of_killed_run(self, time_limit: str) -> float | None:

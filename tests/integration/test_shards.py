@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
+from support.pages import unpacked
 from support.processes import command
 
+from runner.cli.run import run as run_command
+from runner.model import Run
+from runner.report.remedies import again
 from runner.rules.sharding import Shard, number_of
+from runner.store.store import Reader
 
 THREE = [f"{index}/3" for index in range(3)]
 
@@ -108,6 +114,53 @@ def test_a_plan_of_a_shard_is_run_as_that(night, tmp_path):
     done = nights.run(manifest=tmp_path / "plan.json", yes=False, out=None)
     assert (done.exit_code, done.ledger["posts"]) == (0, len(results(nights, "1/3")))
     assert nights.run(shard="1/3").ledger["posts"] == 0
+
+
+def test_the_command_in_a_shards_report_is_about_that_shard(night):
+    """Copied, it does the shard's jobs and no other's; so does a command that names the shard's own folder."""
+    nights = night(jobs=9)
+    nights.run(shard="1/3")
+    folder = nights.out / "shard-1-of-3"
+    words = shlex.split(unpacked((folder / "report.html").read_text("utf-8"))[0]["again"])
+    assert words[words.index("--shard") :][:2] == ["--shard", "1/3"]
+    assert words[words.index("--out") :][:2] == ["--out", str(folder)]
+    assert nights.run(out=folder, shard="1/3").ledger["posts"] == 0
+    for other in (None, "0/3"):
+        refused = nights.run(out=folder, shard=other)
+        assert (refused.exit_code, refused.ledger["posts"]) == (64, 0)
+        assert "is the run directory of shard 1/3 alone: --shard 1/3 goes on" in refused.said
+
+
+def test_an_older_shards_command_says_which_it_is(tmp_path):
+    """Its state does not tell; its folder does."""
+    run = Run(run_id="r", name="n", manifest="m.csv", api_base="a", is_simulated=True, started_at=1.0)
+    said = again(run, tmp_path / "shard-2-of-4")
+    assert said == f"runcomfy-batch run m.csv --out {tmp_path}/shard-2-of-4 --shard 2/4 --simulate"
+
+
+def test_what_shaped_a_run_is_in_its_commands(night):
+    """Quoted for a shell, read from the state; what chooses or spends is decided anew."""
+    nights = night(jobs=0)
+    nights.manifest.with_suffix(".csv").write_text("sku;foto\nmug;https://photos.example.com/mug.jpg\n")
+    choices = {
+        "prompt": "On {{ sku }}'s own white.",
+        "columns": (("id", "sku"), ("image_urls", "foto")),
+        "values": (("aspect_ratio", "1:1"),),
+        "encoding": "utf-8",
+        "allow_roots": (nights.out.parent,),
+        "trust_hosts": ("cdn.example.com",),
+        "shrink_inputs": True,
+        "dedupe": False,
+    }
+    nights.run(manifest=nights.manifest.with_suffix(".csv"), limit=1, retry=("failed",), **choices)
+    with Reader(nights.out) as reader:
+        run = reader.last_run()
+    options = run_command.make_context("run", shlex.split(again(run, nights.out))[2:]).params
+    assert options["base_url"] == run.api_base
+    assert options["no_dedupe"]
+    for name in set(choices) - {"dedupe"}:
+        assert options[name] == choices[name]
+    assert (options["limit"], options["retry"], options["yes"]) == (None, (), False)
 
 
 def test_check_and_plan_know_shards(night, tmp_path):

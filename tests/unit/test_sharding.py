@@ -2,7 +2,7 @@
 
 import pytest
 
-from runner.rules.sharding import MOST, Shard, folder_count, number_of
+from runner.rules.sharding import MOST, Shard, number_of
 
 IDS = [f"job-{n}" for n in range(3000)]
 
@@ -33,5 +33,5 @@ def test_what_is_no_shard(text):
 def test_a_shard_has_a_folder():
     """By which it is known again."""
     assert Shard.of("0/4") == Shard(0, 4)
-    assert folder_count(Shard(3, 12).folder) == 12
-    assert folder_count("shard-3-of-12-old") is None
+    assert Shard.of_folder(Shard(3, 12).folder) == Shard(3, 12)
+    assert [Shard.of_folder(name) for name in ("shard-3-of-12-old", "shard-4-of-4", "runs")] == [None] * 3
