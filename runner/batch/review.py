@@ -21,6 +21,8 @@ from runner.report.summary import iso
 
 SCHEMA: Final = "runcomfy-batch.review/1"
 FILE: Final = "review.json"
+LETTERS: Final = 8
+"""Of a request's id, by which a page knows it."""
 Word = Literal["approved", "rejected", "unreviewed"]
 
 
@@ -30,10 +32,18 @@ class Verdict:
 
     word: str | None
     request_id: str | None
+    of: str | None = None
+    """The last letters of the request, by a page that could not ask for all of them."""
     prompt: str | None = None
     """What the job is to be done with instead, when it is done again."""
     tags: tuple[str, ...] = ()
     note: str = ""
+
+    def is_about(self, request_id: str) -> bool:
+        """Whether it was said of that request's pictures."""
+        if self.request_id is None and self.of:
+            return self.of == request_id[-LETTERS:]
+        return (self.request_id or "") == request_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +79,7 @@ class Review:
     def word_of(self, job: Job) -> Word:
         """What was said of the pictures that the job has now."""
         verdict = self.verdicts.get(job.job_id)
-        if verdict is None or verdict.request_id != job.request_id:
+        if verdict is None or not verdict.is_about(job.request_id or ""):
             return "unreviewed"
         return "approved" if verdict.word == "approved" else "rejected" if verdict.word == "rejected" else "unreviewed"
 
@@ -85,6 +95,7 @@ def _verdict(one: Mapping[str, object]) -> Verdict:
     return Verdict(
         word=_text(one["verdict"]) if one["verdict"] is not None else None,
         request_id=_text(one["request_id"]) if one["request_id"] is not None else None,
+        of=_text(one.get("of") or "") or None,
         prompt=_text(one.get("prompt") or "") or None,
         tags=tuple(map(_text, tags)),
         note=_text(one.get("note") or ""),

@@ -22,6 +22,7 @@ from support.processes import command, environment, simulator, wait_until, write
 from runner.batch.review import Review
 from runner.live import bound
 from runner.store.lock import RunLock
+from runner.store.store import Reader
 
 AXE = next((path for path in (Path(os.environ.get("AXE_CORE", "axe.min.js")),) if path.is_file()), None)
 JOBS = 300
@@ -94,10 +95,12 @@ async def test_a_night_is_followed_and_steered_from_its_page(tmp_path):
                 await browser.click("#live-stop")
                 await browser.click("#live-stop")
                 await browser.until(f"{FACTS}.includes('stopped early: interrupted exit 130')")
-                assert await browser.js("document.querySelector('#live-run').checkVisibility()") is False
+                assert await browser.all("#live-run", "id") == []
                 assert [one for one in browser.complaints if "Failed to load" not in one] == []
-                assert {u.split("/")[2] for u in browser.requests} == {url.split("/")[2]}
-            said, code = await asyncio.to_thread(run.ended)
+                said, code = await asyncio.to_thread(run.ended)
+                await _outlives_its_server(browser, tmp_path / "out")
+                assert [one for one in browser.complaints if "Failed to load" not in one] == []
+                assert {u.split("/")[2] for u in browser.requests if not u.startswith("blob:")} == {url.split("/")[2]}
         assert (code, "leaving" in said) == (130, False)
         assert max(service.ledger()["by_payload"].values()) == 1
     token = url.rstrip("/").rpartition("/")[2].encode()
@@ -165,6 +168,26 @@ async def _keeps_verdicts(browser, directory):
     await browser.until(f"{COUNT} > {done}")
     assert await browser.js("document.querySelector('#detail').open")
     await browser.key("Escape")
+
+
+async def _outlives_its_server(browser, directory):
+    """The end says lastingly where to go on; what is said of pictures from now on is in the file that is saved."""
+    await browser.until("document.querySelector('#live-over')")
+    assert "or runcomfy-batch serve out Copy" in " ".join((await browser.js(FACTS)).split())
+    await browser.js("location.hash = '#q=state%3Adone%20review%3Anone'")
+    job = await browser.until("location.hash.includes('none') && document.querySelector('#pad .name')?.textContent")
+    await browser.js(f"location.hash += '&job={job}'")
+    await browser.until("document.querySelector('#detail').open")
+    assert "This job cannot be shown: the server of this page has ended" in await browser.js(
+        "document.querySelector('#detail').innerText"
+    )
+    await browser.key("a")
+    await browser.key("Escape")
+    await browser.until(f"{FACTS}.includes('1 mark not in the run directory: Save review.json')")
+    review = Review.read(await browser.download(directory.parent / "downloads", "#review-save"))
+    with Reader(directory) as reader:
+        words = [review.word_of(reader.job(job_id)) for job_id in review.verdicts]
+        assert (review.word_of(reader.job(job)), sorted(words)) == ("approved", ["approved", "rejected"])
 
 
 async def _is_for_everybody(browser):

@@ -135,6 +135,10 @@ async def test_tiles_chips_and_words_choose_and_the_address_remembers(tmp_path):
         await browser.js("location.hash = '#job=nobody'")
         await browser.until("document.querySelector('#toast').textContent")
         assert await texts(browser, "#toast") == ["There is no job nobody in this report"]
+        await browser.js("location.hash = '#q=constructor%3Ax&view=toString&sort=valueOf'")
+        await browser.until("document.querySelector('#query').value === 'constructor:x'")
+        assert await texts(browser, "#count") == ["0 of 120 jobs"]
+        assert await browser.js("location.hash") == "#q=constructor%3Ax"
         assert browser.complaints == []
 
 

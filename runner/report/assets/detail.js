@@ -5,10 +5,11 @@ let opened = -1, stageNow = null;
 async function open(job) {
   opened = job;
   state.job = index.id[job];
-  const record = await recordOf(job);
+  const [record, reason] = await recordOf(job).then((found) => [found], (error) => [{ job_id: index.id[job], state: stateOf(job) }, error.message]);
   if (opened !== job) return; // another one was opened meanwhile
   const box = $("#detail"), held = box.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
-  box.replaceChildren(head(job, record), el("div", { class: "detail" },
+  stageNow = null;
+  box.replaceChildren(head(job, record), reason ? el("p", { class: "note" }, `This job cannot be shown: ${reason}`) : el("div", { class: "detail" },
     el("div", { class: "pictures" }, pictures(job, record)),
     el("div", { class: "side" }, review(job, record), trouble(job, record), facts(job, record))));
   if (!box.open) box.showModal();

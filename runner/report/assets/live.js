@@ -4,7 +4,7 @@
 const SILENCE_MS = 15_000; // the server speaks every five seconds, if only to say that it is there
 const FEW_COLUMNS = ["state", "code", "model", "variant", "table", "prompt", "format"];
 const PHASES = { live: "live", ended: "ended", killed: "killed; the same command goes on", lost: "lost contact" };
-const live = { heardAt: 0, phase: "", facts: {}, standing: {}, isOver: false, held: new Set(), restUntil: 0, chartsUntil: 0, isDrawn: true };
+const live = { heardAt: 0, phase: "", facts: {}, standing: {}, isOver: false, isUnkept: false, held: new Set(), restUntil: 0, chartsUntil: 0, isDrawn: true };
 
 async function asked(path, document) {
   const body = document === undefined ? undefined : JSON.stringify(document);
@@ -19,12 +19,15 @@ source.index = async () => {
   if (found.phase === "live") plain.sort = "latest"; // pictures come in at the top
   return found;
 };
-source.record = (job) => asked(`data/record/${job}`);
+source.record = (job) => asked(`data/record/${job}`).catch((error) => {
+  throw new Error(live.isOver ? `the server of this page has ended with the run. Open report.html beside images/, or: ${serving()}` : error.message);
+});
+const serving = () => `runcomfy-batch serve ${quoted(index.directory)}`;
 
 // ---- marks: kept in the run directory, each as it is made
 
 const touched = new Set();
-shelf.read = async () => (await asked("data/review")).jobs.map((one) => [one.job_id, { ...one, prompt: one.prompt ?? "", of: (one.request_id ?? "").slice(-8) }]);
+shelf.read = async () => (await asked("data/review")).jobs.map((one) => [one.job_id, { ...one, prompt: one.prompt ?? "", of: (one.request_id ?? one.of ?? "").slice(-8) }]);
 shelf.put = (id) => touched.add(id);
 shelf.keep = async () => {
   if (!touched.size) return;
@@ -32,10 +35,13 @@ shelf.keep = async () => {
   touched.clear();
   try {
     await asked("data/review", { jobs: ids.map((id) => ({ ...nothing(id), ...marks.get(id), job_id: id })) });
+    live.isUnkept = false;
   } catch (error) {
     for (const id of ids) touched.add(id); // tried again with the next mark
-    toast(`Not kept in the run directory: ${error.message}`);
+    live.isUnkept = true;
+    if (!live.isOver) toast(`Not kept in the run directory: ${error.message}`);
   }
+  tellFacts();
 };
 
 // ---- what has changed
@@ -164,6 +170,7 @@ function tellFacts() {
     pace && (pace >= 1 ? `${pace.toFixed(1)} jobs/s` : `${(pace * 60).toFixed(1)} jobs/min`),
     left != null && !isPaused && `${left < 90 ? `${Math.round(left)} s` : duration(left)} left, until ${timeOfDay(Date.now() / 1000 + left)}`,
   ] : live.phase === "lost" ? [`as it stood at ${timeOfDay(live.heardAt / 1000)}; trying again`] : [live.phase === "ended" && `exit ${index.summary.exit_code}`];
+  if (live.isUnkept) facts.push(`${count(touched.size, "mark")} not in the run directory: Save review.json has them`);
   $("#live-facts").textContent = clean(facts.filter(Boolean).join(" · "));
 }
 
@@ -177,6 +184,7 @@ function tellStanding(standing) {
 function tellControls() {
   const { ceiling, allowed, is_paused: isPaused, is_stopping: isStopping } = live.standing;
   const isThere = ceiling !== undefined && !isStopping && live.phase === "live";
+  if (!$("#live-run")) return; // all is over
   $("#live-run").hidden = !isThere;
   if (isThere) {
     $("#live-pause").textContent = isPaused ? "Resume" : "Pause";
@@ -214,12 +222,22 @@ function controls() {
     el("button", { type: "button", id: "live-stop", onclick: stopPressed }, "Stop"));
 }
 
+// What the page was served by is gone, and stays so.
+function tellOver() {
+  $("#live-controls").replaceChildren(el("span", { id: "live-over" }, "This page's server has ended: open report.html beside images/, or  ",
+    el("code", {}, serving()), " ", copyButton(serving(), "Copy", "Copy the command")));
+}
+
 function connect() {
   const stream = live.stream = new EventSource(`./events?mark=${encodeURIComponent(index.mark)}`);
   const listen = (name, act) => stream.addEventListener(name, (event) => act(JSON.parse(event.data)));
   listen("message", heard);
   listen("standing", tellStanding);
-  listen("over", () => { live.isOver = true; stream.close(); });
+  listen("over", () => {
+    live.isOver = true;
+    stream.close();
+    tellOver();
+  });
   stream.addEventListener("error", () => { if (!live.isOver) tellPhase("lost"); });
 }
 
@@ -231,6 +249,7 @@ source.begun = () => {
   tellPhase(index.phase);
   connect();
   addEventListener("scrollend", settle);
+  addEventListener("beforeunload", (event) => live.isUnkept && event.preventDefault());
   setInterval(() => {
     if (!live.isOver && Date.now() - live.heardAt > SILENCE_MS) tellPhase("lost");
     settle();

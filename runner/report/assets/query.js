@@ -57,7 +57,7 @@ function anywhere(value) {
 function tester(query) {
   const wanted = new Map(), unwanted = [];
   for (const token of tokens(query)) {
-    const isKey = token.key in TESTS;
+    const isKey = Object.hasOwn(TESTS, token.key);
     const value = (token.key && !isKey ? `${token.key}:${token.value}` : token.value).toLowerCase();
     const test = isKey ? TESTS[token.key](value) : anywhere(value);
     if (token.not) unwanted.push(test);
@@ -119,8 +119,8 @@ function address(more = {}) {
 function readAddress() {
   const parts = new URLSearchParams(location.hash.slice(1));
   state.query = parts.get("q") ?? "";
-  state.view = parts.get("view") in VIEWS ? parts.get("view") : plain.view;
-  state.sort = parts.get("sort") === "attention" || parts.get("sort") in ORDERS ? parts.get("sort") : plain.sort;
+  state.view = Object.hasOwn(VIEWS, parts.get("view")) ? parts.get("view") : plain.view;
+  state.sort = parts.get("sort") === "attention" || Object.hasOwn(ORDERS, parts.get("sort")) ? parts.get("sort") : plain.sort;
   state.job = parts.get("job");
 }
 

@@ -50,8 +50,8 @@ function tellReview() {
 async function reviewDocument() {
   const jobs = [];
   for (const [id, { verdict, tags, note, prompt }] of marks) {
-    const record = await recordOf(positionOf(id));
-    jobs.push({ job_id: id, verdict, tags, note, prompt: prompt || null, request_id: record.request_id, fingerprint: record.fingerprint });
+    const job = positionOf(id), record = await recordOf(job).catch(() => null); // the server is gone: the index knows enough
+    jobs.push({ job_id: id, verdict, tags, note, prompt: prompt || null, request_id: record?.request_id ?? null, ...(record ? { fingerprint: record.fingerprint } : { of: index.request[job] }) });
   }
   return { schema: "runcomfy-batch.review/1", run: index.name, run_id: index.summary.run_id, saved_at: new Date().toISOString(), jobs };
 }
@@ -65,12 +65,7 @@ async function loadReview(file) {
   try {
     const found = JSON.parse(await file.text());
     if (found.schema !== "runcomfy-batch.review/1") throw new Error("not a review");
-    const entries = await Promise.all(found.jobs.map(async (one) => {
-      const job = positionOf(one.job_id);
-      const isSame = job !== undefined && (await recordOf(job)).request_id === one.request_id;
-      return isSame && [one.job_id, { ...one, prompt: one.prompt ?? "", of: index.request[job] }];
-    }));
-    const fresh = sound(entries.filter(Boolean));
+    const fresh = sound(found.jobs.map((one) => [one.job_id, { ...one, prompt: one.prompt ?? "", of: (one.request_id ?? one.of ?? "").slice(-8) }]));
     for (const [id, value] of fresh) {
       marks.set(id, value);
       shelf.put(id);
