@@ -42,11 +42,28 @@ LENGTH: Final = 32
 """Bytes of an outline."""
 TURNS: Final = 4
 NEIGHBOURS: Final = 2
+_GROUND: Final = r"(?:background|backdrop)"
+_PURE: Final = r"(?:(?:an?|the|pure|plain|clean|solid|bright|seamless)\s+)*"
 WHITE: Final = re.compile(
-    r"(?<![-\w])white\b[^.;\n]{0,40}\b(?:background|backdrop)|\b(?:background|backdrop)\b[^.;\n]{0,30}(?<![-\w])white\b"
+    rf"(?<![-\w])white(?:[\s,-]+(?!(?:on|in|at|over|against|with|and)\b)\w+){{0,4}}[\s,-]+{_GROUND}\b"
+    rf"|\b{_GROUND}\b[^.;\n]{{0,30}}(?<![-\w])white\b"
+    rf"|\bon\s+{_PURE}white(?=\s*(?:[.,;:!)\n]|$|with\b))"
+    r"|(?<![-\w])white\s+(?:seamless|sweep|cyclorama)\b|\b(?:pure|plain|clean|solid)\s+white\s+surface\b"
+    r"|白(?:色|い|の)?の?背景|背景[はをが为]?(?:真っ|纯|純)?白"
+    r"|\bwei(?:ß|ss)(?:e[mnrs]?)?\s+hintergrund|\bhintergrund\s+(?:\w+\s+)?wei(?:ß|ss)\b"
+    r"|\bfond\s+(?:\w+\s+)?blanc\b(?!\s+cass)|\bfondo\s+(?:\w+\s+)?blanco\b|\bsfondo\s+(?:\w+\s+)?bianco\b"
     r"|#fff(?:fff)?\b",
     re.IGNORECASE,
 )
+"""White as what is behind the product, in the languages that prompts are written in most."""
+UNWANTED: Final = re.compile(
+    r"\b(?:no|not|never|don't|without|avoid|remove|delete|replace|change|swap|instead\s+of|rid\s+of|ohne|keine?[mnrs]?|sans|sin)"
+    r"\s+(?:use\s+|put\s+(?:it\s+)?on\s+)?(?:(?:an?|the|any|its|this|existing|current|original|old|pure|plain|clean|solid)\s+)*"
+    rf"(?:white(?:\s+\w+){{0,2}}\s+{_GROUND}\b|wei(?:ß|ss)\w*\s+hintergrund|fond\s+blanc\b|fondo\s+blanco\b)"
+    r"|(?:不要|去掉|去除|移除)白色?背景",
+    re.IGNORECASE,
+)
+"""The opposite: a white background that is to go, or not to come."""
 
 
 def oddities(job: Job) -> frozenset[Oddity]:
@@ -70,8 +87,13 @@ def _by_traits(artifact: Artifact, traits: Traits, job: Job) -> Iterator[Oddity]
         size = (artifact.width, artifact.height)
         if math.prod(size) < math.prod(traits.before) and max(size) < max(traits.before):
             yield Oddity.SMALL
-    if traits.corner < LEAST_WHITE and WHITE.search(str(job.spec.inputs.get("prompt", ""))):
+    if traits.corner < LEAST_WHITE and _wants_white(str(job.spec.inputs.get("prompt", ""))):
         yield Oddity.NOT_WHITE
+
+
+@lru_cache(64)
+def _wants_white(prompt: str) -> bool:
+    return WHITE.search(UNWANTED.sub(" ", prompt)) is not None
 
 
 def _is_off(artifact: Artifact, wanted: float) -> bool:

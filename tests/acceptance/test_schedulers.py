@@ -143,6 +143,7 @@ def test_the_github_workflow_checks_and_runs(tmp_path):
     """Each of its own commands is run as the runner runs it."""
     workflow = yaml.safe_load((EXAMPLES / "github_actions" / "catalogue.yml").read_text())
     assert workflow["permissions"] == {"contents": "read"}
+    assert "format('check-{0}', github.ref) || 'catalogue-night'" in workflow["concurrency"]["group"]
     steps = {job: {step.get("name"): step for step in workflow["jobs"][job]["steps"]} for job in ("check", "night")}
     (tmp_path / "catalogue").mkdir()
     sheet = tmp_path / "catalogue" / "products.csv"
