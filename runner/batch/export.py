@@ -244,8 +244,10 @@ class _Export:
                 try:
                     target.parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(self.directory / artifact.path, target)
-                except (OSError, shutil.SameFileError) as error:
-                    raise StorageFailed(f"{target} cannot be written: {error}") from error
+                except shutil.SameFileError as error:
+                    raise UsageProblem(f"--copy-to {folder}: the pictures are there already") from error
+                except OSError as error:
+                    raise StorageFailed(f"{target} cannot be written: {error.strerror}") from error
                 files += 1
         lost = f"; {counted(missing, 'file')} not here any more: verify --repair fetches them, free" if missing else ""
         return f"{folder}: {counted(files, 'file')}{lost}"

@@ -77,7 +77,7 @@ def stopped(about: About, because: str, message: str, counts: Mapping[str, int],
 def ended(about: About, outcome: Outcome, at: float) -> Notice:
     """The run is over and its reports are written."""
     summary = outcome.summary
-    why = f" Stopped: {outcome.hold.message}" if outcome.hold is not None else ""
+    why = f" Stopped: {_sentence(outcome.hold.message)}" if outcome.hold is not None else ""
     code = outcome.exit_code
     text = f"{verdict(summary)} {_money(summary)}{why} Exit {int(code)} ({code.name.lower()}). Report: " + str(
         (outcome.directory / "report.html").absolute()
@@ -94,7 +94,7 @@ def failed(about: About, error: BaseException, at: float) -> Notice:
         said = f"{counted(errors, 'error')} in the manifest; `runcomfy-batch check` shows them."
     else:
         said = error.message if isinstance(error, BatchError) else f"a bug of this program ({type(error).__name__})."
-    text = f"It could not go on: {said[:LONGEST]} Exit {int(code)} ({code.name.lower()})."
+    text = f"It could not go on: {_sentence(said[:LONGEST])} Exit {int(code)} ({code.name.lower()})."
     return about.notice("finished", text, at, is_good=False, exit_code=int(code), stopped_because="error")
 
 
@@ -118,6 +118,10 @@ def variables(notice: Notice) -> dict[str, str]:
         f"RUNCOMFY_BATCH_{key.upper()}": "" if value is None else str(value).replace("\0", "")
         for key, value in found.items()
     }
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
 def _money(summary: Summary) -> str:

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from runner.errors import InputMissing, ManifestInvalid, UsageProblem
 from runner.manifest import Manifest, Specs
 from runner.model import InputRules, Job, JobState, Run, fingerprint
 from runner.report.files import replacing
 from runner.report.summary import iso
+from runner.store.lock import alone_in
 
 SCHEMA: Final = "runcomfy-batch.review/1"
 FILE: Final = "review.json"
@@ -127,31 +128,36 @@ def keep(directory: Path, document: object, find: Callable[[str], Job | None], r
     entries = document.get("jobs") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         raise UsageProblem("not a review")
-    whole = json.loads(kept(directory))
-    jobs = {one["job_id"]: one for one in whole["jobs"]}
+    with alone_in(directory):
+        whole = json.loads(kept(directory))
+        jobs = {one["job_id"]: one for one in whole["jobs"]}
+        for job, said in _heard(entries, find):
+            jobs.pop(job.job_id, None)
+            if said.word or said.tags or said.note or said.prompt:
+                jobs[job.job_id] = {
+                    "job_id": job.job_id,
+                    "verdict": said.word,
+                    "tags": said.tags,
+                    "note": said.note,
+                    "prompt": said.prompt,
+                    "request_id": job.request_id,
+                    "fingerprint": job.spec.fingerprint,
+                }
+        head = {"schema": SCHEMA, "run": run.name, "run_id": run.run_id, "saved_at": iso(time.time())}
+        with replacing(directory / FILE) as file:
+            json.dump({**head, "jobs": list(jobs.values())}, file, ensure_ascii=False, indent=2)
+            file.write("\n")
+
+
+def _heard(entries: list[Any], find: Callable[[str], Job | None]) -> Iterator[tuple[Job, Verdict]]:
+    """What was said, of each picture that is still the job's."""
     for entry in entries:
         try:
             job = find(_text(entry["job_id"]))
-            if job is None or (job.request_id or "")[-len(_text(entry["of"])) :] != entry["of"]:
-                continue
-            said = _verdict({**entry, "request_id": job.request_id})
+            if job is not None and (job.request_id or "")[-len(_text(entry["of"])) :] == entry["of"]:
+                yield job, _verdict({**entry, "request_id": job.request_id})
         except (KeyError, TypeError, AttributeError) as error:
             raise UsageProblem("not a review") from error
-        jobs.pop(job.job_id, None)
-        if said.word or said.tags or said.note or said.prompt:
-            jobs[job.job_id] = {
-                "job_id": job.job_id,
-                "verdict": said.word,
-                "tags": said.tags,
-                "note": said.note,
-                "prompt": said.prompt,
-                "request_id": job.request_id,
-                "fingerprint": job.spec.fingerprint,
-            }
-    head = {"schema": SCHEMA, "run": run.name, "run_id": run.run_id, "saved_at": iso(time.time())}
-    with replacing(directory / FILE) as file:
-        json.dump({**head, "jobs": list(jobs.values())}, file, ensure_ascii=False, indent=2)
-        file.write("\n")
 
 
 def with_prompts(manifest: Manifest, review: Review, rules: Callable[[str], InputRules | None]) -> Manifest:

@@ -89,6 +89,7 @@ class Book:
         if journal is not None:
             text = journal.read_text("utf-8", "replace") if journal.exists() else ""
             self._replay(text)
+            journal.touch(0o600)  # prompts stand in it, as in the state
             self._journal = journal.open("a", encoding="utf-8")
             if text and not text.endswith("\n"):
                 self._journal.write("\n")

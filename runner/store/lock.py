@@ -12,14 +12,17 @@ import json
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from runner.errors import CannotCreate, RunDirectoryLocked
+from runner.errors import CannotCreate, RunDirectoryLocked, StorageFailed
 
 GLANCE_S: Final = 0.2
 """How long somebody may only be looking whether the lock is held (`is_locked`)."""
+PATIENCE_S: Final = 5.0
+"""A review is written in milliseconds."""
 
 
 def is_locked(directory: Path) -> bool:
@@ -67,7 +70,7 @@ class RunLock:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise CannotCreate(f"cannot create {self._path}: {error.strerror}") from error
-        if not _lock(self._descriptor):
+        if not _lock(self._descriptor, GLANCE_S):
             os.close(self._descriptor)
             raise RunDirectoryLocked(self._held_message())
         try:
@@ -87,9 +90,25 @@ class RunLock:
         return f"{self._path.parent} is in use by {who}. Look at it with `status`, or wait until it ends."
 
 
-def _lock(descriptor: int) -> bool:
+@contextlib.contextmanager
+def alone_in(directory: Path) -> Iterator[None]:
+    """Nobody else writes the review of this directory meanwhile: several pages may be served, while one run goes on.
+
+    Locked is the folder itself; where a file system has no such lock, this is none. Raises `StorageFailed` where
+    somebody else holds it for too long.
+    """
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):
+            descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+            stack.callback(os.close, descriptor)
+            if not _lock(descriptor, PATIENCE_S):
+                raise StorageFailed(f"another process writes in {directory}: try again")
+        yield
+
+
+def _lock(descriptor: int, patience_s: float) -> bool:
     """Take the lock; who only glances at it is waited for."""
-    end = time.monotonic() + GLANCE_S
+    end = time.monotonic() + patience_s
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1116,6 +1116,7 @@ async def test_a_process_with_a_seed_and_a_journal_goes_on_after_a_restart(tmp_p
     with simulator(tmp_path, *arguments) as first:
         _, document = await call("POST", first.base + MODEL, {**JOB, "prompt": "On an oak\u2028table \x85."})
         _, _, before = await fetch("GET", (await output_url(first.base, document)), headers={})
+    assert journal.stat().st_mode & 0o777 == 0o600
     journal.write_bytes(journal.read_bytes() + '{"request_id": "torn", "prompt": "é'.encode()[:-1])
     with simulator(tmp_path, *arguments) as second:
         _, _, after = await fetch("GET", (await output_url(second.base, document)), headers={})

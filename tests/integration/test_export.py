@@ -355,6 +355,8 @@ def test_the_approved_are_handed_over(night, tmp_path):
     assert export(nights.out, Wishes(review="approved", copy_to=folder)) == [f"{folder}: 1 file"]
     [copied] = folder.iterdir()
     assert copied.read_bytes() == (nights.out / first.results["job-0"]["files"][0]["path"]).read_bytes()
+    with pytest.raises(UsageProblem, match=r"images: the pictures are there already$"):
+        export(nights.out, Wishes(review="approved", copy_to=nights.out / "images"))
     (nights.out / first.results["job-2"]["files"][0]["path"]).unlink()
     [told] = export(nights.out, Wishes(review="unreviewed", copy_to=tmp_path / "rest"))
     assert told.endswith("0 files; 1 file not here any more: verify --repair fetches them, free")

@@ -21,6 +21,7 @@ from runner.batch.review import Review
 from runner.errors import ConfigurationInvalid, InputMissing, StoppedEarly
 from runner.live import LiveServer, bound
 from runner.model import FilesMissing, JobState, Resumed
+from runner.store import lock
 from runner.store.lock import RunLock
 from runner.store.store import Store
 
@@ -187,6 +188,20 @@ async def test_the_page_asks_its_server_and_nobody_else(folder):
         ("no_usable_answer", 1),
     ]
     assert json.loads(record)[0]["job_id"] == "job-3"
+
+
+async def test_two_servers_of_one_run_directory_lose_no_verdict(folder, monkeypatch):
+    """A review is read, changed and written while nobody else does: who comes meanwhile waits, or is told."""
+    monkeypatch.setattr(lock, "PATIENCE_S", 0)
+    async with served(folder) as ask:
+        record = json.loads((await ask("/TOKEN/data/record/1"))[2])[0]
+        mark = {"job_id": "job-1", "of": record["request_id"][-8:], "verdict": "approved"}
+        with lock.alone_in(folder):
+            told = f"another process writes in {folder}: try again"
+            assert await said(ask, "/TOKEN/data/review", {"jobs": [mark]}) == (503, told)
+        assert not (folder / "review.json").exists()
+        assert await said(ask, "/TOKEN/data/review", {"jobs": [mark]}) == (200, "{}")
+    assert Review.read(folder / "review.json").verdicts["job-1"].word == "approved"
 
 
 class Broken(Feed):

@@ -79,6 +79,7 @@ def test_what_somebody_asked_for_is_told_once(night):
     _, morning, ear = told(night, jobs=3, yes=False, max_cost_usd="0.08")
     assert (morning.exit_code, ear.events) == (3, ["started", "finished"])
     assert "--max-cost 0.08 USD allows no further job" in ear.heard[1]["text"]
+    assert ". Exit 3 (" in ear.heard[1]["text"]
     assert ear.heard[1]["stopped_because"] == "max_cost"
 
 
