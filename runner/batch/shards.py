@@ -66,7 +66,8 @@ def directory_in(place: Path, options: Options) -> Path:
     shard = shard_of(options)
     if (own := Shard.of_folder(place.resolve().name)) is not None:
         if own == shard:
-            return place
+            inner = place / own.folder  # where an earlier version put it
+            return inner if has_state(inner) else place
         raise UsageProblem(
             f"{place} is the run directory of shard {own} alone: --shard {own} goes on with it. Anything else would "
             "pay for the other shards' jobs again; --out DIR of another name begins anew."

@@ -70,7 +70,7 @@ class RunLock:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise CannotCreate(f"cannot create {self._path}: {error.strerror}") from error
-        if not _lock(self._descriptor, GLANCE_S):
+        if not _lock(self._descriptor):
             os.close(self._descriptor)
             raise RunDirectoryLocked(self._held_message())
         try:
@@ -106,7 +106,7 @@ def alone_in(directory: Path) -> Iterator[None]:
         yield
 
 
-def _lock(descriptor: int, patience_s: float) -> bool:
+def _lock(descriptor: int, patience_s: float = GLANCE_S) -> bool:
     """Take the lock; who only glances at it is waited for."""
     end = time.monotonic() + patience_s
     while True:

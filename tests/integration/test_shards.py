@@ -131,6 +131,17 @@ def test_the_command_in_a_shards_report_is_about_that_shard(night):
         assert "is the run directory of shard 1/3 alone: --shard 1/3 goes on" in refused.said
 
 
+def test_a_shard_that_lies_in_a_folder_of_its_own_name_goes_on_there(night):
+    """As an earlier version put it: nothing is paid for again."""
+    nights = night(jobs=9)
+    nights.run(shard="1/3")
+    place = nights.out.with_name("apart") / "shard-1-of-3"
+    place.mkdir(parents=True)
+    (nights.out / "shard-1-of-3").rename(place / "shard-1-of-3")
+    assert nights.run(out=place, shard="1/3").ledger["posts"] == 0
+    assert not (place / "state.db").exists()
+
+
 def test_an_older_shards_command_says_which_it_is(tmp_path):
     """Its state does not tell; its folder does."""
     run = Run(run_id="r", name="n", manifest="m.csv", api_base="a", is_simulated=True, started_at=1.0)
