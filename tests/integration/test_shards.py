@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 from support.pages import unpacked
 from support.processes import command
 
+from runner.batch.given import given
+from runner.batch.options import Options
+from runner.cli.common import reading
 from runner.cli.run import run as run_command
 from runner.model import Run
 from runner.report.remedies import again
@@ -147,6 +151,15 @@ def test_an_older_shards_command_says_which_it_is(tmp_path):
     run = Run(run_id="r", name="n", manifest="m.csv", api_base="a", is_simulated=True, started_at=1.0)
     said = again(run, tmp_path / "shard-2-of-4")
     assert said == f"runcomfy-batch run m.csv --out {tmp_path}/shard-2-of-4 --shard 2/4 --simulate"
+
+
+def test_each_option_by_which_a_manifest_is_read_goes_into_the_commands():
+    """A new one is not forgotten."""
+    known = {"text": "x", "pairs": (("id", "sku"),), "paths": (Path("photos"),), "flag": True}
+    kinds = {"columns": "pairs", "values": "pairs", "allow_roots": "paths", "shrink_inputs": "flag"}
+    for parameter in reading(lambda: None).__click_params__:
+        words = given(Options(**{parameter.name: known[kinds.get(parameter.name, "text")]}))
+        assert words[0] == parameter.opts[0]
 
 
 def test_what_shaped_a_run_is_in_its_commands(night):
