@@ -227,6 +227,10 @@ def holds(where: str, scope: Mapping[str, Any]) -> bool:
 # ------------------------------------------------------------------------------------------------------------- shops
 
 
+OF_A_PICTURE = {"image_src", "image_url", "image_position", "image_alt_text", "sku", "price", "barcode"}
+"""What an export says of one picture or variant: another's row has nothing of it."""
+
+
 def shopify(files: Mapping[str, bytes]) -> list[list[Expected]]:
     """A job a picture of each product that is active."""
     return agreed([[_shopify(one) for one in tables(text, None)] for text in texts(files["shop.csv"])])
@@ -257,7 +261,8 @@ def _shopify(table: Table) -> list[Expected] | None:
         for _, row in ranked:
             first.setdefault(row[picture].strip(), row)
         for number, (url, row) in enumerate(first.items(), start=1):
-            cells = [own if own.strip() else common[index] for index, own in enumerate(row)]
+            of_row = [key.startswith("variant_") or key in OF_A_PICTURE for key in table.keys]
+            cells = [own if own.strip() or of_row[index] else common[index] for index, own in enumerate(row)]
             if cells[status] == "active":
                 prompt = f"Ghost mannequin for {cells[places[1]]}."
                 fields = {"prompt": prompt, "image_urls": [url]}
