@@ -317,7 +317,7 @@ def play(seed):
     return {"seed": seed, **account}
 
 
-def campaign(seeds, processes=2):
+def campaign(seeds, processes=4):
     """Play many seeds; counters of everything that happened, and the violations."""
     names = ("steps", "deaths", "struck", "asked")
     total = {"seeds": 0, **{name: Counter() for name in names}, "violations": []}
