@@ -1156,5 +1156,5 @@ def test_the_simulator_ends_with_a_signal_and_frees_its_port(tmp_path):
     """SIGTERM is a way to stop, not a failure: `simulator` sees to the exit code."""
     with simulator(tmp_path) as running:
         port = urlsplit(running.base).port
-    with socket.create_server(("127.0.0.1", port)):
-        pass
+    with socket.create_server(("127.0.0.1", port)) as free:
+        assert free.getsockname()[1] == port

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -55,6 +56,7 @@ from runner.model import (
     Traits,
 )
 from runner.rules.lifecycle import ImpossibleEvent, advance
+from runner.store import lock
 from runner.store.database import version_in
 from runner.store.lock import RunLock, is_locked
 from runner.store.store import Binding, IdTaken, Reader, Store, check_binding, has_state
@@ -843,6 +845,20 @@ def test_a_lock_file_with_anything_in_it_is_a_lock_file(tmp_path, content):
     assert not is_locked(tmp_path)
 
 
+def test_one_at_a_time_writes_a_review(tmp_path, monkeypatch):
+    """Who comes meanwhile is told; a folder that cannot be locked keeps nobody from writing."""
+    monkeypatch.setattr(lock, "PATIENCE_S", 0)
+    with lock.alone_in(tmp_path):
+        told = f"another process writes in {tmp_path}: try again"
+        with pytest.raises(StorageFailed, match=re.escape(told)), lock.alone_in(tmp_path):
+            pass
+    entered = []
+    for folder in (tmp_path, tmp_path / "not there"):
+        with lock.alone_in(folder):
+            entered.append(folder)
+    assert entered == [tmp_path, tmp_path / "not there"]
+
+
 def test_who_only_looks_locks_nobody_out(tmp_path):
     """A run that begins while somebody asks for the status is patient for a moment."""
     with RunLock(tmp_path):
@@ -855,13 +871,15 @@ def test_who_only_looks_locks_nobody_out(tmp_path):
 
     thread = threading.Thread(target=look)
     thread.start()
+    held = []
     try:
         for _ in range(20):
             with RunLock(tmp_path):
-                pass
+                held.append(is_locked(tmp_path))
     finally:
         is_over.set()
         thread.join()
+    assert held == [True] * 20
 
 
 def test_a_child_of_the_holder_does_not_hold_on(tmp_path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,11 +21,16 @@ CORPUS = json.loads(Path(__file__).with_name("corpus.json").read_text())
 
 def nights(*arguments, timeout=100):
     """Play in a process of its own, since the world replaces clocks and threads."""
-    done = subprocess.run(
-        [sys.executable, NIGHTS, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False
-    )
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout)
+    command = [sys.executable, NIGHTS, *map(str, arguments)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, start_new_session=True) as playing:
+        try:
+            said, errors = playing.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(playing.pid, signal.SIGKILL)  # its workers too, which would wait for ever
+            raise
+    assert said, errors
+    return json.loads(said)
 
 
 @pytest.mark.timeout(840)

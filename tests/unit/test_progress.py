@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import struct
+import sys
 import termios
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -349,8 +350,10 @@ def closed():
 
 @pytest.mark.parametrize("mode", ["auto", "bar", "plain", "json", "quiet"])
 @pytest.mark.parametrize("gone", [broken_pipe, hung_up, full, closed])
-def test_a_stream_that_is_gone_never_stops_a_run(mode, gone):
-    """Nor does what is left of the bar when it is collected."""
+def test_a_stream_that_is_gone_never_stops_a_run(mode, gone, monkeypatch):
+    """Nor does what is left of the bar complain when it is collected."""
+    complaints = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
     stream = gone()
     progress = shown(stream, mode=mode)
     everything(progress)
@@ -358,6 +361,7 @@ def test_a_stream_that_is_gone_never_stops_a_run(mode, gone):
     gc.collect()
     with suppress(OSError):  # what could not be written is still in its buffer
         stream.close()
+    assert complaints == []
 
 
 @pytest.mark.parametrize("mode", ["bar", "plain", "json"])

@@ -31,7 +31,8 @@ def test_what_is_no_shard(text):
 
 
 def test_a_shard_has_a_folder():
-    """By which it is known again."""
+    """By which it is known again, as by the word that asks for it."""
     assert Shard.of("0/4") == Shard(0, 4)
+    assert str(Shard(0, 4)) == "0/4"
     assert Shard.of_folder(Shard(3, 12).folder) == Shard(3, 12)
     assert [Shard.of_folder(name) for name in ("shard-3-of-12-old", "shard-4-of-4", "runs")] == [None] * 3
