@@ -185,7 +185,7 @@ def test_fault_39_no_room_for_a_picture(tmp_path):
     (tmp_path / "disk").mkdir()
     with simulator(tmp_path, "--latency", "0.05") as service:
         script = f"""
-            mkdir disk/out/images && mount -t tmpfs -o size=16k tmpfs disk/out/images
+            mkdir disk/out/images && mount -t tmpfs -o size=4k tmpfs disk/out/images
             {RUN} >/dev/null; echo $?
             ls -A disk/out/images | wc -l
             umount disk/out/images
