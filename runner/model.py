@@ -45,6 +45,12 @@ def in_usd(amount: Money) -> Decimal:
     return Decimal(amount) / MICRO
 
 
+def dollars(amount: Money) -> str:
+    """The amount for a person: `$1.21`, with as many digits as there are cents and fractions."""
+    exact = in_usd(amount)
+    return f"${exact:,.2f}" if amount % 10_000 == 0 else f"${exact.normalize():,f}"
+
+
 def counted(number: int, noun: str) -> str:
     """`1 job`, `2,000 jobs`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.errors import BatchError
-from runner.model import JobState, in_usd
+from runner.model import JobState
 from runner.report.page import neutral, verdict
 from runner.report.summary import Summary
 from runner.store.store import Reader
@@ -23,11 +23,10 @@ WIDTH: Final = 128
 
 def card(directory: Path, summary: Summary) -> str:
     """HTML in which every text is escaped; no script, nothing from elsewhere."""
-    spent = f"Spent {in_usd(summary.spent):f} USD" + (" of play money" if summary.run.is_simulated else "")
     figures = "".join(_figure(name, picture) for name, picture in _pictures(directory))
     report = escape(neutral(str(directory / "report.html")))
     return (
-        f"<div><p><b>{escape(neutral(summary.run.name))}</b>: {escape(verdict(summary))} {escape(spent)}.</p>"
+        f"<div><p><b>{escape(neutral(summary.run.name))}</b>: {escape(verdict(summary))} {escape(summary.bill)}.</p>"
         f'<div style="display:flex;flex-wrap:wrap;gap:8px">{figures}</div><p><code>{report}</code></p></div>'
     )
 

@@ -11,10 +11,10 @@ from runner.batch.outcome import Outcome
 from runner.batch.planner import Plan
 from runner.errors import BatchError, ExitCode
 from runner.manifest import InvalidManifest
-from runner.model import Job, JobState, Money, counted, in_usd
+from runner.model import Job, JobState, counted, dollars
 from runner.notify import Notice
 from runner.report.page import neutral, verdict
-from runner.report.summary import Summary, iso, usd
+from runner.report.summary import iso, usd
 from runner.rules.planning import Change
 
 SCHEMA: Final = "runcomfy-batch.notice/1"
@@ -49,7 +49,7 @@ def began(about: About, plan: Plan, at: float) -> Notice:
     """A run begins."""
     paid = plan.counts.get(Change.RESUME, 0)
     collected = f", {paid:,} paid already and to be collected" if paid else ""
-    price = "" if not plan.submits else f" for {_dollars(plan.price)}" if plan.price is not None else ", price unknown"
+    price = "" if not plan.submits else f" for {dollars(plan.price)}" if plan.price is not None else ", price unknown"
     text = f"{counted(plan.submits, 'job')} to submit{price}{collected}."
     price_usd = None if plan.price is None else usd(plan.price)
     more: dict[str, Any] = {"submits": plan.submits, "price_usd": price_usd, "simulated": plan.is_simulated}
@@ -71,7 +71,7 @@ def went_bad(about: About, job: Job, counts: Mapping[str, int], at: float) -> No
 def stopped(about: About, because: str, message: str, counts: Mapping[str, int], at: float) -> Notice:
     """Nothing more is submitted, for good or until the service is back."""
     more = {"stopped_because": because, "counts": dict(counts)}
-    return about.notice("held", f"{message[:LONGEST]}.".replace("..", "."), at, is_good=False, **more)
+    return about.notice("held", _sentence(message[:LONGEST]), at, is_good=False, **more)
 
 
 def ended(about: About, outcome: Outcome, at: float) -> Notice:
@@ -79,8 +79,9 @@ def ended(about: About, outcome: Outcome, at: float) -> Notice:
     summary = outcome.summary
     why = f" Stopped: {_sentence(outcome.hold.message)}" if outcome.hold is not None else ""
     code = outcome.exit_code
-    text = f"{verdict(summary)} {_money(summary)}{why} Exit {int(code)} ({code.name.lower()}). Report: " + str(
-        (outcome.directory / "report.html").absolute()
+    text = (
+        f"{verdict(summary)} {summary.bill.capitalize()}.{why} Exit {int(code)} ({code.name.lower()}). Report: "
+        + str((outcome.directory / "report.html").absolute())
     )
     facts = {key: value for key, value in summary.as_dict().items() if key != "run_id"}
     return about.notice("finished", text, at, is_good=code is ExitCode.DONE, **facts)
@@ -122,17 +123,3 @@ def variables(notice: Notice) -> dict[str, str]:
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
-
-
-def _money(summary: Summary) -> str:
-    parts = [f"Spent {_dollars(summary.spent)}"]
-    if summary.reserved_in_doubt:
-        parts.append(f"{_dollars(summary.reserved_in_doubt)} set aside for jobs in doubt")
-    if summary.unknown_jobs:
-        parts.append(f"cost of {counted(summary.unknown_jobs, 'job')} unknown")
-    return f"{', '.join(parts)}{' (play money)' if summary.run.is_simulated else ''}."
-
-
-def _dollars(amount: Money) -> str:
-    exact = in_usd(amount)
-    return f"${exact:,.2f}" if amount % 10_000 == 0 else f"${exact.normalize():,f}"

@@ -143,13 +143,10 @@ def run_async(main: Coroutine[Any, Any, T]) -> T:
 
 
 def usd(amount: Money | None) -> str:
-    """`$1.21`, with as many digits as there are cents and fractions; `unknown` where it is."""
-    if amount is None:
-        return "unknown"
-    from runner.model import in_usd
+    """`$1.21`, or `unknown` where it is."""
+    from runner.model import dollars
 
-    exact = in_usd(amount)
-    return f"${exact:,.2f}" if amount % 10_000 == 0 else f"${exact.normalize():,f}"
+    return "unknown" if amount is None else dollars(amount)
 
 
 def print_json(document: Any) -> None:
@@ -237,14 +234,8 @@ def render_summary(summary: Summary, directory: Path, exit_code: int) -> str:
     from runner.model import counted
 
     counts = ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in summary.as_dict()["counts"].items())
-    money = f"spent {usd(summary.spent)}"
-    if summary.reserved_in_doubt:
-        money += f", {usd(summary.reserved_in_doubt)} set aside for jobs in doubt"
-    if summary.unknown_jobs:
-        money += f", cost of {counted(summary.unknown_jobs, 'job')} unknown"
-    play = " (play money)" if summary.as_dict()["simulated"] else ""
     lines = [
-        f"{counted(summary.jobs, 'job')}: {counts or 'none'}; {money}{play}",
+        f"{counted(summary.jobs, 'job')}: {counts or 'none'}; {summary.bill}",
         f"images   {directory / 'images'}",
         f"report   {directory / 'report.html'}",
         f"exit     {exit_code} {ExitCode(exit_code).name.lower()}",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from runner.model import AttemptState, Job, JobState, Money, Run, in_usd
+from runner.model import AttemptState, Job, JobState, Money, Run, counted, dollars, in_usd
 
 OPEN_ATTEMPTS = (AttemptState.IN_DOUBT, AttemptState.INTENT)
 TAKEN_ATTEMPTS = (AttemptState.ACCEPTED, AttemptState.FINISHED, AttemptState.RELEASED, AttemptState.WRITTEN_OFF)
@@ -31,6 +31,16 @@ class Summary:
     def jobs(self) -> int:
         """How many jobs there are."""
         return sum(self.counts.values())
+
+    @property
+    def bill(self) -> str:
+        """The money in a sentence's words: what is spent, set aside, and not known."""
+        parts = [f"spent {dollars(self.spent)}"]
+        if self.reserved_in_doubt:
+            parts.append(f"{dollars(self.reserved_in_doubt)} set aside for jobs in doubt")
+        if self.unknown_jobs:
+            parts.append(f"cost of {counted(self.unknown_jobs, 'job')} unknown")
+        return ", ".join(parts) + (" (play money)" if self.run.is_simulated else "")
 
     def as_dict(self) -> dict[str, Any]:
         """The document, its field names part of the contract."""
