@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from runner.api.client import RunComfy, is_loopback
 from runner.batch.approval import Approved, with_approved
@@ -29,14 +29,11 @@ from runner.batch.review import Review
 from runner.batch.shards import directory_in
 from runner.batch.sharing import twin_among
 from runner.catalog import ModelCard
-from runner.errors import (
-    TokenMissing,
-    UsageProblem,
-)
+from runner.errors import TokenMissing, UsageProblem
 from runner.manifest import Manifest, Twins
 from runner.media import HostPolicy, is_there
 from runner.model import Job, JobSpec, JobState, Money, Price
-from runner.rules.names import asked_for, kept_paths, wild
+from runner.rules.names import asked_for, kept_paths, outputs_at_most, wild
 from runner.rules.pacing import MODEST
 from runner.rules.planning import (
     PAID_STATES,
@@ -48,15 +45,13 @@ from runner.rules.planning import (
     Twin,
     gone_entry,
     is_refused_by_us,
-    outputs_at_most,
     plan_entry,
     retry_words,
 )
 from runner.rules.sampling import Sample
+from runner.store.listing import CHUNK, chunks
 from runner.store.store import Known, Reader, check_used, has_state
 
-CHUNK: Final = 400
-Item = TypeVar("Item")
 MOST_NOTABLE: Final = 50
 """Entries of each kind that a plan keeps for whoever shows it."""
 
@@ -92,15 +87,11 @@ class Plan:
         return (entry for _, entry, _ in self._weighed())
 
     def weighed(self) -> Iterator[tuple[JobSpec | None, PlanEntry, Job | None]]:
-        """Every entry with its spec, and with the job that the state knows under its id."""
+        """Every entry with its spec and with the job that the state knows; `None` for one that either does not name."""
         return self._weighed()
 
-    def with_specs(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
-        """Every entry with its spec; `None` for a job that the manifest does not name any more."""
-        return ((spec, entry) for spec, entry, _ in self._weighed())
-
     def with_work(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
-        """The same, but for what was done when the plan was made."""
+        """The same without the job, but for what was done when the plan was made."""
         return ((spec, entry) for spec, entry, _ in self._weighed(skips_done=True))
 
     @property
@@ -148,9 +139,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
         if entry.will_submit and spec is not None:
             submits += 1
             unfit.look(spec)
-            images += outputs_at_most(spec.inputs, dict(prices.get(spec.model, UNKNOWN_PRICE).counts)) or asked_for(
-                spec
-            )
+            images += outputs_at_most(spec.inputs, prices.get(spec.model, UNKNOWN_PRICE).counts) or asked_for(spec)
             is_known &= entry.price is not None
             total += entry.price or 0
     counts[Change.NEW] = new
@@ -214,7 +203,7 @@ class _Planner:
             return
         with Reader(self._directory) as reader:
             seen = sum(self._done) if skips_done else 0
-            for chunk in _chunks(asked, CHUNK):
+            for chunk in chunks(asked, CHUNK):
                 known = reader.named([spec.job_id for _, spec, _ in chunk])
                 seen += len(known)
                 placed = [
@@ -369,12 +358,6 @@ def _is_fetchable(job: Job, directory: Path, hosts: HostPolicy) -> bool:
             return is_refused_by_us(job) and not any(map(hosts.refusal, job.outputs))
         case _:
             return False
-
-
-def _chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    found = iter(items)
-    while chunk := list(islice(found, size)):
-        yield chunk
 
 
 def _check_retry_words(words: Iterable[str], jobs: Iterable[Job]) -> None:

@@ -74,7 +74,7 @@ def _write(path: Path, pieces: Iterator[str]) -> None:
 
 def _resolved(made: Plan) -> Iterator[str]:
     """Each chosen job as it would be sent, whether it is to be sent now or not."""
-    for spec, entry in made.with_specs():
+    for spec, entry, _ in made.weighed():
         if spec is not None and entry.is_chosen:
             document = {
                 "job_id": spec.job_id,

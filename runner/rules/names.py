@@ -81,9 +81,20 @@ def asked_for(spec: JobSpec) -> int:
 
 def outputs_of(inputs: Mapping[str, Any]) -> int:
     """How many outputs a request asks for, as far as it says so itself: a card's default is not known here."""
-    counts = [value for name, value in inputs.items() if name in COUNTS]
-    count = prod(counts) if all(isinstance(count, int) for count in counts) else 1
-    return count if 1 <= count <= MOST_OUTPUTS else 1
+    count = outputs_at_most(inputs)
+    return count if count is not None and count <= MOST_OUTPUTS else 1
+
+
+def outputs_at_most(inputs: Mapping[str, Any], defaults: Iterable[tuple[str, int]] = ()) -> int | None:
+    """How many outputs a request makes at most, by every field that may say so; `None` where one says no number.
+
+    Two of them are multiplied: too much set aside is given back, too little breaks a promise.
+    """
+    counts = [count for name, count in defaults if name not in inputs]
+    if not COUNTS.isdisjoint(inputs):
+        counts += [value for name, value in inputs.items() if name in COUNTS]
+    are_counts = all(isinstance(count, int) and not isinstance(count, bool) and count > 0 for count in counts)
+    return prod(counts) if are_counts else None
 
 
 def given_paths(spec: JobSpec, count: int) -> tuple[str, ...]:

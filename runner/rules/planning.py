@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from math import prod
 from typing import Any
 
-from runner.model import COUNTS, LARGEST, AttemptState, FailureKind, Job, JobSpec, JobState, Money, Price
+from runner.model import LARGEST, AttemptState, FailureKind, Job, JobSpec, JobState, Money, Price
+from runner.rules.names import outputs_at_most
 
 
 class Change(StrEnum):
@@ -236,21 +236,10 @@ def price_of(price: Price, inputs: Mapping[str, Any]) -> Money | None:
     if price.amount is None:
         return None
     if price.unit in ("output", "image"):
-        count = outputs_at_most(inputs, dict(price.counts)) if price.is_countable else None
+        count = outputs_at_most(inputs, price.counts) if price.is_countable else None
         is_count = count is not None and count <= LARGEST // max(price.amount, 1)
         return Money(price.amount * count) if count is not None and is_count else None
     return price.amount if price.unit in ("request", "run", "call", "job", "generation") else None
-
-
-def outputs_at_most(inputs: Mapping[str, Any], defaults: Mapping[str, int]) -> int | None:
-    """How many outputs a request makes at most, by every field that may say so; `None` where one says no number.
-
-    Two of them are multiplied: too much set aside is given back, too little breaks a promise.
-    """
-    given = {name: value for name, value in inputs.items() if name in COUNTS}
-    counts = [*given.values(), *(count for name, count in defaults.items() if name not in given)]
-    are_counts = all(isinstance(count, int) and not isinstance(count, bool) and count > 0 for count in counts)
-    return prod(counts) if are_counts else None
 
 
 def _why(job: Job) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -29,8 +30,17 @@ class Keeping:
     def __init__(self, directory: Path, state: Reader) -> None:
         self._directory = directory
         self._kept = state.kept()
-        self._taken = {folded(stem_of_file(path)) for path in state.paths_like("%~%")}
-        self._of_several = state.paths_of_several()
+        self._state = state
+
+    @cached_property
+    def _taken(self) -> set[str]:
+        """Names that look as if something had made room, folded; most runs never ask."""
+        return {folded(stem_of_file(path)) for path in self._state.paths_like("%~%")}
+
+    @cached_property
+    def _of_several(self) -> set[str]:
+        """Files that more than one job has."""
+        return self._state.paths_of_several()
 
     def names(self, job: Job, word: str) -> tuple[Artifact, ...]:
         """The job's pictures under names that nobody has: `word` says why they make room."""

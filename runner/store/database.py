@@ -41,7 +41,12 @@ OLD_ARTIFACTS: Final = "CREATE TEMP VIEW artifacts AS SELECT *, NULL AS traits F
 """The same for files, before version 4."""
 
 
-INDEXES: Final = "CREATE INDEX IF NOT EXISTS artifacts_by_path ON artifacts (path COLLATE NOCASE)"
+WISHES: Final = "kind IN ('RedoRequested', 'RetryRequested', 'SpecChanged')"
+"""Events by which a person pays for a job once more."""
+INDEXES: Final = (
+    "CREATE INDEX IF NOT EXISTS artifacts_by_path ON artifacts (path COLLATE NOCASE)",
+    f"CREATE INDEX IF NOT EXISTS wishes ON events (seq) WHERE {WISHES}",
+)
 """What only makes a state faster to read: any version may read and write it with or without, so it has no number."""
 
 
@@ -86,7 +91,8 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
         if answer != "ok":
             raise corrupt(path, sqlite3.DatabaseError(answer.rpartition("\n")[2]))
         _migrate(connection, path)
-        connection.execute(INDEXES)
+        for index in INDEXES:
+            connection.execute(index)
     except sqlite3.Error as error:
         raise corrupt(path, error) from error
     return connection

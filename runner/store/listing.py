@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import IntEnum
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from runner.model import Job, JobSpec
 from runner.store.rows import SENT, SPEC, Statement, insertion, json_text, spec_values
 
 CHUNK: Final = 400
+Item = TypeVar("Item")
 Rows = Callable[[str, tuple[Any, ...]], list[Any]]
 """Reads the state: SQL and its parameters to rows."""
 
@@ -78,7 +79,7 @@ class Listing:
         [(total, live)] = rows("SELECT count(*), count(*) FILTER (WHERE is_gone = 0) FROM jobs", ())
         matched = matched_live = 0
         has_moved = False
-        for chunk in _chunks(self._specs):
+        for chunk in chunks(self._specs, CHUNK):
             known = {row[0]: row[1:] for row in _named(rows, chunk)} if total else {}
             for spec in chunk:
                 if (old := known.get(spec.job_id)) is None:
@@ -105,7 +106,8 @@ def _named(rows: Rows, specs: list[JobSpec]) -> list[Any]:
     return rows(f"{_SELECT} WHERE job_id IN ({', '.join('?' * len(specs))})", tuple(spec.job_id for spec in specs))
 
 
-def _chunks(specs: Iterable[JobSpec]) -> Iterator[list[JobSpec]]:
-    found = iter(specs)
-    while chunk := list(islice(found, CHUNK)):
+def chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """The items, so many at a time: what a query takes as its parameters."""
+    found = iter(items)
+    while chunk := list(islice(found, size)):
         yield chunk

@@ -31,11 +31,12 @@ from runner.model import (
 )
 from runner.rules.lifecycle import advance, withdrawn
 from runner.rules.names import asked_for, folded, owned_stems, stem_of_file
-from runner.rules.planning import is_refused_by_us
+from runner.rules.planning import WAITING, is_refused_by_us
 from runner.store.database import (
     FILE,
     OLD_ARTIFACTS,
     OLD_JOBS,
+    WISHES,
     check_version,
     connect,
     corrupt,
@@ -58,7 +59,6 @@ OWED: Final = (
     *(JobState.SUBMITTING, JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.IN_DOUBT, JobState.OUTPUT_LOST),
 )
 """States of jobs whose files may still come."""
-WAITING: Final = (JobState.PENDING, JobState.HELD)
 CHUNK: Final = 500
 """Jobs read at a time: the reader never holds a snapshot open while the run goes on."""
 
@@ -206,10 +206,7 @@ class Reader:
 
         Where the new request was refused, it did not go there.
         """
-        sql = (
-            "SELECT job_id, data FROM events WHERE kind IN ('RedoRequested', 'RetryRequested', 'SpecChanged') "
-            "AND data LIKE '%\"kept\":[{%' ORDER BY seq"
-        )
+        sql = f"SELECT job_id, data FROM events WHERE {WISHES} AND data LIKE '%\"kept\":[{{%' ORDER BY seq"  # noqa: S608
         found: dict[str, dict[str, Artifact]] = {}
         for job_id, data in self._rows(sql):
             kept = map(artifact_of_event, json.loads(data)["kept"])
