@@ -100,7 +100,7 @@ class _Quiet:
         if count > MOST_PER_CODE:
             return None
         more = f"  (further {failure.code} failures are not listed one by one)" if count == MOST_PER_CODE else ""
-        return f"{word}  {_clean(job_id)}  {failure.code}: {_clean(failure.message)}{more}"
+        return f"{word}  {printable(job_id)}  {failure.code}: {printable(failure.message)}{more}"
 
 
 class Rate:
@@ -149,7 +149,7 @@ class LineProgress:
 
     def note(self, message: str) -> None:
         """A line."""
-        self._out.line(_clean(message))
+        self._out.line(printable(message))
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -208,7 +208,7 @@ class BarProgress:
 
     def note(self, message: str) -> None:
         """A line above the bar."""
-        self._above(_clean(message))
+        self._above(printable(message))
 
     def close(self) -> None:
         """End the bar's line."""
@@ -263,7 +263,7 @@ def describe(tally: Tally, rate: Rate, now: float) -> str:
     return "  ".join(parts)
 
 
-def _clean(text: str) -> str:
+def printable(text: str) -> str:
     """Without characters that drive a terminal or turn its text around."""
     return "".join(char if char.isprintable() else " " for char in text)
 

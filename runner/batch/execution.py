@@ -107,10 +107,8 @@ class Execution:
             return {}
         limit = str(self._options.max_duration)
         ends_at = self._store.end_of_killed_run(limit)
-        later = (
-            started_at + duration
-        )  # that run's clock may have been ahead: no restart has more time than a first start
-        return {"time_limit": limit, "ends_at": min(ends_at, later) if ends_at and ends_at > started_at else later}
+        whole = started_at + duration  # that run's clock may have been ahead: no restart has more than a first start
+        return {"time_limit": limit, "ends_at": min(ends_at, whole) if ends_at and ends_at > started_at else whole}
 
     async def run(self) -> Outcome:
         """All of it; raises `StorageFailed` where the disk failed."""

@@ -27,11 +27,7 @@ from runner.batch.planner import Plan, directory_of, make_plan
 from runner.batch.service import Service, connect, token_of
 from runner.batch.tally import Tallier
 from runner.batch.telling import Telling
-from runner.errors import (
-    CannotCreate,
-    StorageFailed,
-    UsageProblem,
-)
+from runner.errors import CannotCreate, StorageFailed, UsageProblem
 from runner.live import bound
 from runner.manifest import render
 from runner.media import sync_folder

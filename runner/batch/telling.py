@@ -122,10 +122,10 @@ class Telling:
             self._warn("on-finish failed", f"--on-finish: {why}", command=command.name, why=why)
 
     def _put(self, make: Callable[[], Notice]) -> Notice | None:
-        """Send a notice; a bug in the making of one is told, and is no reason to stop a paid night."""
+        """Send a notice; a bug in the making of one is told, and that is all."""
         try:
             notice = make()
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 a notice is no reason to stop a paid night
             self._not_told("all", f"a bug of this program ({type(error).__name__}: {error})")
             return None
         self._outbox.put(notice)

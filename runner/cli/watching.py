@@ -16,6 +16,7 @@ import click
 
 from runner.cli.common import duration, print_json, usd
 from runner.errors import ExitCode
+from runner.progress import printable
 
 if TYPE_CHECKING:
     from runner.batch import Status
@@ -143,13 +144,13 @@ def _lines(found: Status, run_dir: Path) -> Iterator[str]:
     unknown = summary.unknown_jobs - len(found.in_flight)  # of what is under way nobody knows it yet
     yield money + (f", cost of {unknown:,} unknown" if unknown > 0 else "")
     if found.troubles:
-        yield "failures  " + "  ".join(f"{_clean(code)} {count:,}" for code, count in found.troubles.items())
+        yield "failures  " + "  ".join(f"{printable(code)} {count:,}" for code, count in found.troubles.items())
     if doubts := sum(count for state, count in summary.counts.items() if state == "in_doubt"):
         yield f"in doubt {doubts:,}: look at them with  runcomfy-batch doubts {run_dir}"
     for job in found.in_flight[:MOST_IN_FLIGHT]:
         since = f"  {duration(max(0.0, now - job.submitted_at))}" if job.submitted_at and found.is_running else ""
-        word = f"  {_clean(job.remote.raw)}" if job.remote is not None else ""
-        yield f"in flight  {_clean(job.job_id)}  {job.request_id or '(being submitted)'}{word}{since}"
+        word = f"  {printable(job.remote.raw)}" if job.remote is not None else ""
+        yield f"in flight  {printable(job.job_id)}  {job.request_id or '(being submitted)'}{word}{since}"
     if (more := len(found.in_flight) - MOST_IN_FLIGHT) > 0:
         yield f"in flight  and {more:,} more"
 
@@ -172,11 +173,6 @@ def _end(left_s: float | None) -> str:
         return ""
     at = time.strftime("%H:%M" if left_s < 86_400 else "%a %d %b %H:%M", time.localtime(time.time() + left_s))
     return f"{duration(left_s)} left, until {at}"
-
-
-def _clean(text: str) -> str:
-    """Without characters that drive a terminal or turn its text around."""
-    return "".join(char if char.isprintable() else " " for char in text)
 
 
 def _fitted(line: str, columns: int) -> str:

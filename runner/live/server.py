@@ -40,7 +40,6 @@ SHUTDOWN_S: Final = 1.0
 LAST_S: Final = 1.0
 """How long a page that is open may still fetch the last pictures."""
 HEADERS: Final = {
-    "Server": "runcomfy-batch",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -244,6 +243,7 @@ async def _nothing(_: web.Request) -> web.Response:
 
 
 async def _with_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "runcomfy-batch"  # aiohttp has put its own version there
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
 

@@ -38,6 +38,8 @@ class Bandwidth:
     rate: float = 0.0
     """Bytes a second at that width."""
     rests: int = 0
+    is_cut: bool = False
+    """Whether it was halved, and no file has come since."""
 
 
 def fixed(width: int) -> Bandwidth:
@@ -54,7 +56,7 @@ def arrived(line: Bandwidth, size: int, now: float, *, is_full: bool) -> Bandwid
     """A file of so many bytes has come whole; `is_full`: every slot was in use."""
     began_at = line.began_at
     if began_at is None:
-        return replace(line, began_at=now)
+        return replace(line, began_at=now, is_cut=False)
     line = replace(line, files=line.files + 1, size=line.size + size, has_idled=line.has_idled or not is_full)
     seconds = now - began_at
     if line.files < USES * line.width or seconds < WINDOW_S:
@@ -66,9 +68,7 @@ def arrived(line: Bandwidth, size: int, now: float, *, is_full: bool) -> Bandwid
 
 def troubled(line: Bandwidth) -> Bandwidth:
     """A server fell silent, or asked for less."""
-    if line.began_at is None and line.rests == RESTS:  # the window that follows a cut has not begun
-        return line
-    return _settled(line, max(1, line.width // 2))
+    return line if line.is_cut else replace(_settled(line, max(1, line.width // 2)), is_cut=True)
 
 
 def _weighed(line: Bandwidth, rate: float) -> Bandwidth:

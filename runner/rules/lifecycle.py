@@ -305,11 +305,7 @@ def _submitting(job: Job, event: SubmitIntended | SubmitAccepted | SubmitNotSent
             accepted = replace(
                 job.attempts[-1], state=AttemptState.ACCEPTED, request_id=request_id, accepted_at=event.at
             )
-            nothing_yet: dict[str, Any] = {
-                "artifacts": (),
-                "outputs": (),
-            }  # what a former request came to counts till now
-            return _fresh() | nothing_yet | {"attempts": (*job.attempts[:-1], accepted), "ready_at": look_at}
+            return _fresh() | _empty() | {"attempts": (*job.attempts[:-1], accepted), "ready_at": look_at}
         case SubmitNotSent(failure=failure, retry_at=retry_at):
             attempts = job.attempts
             if job.state is S.SUBMITTING:
@@ -333,8 +329,7 @@ def _person_decided(job: Job, event: Event) -> dict[str, Any]:
         case DoubtAttached(request_id=request_id):
             found: dict[str, Any] = {"state": AttemptState.ACCEPTED, "request_id": request_id, "accepted_at": event.at}
             attempts = _with(job, **found, finished_at=None, failure=None)
-            nothing_yet = {"artifacts": (), "outputs": ()}  # those are of a request before it
-            return _fresh() | nothing_yet | {"attempts": attempts, "finished_at": None}
+            return _fresh() | _empty() | {"attempts": attempts, "finished_at": None}
         case DoubtReleased():
             attempts = _with_attempt(job, event, AttemptState.RELEASED)
             return _fresh() | {"attempts": attempts, "finished_at": None}
@@ -349,6 +344,11 @@ def _person_decided(job: Job, event: Event) -> dict[str, Any]:
 def _anew() -> dict[str, Any]:
     """From the beginning, by itself. What came out before is kept until another request is accepted."""
     return _fresh() | {"finished_at": None, "shared_from": None, "shared_request": None}
+
+
+def _empty() -> dict[str, Any]:
+    """Nothing has come out: what was there is of a request before this one."""
+    return {"artifacts": (), "outputs": ()}
 
 
 def _fresh() -> dict[str, Any]:
