@@ -5,7 +5,6 @@ from decimal import Decimal
 
 import pytest
 
-import runner.model
 from runner.errors import BatchError, ExitCode, ManifestInvalid, RunDirectoryLocked
 from runner.model import (
     Attempt,
@@ -21,6 +20,7 @@ from runner.model import (
     in_usd,
     local_uri,
     money,
+    requests,
 )
 
 SPEC = JobSpec(job_id="a", model="m", inputs={}, fingerprint="")
@@ -64,7 +64,7 @@ def test_canonical_bytes_are_those_of_json(monkeypatch, name, python):
     """Fingerprints are stored: whatever makes them faster must not change a byte."""
     if python == "another":
         monkeypatch.setattr(json.encoder, "c_make_encoder", None)
-        monkeypatch.setattr("runner.model._pieces", runner.model._encoder())
+        monkeypatch.setattr(requests, "_pieces", requests._encoder())
     expected = json.dumps(VALUES[name], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     assert canonical(VALUES[name]) == expected.encode()
 
