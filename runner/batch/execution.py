@@ -42,7 +42,7 @@ from runner.model import (
 )
 from runner.report import Summary, write_reports
 from runner.rules.planning import Change, PlanEntry
-from runner.scheduler import Hold, Keeping, Scheduler
+from runner.scheduler import Hold, Keeping, Scheduler, bug_found
 from runner.store.store import Store
 
 log = logging.getLogger("runner")
@@ -319,8 +319,7 @@ def _not_watched(scheduler: Scheduler, watching: asyncio.Task[None]) -> None:
     """A bug that ends the watching must not let a run go on past the time that its user set."""
     if not watching.cancelled() and (error := watching.exception()) is not None:
         log.error("watching crashed", exc_info=error)
-        message = f"a bug of this program ({type(error).__name__}); run.log says where"
-        scheduler.gate.close(Hold(because="bug", exit_code=ExitCode.BUG, message=message))
+        scheduler.gate.close(bug_found(error))
 
 
 def _end_of(job: Job, *, is_kept: bool) -> ExitCode:

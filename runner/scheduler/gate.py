@@ -13,26 +13,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from runner.errors import ExitCode
-from runner.model import FailureKind, Job, JobState, Money, counted, in_usd
+from runner.model import FailureKind, Job, JobState, Money
 from runner.rules import pacing
 from runner.rules.budget import Budget, Refused, reserve, settle
 from runner.rules.pacing import Brake, BrakeState, Go, NotBefore, Pacing, may_submit
 from runner.scheduler.clock import Clock
+from runner.scheduler.holds import Hold, bug_found, limit_reached
 from runner.scheduler.looking import Looking
 
 log = logging.getLogger("runner")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """Why no more paid POSTs leave in this run."""
-
-    because: str
-    """A word for `summary.json`: `interrupted`, `max_cost`, `account` …"""
-    exit_code: ExitCode
-    message: str
-    is_immediate: bool = False
-    """Whether the requests in flight are left to the next run; else they are collected first."""
 
 
 class SubmitGate:
@@ -202,7 +191,7 @@ class SubmitGate:
         answer = reserve(replace(self.budget, reserved=Money(self.budget.reserved + claimed)), price)
         if isinstance(answer, Refused):
             if self.in_flight == 0:  # nothing can come free any more
-                self.close(_limit_reached(self.budget))
+                self.close(limit_reached(self.budget))
             return False
         self._claims[job_id] = price
         return True
@@ -220,8 +209,7 @@ class SubmitGate:
         """A probing that died would never release the brake, and everybody would wait for it."""
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("probing crashed", exc_info=error)
-            message = f"a bug of this program ({type(error).__name__}); run.log says where"
-            self.close(Hold(because="bug", exit_code=ExitCode.BUG, message=message))
+            self.close(bug_found(error))
 
     async def _probe_until_back(self) -> None:
         """Look with free calls whether the service is back; give the run up after long enough."""
@@ -252,18 +240,3 @@ class Outage:
 def occupies_slot(job: Job) -> bool:
     """Whether the job's request may be running at the service and is watched by this run."""
     return job.state in (JobState.SUBMITTING, JobState.SUBMITTED) and not job.is_left
-
-
-def _limit_reached(budget: Budget) -> Hold:
-    if budget.unpriced:
-        message = (
-            f"{counted(budget.unpriced, 'request')} of unknown price may be paid, also where given up: --max-cost "
-            "cannot be kept; attach what can be found (`doubts --attach`), or give --limit N with --yes in its place"
-        )
-        return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)
-    aside = budget.likely(budget.reserved)
-    kept = f", {in_usd(aside)} USD set aside for requests that are open or in doubt" if aside else ""
-    more = f"; a bill was {float(budget.dearer):.3g} times its price, and the next may be" if budget.dearer > 1 else ""
-    limit = in_usd(budget.limit or Money(0))
-    message = f"--max-cost {limit} USD allows no further job: {in_usd(budget.spent)} USD spent{kept}{more}"
-    return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)

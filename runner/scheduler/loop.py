@@ -1,23 +1,20 @@
 """Drives jobs: asks the rules what next, does that one thing through an edge, records what happened, asks again.
 
-A job is started when a slot frees, never before: a hundred thousand jobs are not a hundred thousand tasks. The paid
-section of a job is a task of its own that no cancellation reaches, so that a POST in flight is always awaited to its
-outcome and the outcome is always recorded.
+A job is started when a slot frees, never before: a hundred thousand jobs are not a hundred thousand tasks.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, assert_never
 
 from runner.api.client import RunComfy
-from runner.api.wire import Accepted, ApiError
-from runner.errors import ExitCode, StorageFailed
-from runner.media import Downloader, FetchSpec, SecretUrl, Spoilt, payload_of
+from runner.api.wire import ApiError
+from runner.errors import StorageFailed
+from runner.media import Downloader, FetchSpec, SecretUrl
 from runner.model import (
     Action,
     Collect,
@@ -26,7 +23,6 @@ from runner.model import (
     FailureKind,
     Finish,
     GiveUp,
-    InputSpoilt,
     Job,
     JobSpec,
     JobState,
@@ -36,34 +32,27 @@ from runner.model import (
     OutputLost,
     Poll,
     ReadResult,
-    RemoteState,
-    RemoteStatus,
     Resumed,
-    StatusSeen,
     Submit,
-    SubmitAccepted,
-    SubmitHeld,
-    SubmitIntended,
     SubmitLost,
-    SubmitNotSent,
-    SubmitRejected,
-    SubmitThrottled,
     Wait,
-    canonical,
 )
 from runner.rules.budget import Budget
-from runner.rules.lifecycle import REFUSALS, Policies, advance, decide
+from runner.rules.lifecycle import Policies, decide
 from runner.rules.names import stem_of
 from runner.rules.pacing import searching, strict
 from runner.rules.polling import Polling
-from runner.rules.retry import retry_after_s
 from runner.scheduler import outcomes
 from runner.scheduler.berths import Berths
 from runner.scheduler.clock import Clock
-from runner.scheduler.gate import Hold, Outage, SubmitGate
+from runner.scheduler.gate import Outage, SubmitGate
+from runner.scheduler.holds import Hold, disk_failed, words_for_bug
 from runner.scheduler.keeping import Keeping
 from runner.scheduler.looking import Looking
-from runner.store.store import IdTaken, Store
+from runner.scheduler.paying import Paying
+from runner.scheduler.reading import Reading
+from runner.scheduler.recording import Recording
+from runner.store.store import Store
 
 log = logging.getLogger("runner")
 
@@ -84,10 +73,6 @@ class Settings:
     """How long downloads in progress may go on after a stop."""
     leave_s: float = 5.0
     """How long POSTs in flight may still be answered once a person wants to leave at once."""
-
-
-class HeldBack(Exception):
-    """The run was stopped or paused between the connection and the first byte: the POST does not leave."""
 
 
 class Scheduler:
@@ -116,23 +101,28 @@ class Scheduler:
         self._downloader = downloader
         self._clock = clock
         self._dice = dice
-        self._price_of = price_of
         self._settings = settings
-        self._on_change = on_change
         self._on_crash = on_crash
         self._looking = Looking(clock, dice, settings.polling, noticed, is_ahead=not settings.is_strict)
         paced = (strict if settings.is_strict else searching)(settings.max_in_flight)
         self.gate = SubmitGate(clock, paced, budget, self._looking, self._probe, settings.outage, on_stop)
+        self._recording = Recording(store, self.gate, keeping, on_change)
+        self._reading = Reading(api, self.gate, self._looking, clock, dice)
+        self._paying = Paying(
+            api=api,
+            gate=self.gate,
+            looking=self._looking,
+            recording=self._recording,
+            clock=clock,
+            dice=dice,
+            price_of=price_of,
+            check_place=downloader.check_place,
+            crashed=self._crashed,
+        )
         self._berths = Berths(store)
         self._keeping = keeping
         self._tasks: set[asyncio.Task[None]] = set()
         self._collecting: set[asyncio.Task[None]] = set()
-        self._submits: set[asyncio.Task[Job | None]] = set()
-        self._openings: dict[str, Event] = {}
-        self._unopened: dict[str, Job] = {}
-        """The jobs whose opening is not recorded yet, or not any more, as they are in the state."""
-        self._opened: dict[str, Job] = {}
-        """The jobs whose opening is recorded and whose POST is not answered, as they were before."""
         self._model = ""
         self._is_leaving = asyncio.Event()
         self.crashes = 0
@@ -147,7 +137,7 @@ class Scheduler:
         to pay, in one transaction. If no POST leaves, the job stays exactly as it was. Raises `StorageFailed` at the
         end where the disk failed.
         """
-        self._openings = dict(openings or {})
+        self._recording.openings = dict(openings or {})
         try:
             for job in jobs:
                 await self._until_room(job)
@@ -169,7 +159,7 @@ class Scheduler:
     @property
     def has_unsent_wishes(self) -> bool:
         """Whether a person wants a job again that was begun, and whose POST was not taken."""
-        return bool(self._unopened)
+        return self._recording.has_unsent_wishes
 
     @property
     def _must_stop(self) -> bool:
@@ -178,7 +168,7 @@ class Scheduler:
     async def _until_room(self, job: Job) -> None:
         while self.gate.hold is None:
             most = self.gate.pacing.ceiling + self._settings.waiting_downloads
-            is_to_submit = job.job_id in self._openings or job.state in (JobState.PENDING, JobState.HELD)
+            is_to_submit = job.job_id in self._recording.openings or job.state in (JobState.PENDING, JobState.HELD)
             has_slot = not is_to_submit or self.gate.has_room
             if has_slot and len(self._tasks) < most:
                 return
@@ -204,9 +194,9 @@ class Scheduler:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._until_leaving(self._submits, None)
-        if self._submits:
-            await asyncio.wait(self._submits, timeout=self._settings.leave_s)
+        await self._until_leaving(self._paying.under_way, None)
+        if self._paying.under_way:
+            await asyncio.wait(self._paying.under_way, timeout=self._settings.leave_s)
         await self.gate.aclose()
 
     async def _until_leaving(self, tasks: Iterable[asyncio.Task[Any]], timeout_s: float | None) -> None:
@@ -226,7 +216,7 @@ class Scheduler:
         try:
             await self._drive(job)
         except StorageFailed as error:
-            self._hold_for(error)
+            self.gate.close(disk_failed(error))
         except Exception as error:  # noqa: BLE001 a bug of ours in one job: the others go on
             await self._crashed(job.job_id, error)
 
@@ -235,30 +225,24 @@ class Scheduler:
         self.crashes += 1
         log.error("job crashed", exc_info=error, extra={"job_id": job_id})
         self.gate.vacate(job_id)
-        message = f"a bug of this program ({type(error).__name__}); run.log says where"
         notes = "".join(f"; {note}" for note in getattr(error, "__notes__", ()))
-        failure = Failure(kind=FailureKind.TRANSIENT, code="crashed", message=message + notes)
+        failure = Failure(kind=FailureKind.TRANSIENT, code="crashed", message=words_for_bug(error) + notes)
         try:
             job = self._store.job(job_id)
             if job is not None and job.state is JobState.SUBMITTING:
-                await self._record(job, SubmitLost(at=self._clock.now(), failure=failure))
+                await self._recording.record(job, SubmitLost(at=self._clock.now(), failure=failure))
                 self.gate.doubted()  # the bug may be in every job: it must not cost the manifest
             else:
                 self._on_crash(job_id, failure)
         except StorageFailed as broken:
-            self._hold_for(broken)
-
-    def _hold_for(self, error: StorageFailed) -> None:
-        hold = Hold(because="storage", exit_code=error.exit_code, message=error.message, is_immediate=True)
-        self.gate.close(hold)
+            self.gate.close(disk_failed(broken))
 
     async def _drive(self, job: Job) -> None:
         current: Job | None = job
-        if (opening := self._openings.get(job.job_id)) is not None:
-            self._unopened[job.job_id] = job
-            current = advance(job, opening)
+        if job.job_id in self._recording.openings:
+            current = self._recording.open(job)
         elif _is_of_an_earlier_run(job):
-            current = await self._record(job, Resumed(at=self._clock.now()))
+            current = await self._recording.record(job, Resumed(at=self._clock.now()))
         while current is not None:
             action = decide(current, self._clock.now(), self._settings.policies)
             if isinstance(action, Finish):
@@ -269,7 +253,7 @@ class Scheduler:
         """Do one thing and record what happened; `None` where the run is held and the job stays as it is."""
         match action:
             case Submit():
-                return await self._enter_and_submit(job)
+                return await self._paying.pay(job)
             case Wait(until=until) if job.state is JobState.SUBMITTED and job.failure is None:
                 is_due = await self._looking.wait(job, until)
                 return job if is_due else await self._perform(job, Poll())
@@ -277,137 +261,20 @@ class Scheduler:
                 await self._clock.sleep_until(until)
                 return job
             case Poll():
-                return await self._record(job, await self._poll(job))
+                return await self._recording.record(job, await self._reading.poll(job))
             case ReadResult():
-                return await self._record(job, await self._read_result(job))
+                return await self._recording.record(job, await self._reading.result(job))
             case Collect():
                 with self._berths.of(job) as berth:
-                    return await self._record(job, await self._collect(job, berth))
+                    return await self._recording.record(job, await self._collect(job, berth))
             case GiveUp(failure=failure):
-                return await self._record(job, OutputLost(at=self._clock.now(), failure=failure))
+                return await self._recording.record(job, OutputLost(at=self._clock.now(), failure=failure))
             case Leave(failure=failure):
-                return await self._record(job, Left(at=self._clock.now(), failure=failure))
+                return await self._recording.record(job, Left(at=self._clock.now(), failure=failure))
             case Finish():
                 return None
             case _:
                 assert_never(action)
-
-    async def _record(self, job: Job, event: Event) -> Job:
-        base = self._unopened.get(job.job_id)
-        if base is None:
-            after = await self._record_opened(job, event)
-        elif isinstance(event, SubmitIntended):
-            opening = self._openings[job.job_id]
-            after = await self._store.record(base, event, opening=opening)
-            self._opened[job.job_id] = self._unopened.pop(job.job_id)
-            if self._keeping is not None:
-                self._keeping.opened(job.job_id, opening)
-        else:
-            return advance(job, event)  # no POST has left: for the state nothing has happened yet
-        if self._keeping is not None and isinstance(event, SubmitAccepted):
-            self._keeping.accepted(after)
-        self.gate.moved(base or job, after)
-        self._on_change(base or job, after)
-        return after
-
-    async def _record_opened(self, job: Job, event: Event) -> Job:
-        """Record the event; a job whose POST was refused that a person wanted is in the state as it was before that."""
-        before = self._opened.pop(job.job_id, None)
-        if before is None or before.state is JobState.IN_DOUBT or not isinstance(event, REFUSALS):
-            return await self._store.record(job, event)
-        self._unopened[job.job_id] = await self._store.record(job, event, before=before)
-        return advance(job, event)  # this run may try once more
-
-    # ----------------------------------------------------------------------------------------------------- paying
-
-    async def _enter_and_submit(self, job: Job) -> Job | None:
-        price = self._price_of(job.spec)
-        if not await self.gate.enter(job.job_id, price):
-            return None
-        task = asyncio.create_task(self._submit(job, price), name=f"submit:{job.job_id}")
-        self._submits.add(task)
-        task.add_done_callback(self._submitted)
-        return await asyncio.shield(task)
-
-    def _submitted(self, task: asyncio.Task[Job | None]) -> None:
-        """Its failure reaches the run also where the job's own task is gone."""
-        self._submits.discard(task)
-        if not task.cancelled() and isinstance(error := task.exception(), StorageFailed):
-            self._hold_for(error)
-
-    async def _submit(self, job: Job, price: Money | None) -> Job | None:
-        """The paid section. Its task may outlive the job's own, so it answers for its bugs itself."""
-        try:
-            event, job = await self._pay(job, price)
-        except HeldBack:
-            return job if self.gate.hold is None else None  # after a pause it waits at the gate once more
-        except StorageFailed:
-            raise
-        except Exception as error:  # noqa: BLE001 the same, where nobody may be left who waits for it
-            await self._crashed(job.job_id, error)
-            return None
-        finally:
-            self.gate.through(job.job_id)
-        self._weigh(event)
-        return job
-
-    async def _pay(self, job: Job, price: Money | None) -> tuple[Event, Job]:
-        """Intent, POST, outcome, each on the disk before the next; what happened last, and the job after it."""
-        try:
-            payload = await asyncio.to_thread(payload_of, job.spec) if job.spec.files else canonical(job.spec.inputs)
-        except Spoilt as spoilt:
-            log.warning("input spoilt", extra={"job_id": job.job_id, "why": spoilt.failure.message})
-            refused = InputSpoilt(at=self._clock.now(), failure=spoilt.failure)
-            return refused, await self._record(job, refused)
-        digest = hashlib.sha256(payload).hexdigest()
-
-        async def before_send() -> None:
-            if not self.gate.may_send:
-                raise HeldBack
-            self._downloader.check_place()
-            await _uncut(intend())
-
-        async def intend() -> None:
-            nonlocal job
-            job = await self._record(job, SubmitIntended(at=self._clock.now(), payload_sha256=digest, reserved=price))
-
-        reply = await self._api.submit(job.spec.model, payload, before_send)
-        try:
-            sight = self._looking.sight_of_submit(job, self.gate.pacing.cap)
-            event = outcomes.of_submit(job, reply, sight, self._clock.now(), self._dice())
-            return event, await self._record(job, event)
-        except IdTaken as taken:
-            event = outcomes.of_taken_id(taken.request_id, taken.owner, self._clock.now())
-            return event, await self._record(job, event)
-        except Exception as error:
-            if isinstance(reply, Accepted):  # the last places where the id of a paid request can be kept
-                log.critical("REQUEST NOT SAVED", extra={"job_id": job.job_id, "request_id": reply.request_id})
-                error.add_note(f"the service named the request id {reply.request_id}")
-            raise
-
-    def _weigh(self, event: Event) -> None:
-        """What a submit's outcome means for the submits after it."""
-        match event:
-            case SubmitAccepted():
-                self.gate.answered(None, 0.0)
-            case SubmitThrottled(retry_at=retry_at):
-                self.gate.answered(FailureKind.THROTTLED, retry_at)
-            case SubmitHeld(failure=failure):
-                self.gate.answered(FailureKind.ACCOUNT, 0.0)
-                self.gate.close(_account_hold(failure))
-            case SubmitRejected(failure=failure):
-                self.gate.answered(FailureKind.INPUT, 0.0)
-                if failure.code == "wrong_model":  # true of every other job of that model
-                    message = f"the service does not know the model: {failure.message}"
-                    self.gate.close(Hold(because="wrong_model", exit_code=ExitCode.CONFIGURATION, message=message))
-            case SubmitLost():
-                self.gate.doubted()
-            case SubmitNotSent(failure=failure) if failure.code == "short_of":
-                self.gate.narrow()
-            case SubmitNotSent(failure=failure):
-                self.gate.unsent()
-                if failure.code == "tls":  # never weakened: a person looks
-                    self.gate.close(Hold(because="tls", exit_code=ExitCode.CONFIGURATION, message=failure.message))
 
     async def _probe(self) -> bool:
         """Whether a free call is answered."""
@@ -416,59 +283,6 @@ class Scheduler:
         except ApiError as error:
             return error.failure.kind is FailureKind.OUTPUT  # 404 is an answer
         return True
-
-    # ------------------------------------------------------------------------------------------------ free reading
-
-    async def _poll(self, job: Job) -> Event:
-        """Ask whether the request is finished: where that is likely, for its result at once."""
-        await self._looking.turn()
-        asked_at = self._clock.now()
-        if self._looking.is_likely(job):
-            try:
-                event = await self._ask_result(job)
-            except ApiError as error:
-                if not _says_no(error):
-                    return self._read_failed(job, error)
-                event = await self._ask_status(job)
-                if isinstance(event, StatusSeen) and not event.status.is_finished:
-                    self._looking.answers_early = False
-        else:
-            event = await self._ask_status(job)
-        self._looking.saw(job, event, asked_at)
-        return event
-
-    async def _ask_status(self, job: Job) -> Event:
-        try:
-            status = await self._api.status(job.request_id or "")
-        except ApiError as error:
-            return self._read_failed(job, error)
-        self._warn_of_unknown(job, status)
-        return outcomes.of_status(job, status, self._looking.sight(job), self._clock.now(), self._dice())
-
-    async def _ask_result(self, job: Job) -> Event:
-        """What the result says; raises `ApiError`."""
-        result = await self._api.result(job.request_id or "")
-        self._warn_of_unknown(job, result.status)
-        return outcomes.of_result(job, result, self._looking.sight(job), self._clock.now(), self._dice())
-
-    async def _read_result(self, job: Job) -> Event:
-        await self._looking.turn()
-        try:
-            return await self._ask_result(job)
-        except ApiError as error:
-            return self._read_failed(job, error)
-
-    def _warn_of_unknown(self, job: Job, status: RemoteStatus) -> None:
-        if status.state is RemoteState.UNKNOWN and (job.remote is None or job.remote.raw != status.raw):
-            log.warning("unknown status word", extra={"job_id": job.job_id, "word": status.raw})
-
-    def _read_failed(self, job: Job, error: ApiError) -> Event:
-        if error.failure.kind is FailureKind.ACCOUNT:
-            self.gate.close(_account_hold(error.failure))
-            return Left(at=self._clock.now(), failure=error.failure)
-        now = self._clock.now()
-        self._looking.failed(error, now + (retry_after_s(error.retry_after, error.date, now) or 0.0))
-        return outcomes.of_read_error(job, error, now, self._dice())
 
     # --------------------------------------------------------------------------------------------------- collecting
 
@@ -497,33 +311,8 @@ class Scheduler:
         return outcomes.of_downloads(job, fetched, self._clock.now(), self._dice())
 
 
-async def _uncut(commit: Coroutine[Any, Any, None]) -> None:
-    """Await a commit to its end, also where this is cancelled meanwhile; then the cancellation goes on.
-
-    A timeout of the POST must not part what is known from what is on the disk, however slow that is.
-    """
-    task = asyncio.create_task(commit, name="intent")
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait((task,))
-        if (error := task.exception()) is not None:  # nothing is on the disk: that is what to tell
-            raise error from None
-        raise
-
-
 def _is_of_an_earlier_run(job: Job) -> bool:
     """Whether an earlier run left something behind that this one forgets: waits, tries, URLs, a hold."""
     has_old_urls = job.state is JobState.RESULT_KNOWN and not job.is_stale
     waited = bool(job.is_left or job.tries or job.ready_at or job.polled_at)
     return waited or has_old_urls or job.state is JobState.HELD
-
-
-def _says_no(error: ApiError) -> bool:
-    """Whether `/result` was answered, but not as it should be for a request that may be unfinished."""
-    return error.is_missing or error.failure.code.startswith("http_4")
-
-
-def _account_hold(failure: Failure) -> Hold:
-    message = f"RunComfy refused the account: {failure.message}. Mend the token or top up, then run the same command."
-    return Hold(because="account", exit_code=ExitCode.NO_PERMISSION, message=message)

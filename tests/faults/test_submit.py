@@ -17,7 +17,7 @@ from support.processes import TOKEN, command, write_jobs
 from runner.api.wire import Accepted, Reply, classify_submit
 from runner.batch import doubts
 from runner.errors import StorageFailed
-from runner.scheduler import loop
+from runner.scheduler import paying
 
 LOOPBACK_PEM = Path(__file__).parents[1] / "support" / "loopback.pem"
 
@@ -268,7 +268,7 @@ async def test_an_intent_that_fails_late_says_why():
         await may_fail.wait()
         raise StorageFailed("full")
 
-    waiting = asyncio.create_task(loop._uncut(commit()))
+    waiting = asyncio.create_task(paying.uncut(commit()))
     await asyncio.sleep(0)
     waiting.cancel()
     asyncio.get_running_loop().call_soon(may_fail.set)

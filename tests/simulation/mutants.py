@@ -204,7 +204,7 @@ def the_budget_forgets_what_is_in_flight():
         if not isinstance(budget.reserve(dataclasses.replace(self.budget, reserved=0), price), budget.Refused):
             self._claims[job_id] = price
             return True
-        self.close(gate._limit_reached(self.budget))
+        self.close(gate.limit_reached(self.budget))
         return False
 
     gate.SubmitGate._claim = blind
