@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import sqlite3
 from collections import Counter
@@ -198,15 +199,19 @@ class Promises:
                     raise Violation(f"I4 a broken file under a final name: {path.name}") from error
         self._pictures |= {(job_id, sha256) for job_id, _, sha256 in state.artifacts}
         for job_id, sha256 in self._pictures:
-            is_taken = any(path.startswith(f"images/{job_id}") for path in self.taken_away)
-            demand(is_taken or sha256 in there, "I14 a picture that was paid for was written over", job_id)
+            is_there = sha256 in there or self._misses_a_file(job_id)
+            demand(is_there, "I14 a picture that was paid for was written over", job_id)
+
+    def _misses_a_file(self, job_id):
+        """Whether somebody took one of its pictures away: it may not be had any more."""
+        return any(re.match(rf"images/{job_id}(?!\d)", path) for path in self.taken_away)
 
     def _check_steps(self, state):
         """What was done, in doubt or ended stays so, unless a new POST left; with it goes what a person decided."""
         for job_id, word in self._before.jobs.items():
             now = state.jobs.get(job_id, "forgotten")
             stays = {
-                "done": ("done", "result_known"),
+                "done": ("done", "result_known", *["output_lost"] * self._misses_a_file(job_id)),
                 "in_doubt": ("in_doubt",),
                 **dict.fromkeys(ENDED_BADLY, (word,)),
                 "output_lost": ("output_lost", "result_known", "done"),
