@@ -11,7 +11,7 @@ from runner.api.wire import ApiError
 from runner.batch.service import Service
 from runner.errors import AccountRefused, BatchError, ServiceUnavailable, StateMismatch
 from runner.model import FailureKind, JobState
-from runner.store.store import Reader, check_binding
+from runner.store.reader import Reader, check_binding
 
 
 async def check_account(reader: Reader, service: Service, directory: Path) -> None:

@@ -14,7 +14,7 @@ from runner.errors import BatchError
 from runner.model import JobState
 from runner.report.page import neutral, verdict
 from runner.report.summary import Summary
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 MOST: Final = 12
 WIDTH: Final = 128

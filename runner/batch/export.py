@@ -23,7 +23,7 @@ from runner.model import Job, JobState, Run, counted
 from runner.report import lists, sheet, summarize
 from runner.report.files import replacing
 from runner.report.workbook import writing_workbook
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 CHUNK: Final = 400
 TABLES: Final = (".csv", ".tsv", ".xlsx")

@@ -18,7 +18,7 @@ from runner.model import Job, JobState, Run
 from runner.report import Summary
 from runner.report.summary import Part, Totals, part_of
 from runner.store.lock import is_locked
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 WINDOW_S: Final = 600.0
 """The pace is that of the last ten minutes: what was long ago says little about when it ends."""

@@ -10,7 +10,7 @@ from statistics import median
 from runner.api.client import RunComfy
 from runner.api.wire import ApiError
 from runner.model import Money
-from runner.store.store import Reader, has_state
+from runner.store.reader import Reader, has_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

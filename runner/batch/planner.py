@@ -50,7 +50,7 @@ from runner.rules.planning import (
 )
 from runner.rules.sampling import Sample
 from runner.store.listing import CHUNK, chunks
-from runner.store.store import Known, Reader, check_used, has_state
+from runner.store.reader import Known, Reader, check_used, has_state
 
 MOST_NOTABLE: Final = 50
 """Entries of each kind that a plan keeps for whoever shows it."""

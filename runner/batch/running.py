@@ -36,7 +36,8 @@ from runner.progress import Progress
 from runner.rules.pacing import MODEST
 from runner.store.lock import RunLock
 from runner.store.mounts import refuse_network_mount
-from runner.store.store import Reader, Store, check_used, has_state
+from runner.store.reader import Reader, check_used, has_state
+from runner.store.store import Store
 
 LEAST_FREE_BYTES: Final = 64 << 20
 """Below this no run begins: a full disk in the middle of a paid night is worse than a late start."""

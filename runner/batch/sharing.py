@@ -14,7 +14,8 @@ from runner.rules.lifecycle import advance
 from runner.rules.names import stem_of, stem_of_file
 from runner.rules.planning import Twin, best_twin
 from runner.scheduler import Berths, Keeping
-from runner.store.store import Known, Store
+from runner.store.reader import Known
+from runner.store.store import Store
 
 ENDED: Final = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST, JobState.IN_DOUBT)
 

@@ -35,7 +35,8 @@ from runner.model import (
 )
 from runner.report import Earlier, Summary, write_reports
 from runner.store.lock import RunLock, is_locked
-from runner.store.store import Reader, Store, has_state
+from runner.store.reader import Reader, has_state
+from runner.store.store import Store
 
 PAID: Final = (JobState.RESULT_KNOWN, JobState.DONE, JobState.OUTPUT_LOST)
 """States whose files are to be had for nothing."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from runner.model import Job
 from runner.rules.names import folded, numbered, stem_of_file
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 log: Final = logging.getLogger("runner")
 

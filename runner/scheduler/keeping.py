@@ -18,7 +18,7 @@ from runner.media import copy_of, is_whole, put_aside, verify
 from runner.media.sniff import EXTENSIONS
 from runner.model import Artifact, DoneAgain, Event, Job
 from runner.rules.names import before_aside, folded, set_aside, stem_of_file
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 log: Final = logging.getLogger("runner")
 ENDINGS: Final = frozenset(EXTENSIONS.values())

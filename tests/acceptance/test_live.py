@@ -22,7 +22,7 @@ from support.processes import command, environment, simulator, wait_until, write
 from runner.batch.review import Review
 from runner.live import bound
 from runner.store.lock import RunLock
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 AXE = next((path for path in (Path(os.environ.get("AXE_CORE", "axe.min.js")),) if path.is_file()), None)
 JOBS = 300

@@ -20,7 +20,7 @@ from resume import prepare
 from support.tables import table
 
 from runner.report import write_reports
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 
 def build(directory, rounds):

@@ -28,8 +28,9 @@ from runner.api.token import Token
 from runner.batch import load
 from runner.model import Artifact, Collected, Job, ResultRead, Run, SubmitAccepted, SubmitIntended
 from runner.rules.lifecycle import advance
+from runner.store.reader import Binding
 from runner.store.rows import changes
-from runner.store.store import Binding, Store
+from runner.store.store import Store
 
 TOKEN = "canary-token-b0b0"
 PICTURE = b"not looked at"

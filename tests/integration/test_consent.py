@@ -16,7 +16,7 @@ from runner.batch.planner import make_plan
 from runner.cli import inspect
 from runner.errors import UsageProblem
 from runner.model import Money, Price
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 LOST = {"on": "submit", "kind": "fin_after"}
 

@@ -11,7 +11,7 @@ import pytest
 from runner.batch import export, verify
 from runner.batch.export import Wishes
 from runner.errors import ExitCode
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 
 def review(path, morning, *job_ids, **more):

@@ -25,7 +25,7 @@ from runner.rules.polling import Polling
 from runner.scheduler.looking import Looking
 from runner.simulator import server
 from runner.simulator.book import Book
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 
 @pytest.fixture

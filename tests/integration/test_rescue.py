@@ -26,8 +26,9 @@ from runner.model import (
 )
 from runner.store import database, lock, mounts
 from runner.store.mounts import file_system_of, refuse_network_mount
+from runner.store.reader import Binding, Reader
 from runner.store.rescue import JOURNAL_BYTES, Rescue, Saved
-from runner.store.store import Binding, Reader, Store
+from runner.store.store import Store
 
 NOW = 1_700_000_000.25
 INTENDED = SubmitIntended(at=NOW, payload_sha256="p" * 64, reserved=None)

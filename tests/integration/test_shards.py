@@ -17,7 +17,7 @@ from runner.cli.run import run as run_command
 from runner.model import Run
 from runner.report.remedies import again
 from runner.rules.sharding import Shard, number_of
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 THREE = [f"{index}/3" for index in range(3)]
 

@@ -59,7 +59,8 @@ from runner.rules.lifecycle import ImpossibleEvent, advance
 from runner.store import lock
 from runner.store.database import version_in
 from runner.store.lock import RunLock, is_locked
-from runner.store.store import Binding, IdTaken, Reader, Store, check_binding, has_state
+from runner.store.reader import Binding, Reader, check_binding, has_state
+from runner.store.store import IdTaken, Store
 from runner.store.writer import SecondPayment
 
 NOW = 1_700_000_000.25
@@ -524,7 +525,8 @@ FILL_THE_DISK = """
 import asyncio, json, pathlib, resource
 from runner.errors import StorageFailed
 from runner.model import *
-from runner.store.store import Reader, Store
+from runner.store.reader import Reader
+from runner.store.store import Store
 
 async def work(store, job):
     job = await store.record(job, SubmitIntended(at=1.0, payload_sha256="p" * 4096, reserved=None))
@@ -603,7 +605,7 @@ def test_jobs_are_read_in_order_and_by_state(tmp_path):
 
 READ = """
 import pathlib
-from runner.store.store import Reader
+from runner.store.reader import Reader
 with Reader(pathlib.Path("run")) as reader:
     print([job.job_id for job in reader.jobs()])
 """

@@ -16,7 +16,7 @@ from runner.model import DoubtReleased, Failure, FailureKind, JobState, SubmitIn
 from runner.rules import budget, pacing
 from runner.rules.lifecycle import advance
 from runner.scheduler import Scheduler, gate, keeping, outcomes
-from runner.store import store
+from runner.store import reader, store
 
 MUTANTS = {}
 """By name: what puts the bug in, and the seed at which the hunt for it begins, since that one found it once."""
@@ -296,9 +296,9 @@ def a_doubt_is_a_night_that_went_well():
 def a_state_cut_off_in_the_making_is_read():
     def trusting(directory):
         act("a_state_cut_off_in_the_making_is_read")
-        return (directory / store.FILE).is_file()
+        return (directory / reader.FILE).is_file()
 
-    for module in (store, planner, running):
+    for module in (reader, planner, running):
         module.has_state = trusting
 
 

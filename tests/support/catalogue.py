@@ -20,8 +20,9 @@ from runner.model import (
     Run,
     Traits,
 )
+from runner.store.reader import Binding
 from runner.store.rows import changes, insertion
-from runner.store.store import Binding, Store
+from runner.store.store import Store
 
 AT = 1_700_000_000.0
 RUN = Run(

@@ -1,0 +1,333 @@
+"""The state of a run directory, read while another process may write."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeAlias
+
+from runner.errors import InputMissing, StateMismatch
+from runner.model import Artifact, Attempt, AttemptState, Job, JobState, Run
+from runner.rules.names import asked_for, folded, owned_stems, stem_of_file
+from runner.rules.planning import WAITING, is_refused_by_us
+from runner.store.database import (
+    FILE,
+    OLD_ARTIFACTS,
+    OLD_JOBS,
+    WISHES,
+    check_version,
+    connect,
+    corrupt,
+    version_in,
+    version_of,
+)
+from runner.store.rows import SELECT_JOBS, artifact_of_event, job_of, word
+from runner.store.traces import latest_moves, older_state, refuse_lost_state
+
+NUMBERLESS: Final = 2
+"""The last version of a state whose runs have no number; it is still read, for `status` and `report`."""
+LATEST: Final = 4000
+"""Events from which a run learns what its models take: those of some hundred jobs."""
+OWED: Final = (
+    *(JobState.SUBMITTING, JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.IN_DOUBT, JobState.OUTPUT_LOST),
+)
+"""States of jobs whose files may still come."""
+CHUNK: Final = 500
+"""Jobs read at a time: the reader never holds a snapshot open while the run goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """What a state belongs to. Another API or account must not go on with it."""
+
+    api_base: str
+    account: str
+    """The token's fingerprint."""
+    is_simulated: bool
+
+
+Known: TypeAlias = "tuple[str, JobState, bool]"
+"""A job in short: its id, its state, and whether the manifest has dropped it."""
+
+
+def has_state(directory: Path) -> bool:
+    """Whether there is a state to read; not so where a kill struck while it was being made."""
+    path = directory / FILE
+    if not path.is_file() or path.stat().st_size == 0:  # SQLite would delete the log beside an empty file
+        return False
+    if version_in(path) > 0:
+        return True
+    with closing(connect(path, "ro")) as connection:  # what is new is in the log alone
+        return version_of(connection) > 0
+
+
+def check_used(directory: Path) -> None:
+    """Raise `StorageFailed` where the state tells of no run and no attempt, and the directory of some."""
+    path = directory / FILE
+    if has_state(directory):
+        try:
+            with closing(connect(path, "ro")) as connection:
+                sql = "SELECT EXISTS (SELECT 1 FROM runs) OR EXISTS (SELECT 1 FROM attempts)"
+                if connection.execute(sql).fetchone()[0]:
+                    return
+        except sqlite3.Error as error:
+            raise corrupt(path, error) from error
+    refuse_lost_state(directory)
+
+
+class Reader:
+    """The state, read only; sees what is committed, also while another process writes. A context manager.
+
+    Every method raises `StorageFailed` where the file is broken.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        path = directory / FILE
+        if not has_state(directory):
+            raise InputMissing(f"no state in {directory}: is this a run directory? It holds a file {FILE}.")
+        self._path = path
+        self._read = connect(path, "ro")
+        check_version(self._read, path)
+        if version_of(self._read) < 3:
+            self._read.execute(OLD_JOBS)
+        if version_of(self._read) < 4:
+            self._read.execute(OLD_ARTIFACTS)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._read.close()
+
+    def job(self, job_id: str) -> Job | None:
+        """The job of that id."""
+        rows = self._rows(SELECT_JOBS + " WHERE job_id = ?", (job_id,))
+        return job_of(rows[0]) if rows else None
+
+    def jobs(self, states: Iterable[JobState] | None = None, *, with_gone: bool = True) -> Iterator[Job]:
+        """Jobs in the manifest's order, all or those in some states, as they are when each is reached."""
+        where, values = _condition(states, with_gone=with_gone)
+        position = -1
+        while True:
+            sql = f"{SELECT_JOBS} WHERE position > ?{where} ORDER BY position LIMIT {CHUNK}"
+            rows = self._rows(sql, (position, *values))
+            for row in rows:
+                yield job_of(row)
+            if len(rows) < CHUNK:
+                return
+            position = rows[-1][1]
+
+    def named(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """Those of the jobs that the state knows, by id; a few hundred at a time."""
+        marks = ", ".join("?" * len(job_ids))
+        rows = self._rows(f"{SELECT_JOBS} WHERE job_id IN ({marks})", tuple(job_ids))
+        return {row[0]: job_of(row) for row in rows}
+
+    def twins(self, fingerprints: Sequence[str]) -> dict[str, list[Known]]:
+        """The jobs with these fingerprints, by fingerprint; a few hundred at a time."""
+        marks = ", ".join("?" * len(fingerprints))
+        sql = f"SELECT fingerprint, job_id, state, is_gone FROM jobs WHERE fingerprint IN ({marks}) ORDER BY position"  # noqa: S608
+        found: dict[str, list[Known]] = defaultdict(list)
+        for fingerprint, job_id, state, is_gone in self._rows(sql, tuple(fingerprints)):
+            found[fingerprint].append((job_id, word(JobState, state), bool(is_gone)))
+        return found
+
+    def places(self) -> Iterator[tuple[str, str]]:
+        """Job ids, each with a path without extension that is that job's.
+
+        Those of its files, and of files to come where its request is paid or may be; also of jobs that are gone.
+        """
+        try:
+            for job_id, path in self._read.execute("SELECT job_id, path FROM artifacts"):
+                yield job_id, stem_of_file(path)
+        except sqlite3.Error as error:
+            raise corrupt(self._path, error) from error
+        for job_id, kept in self.kept().items():
+            for artifact in kept:
+                yield job_id, stem_of_file(artifact.path)
+        released = [job_id for (job_id,) in self._rows("SELECT job_id FROM attempts WHERE state = 'released'")]
+        waiting = (job for job_id in released if (job := self.job(job_id)) and job.state in WAITING)
+        for job in chain(self.jobs(OWED), waiting):
+            if job.state is not JobState.OUTPUT_LOST or is_refused_by_us(job):
+                count = max(len(job.outputs), asked_for(job.spec))
+                for stem in owned_stems(job.job_id, job.spec.paths, count):
+                    yield job.job_id, stem
+
+    def owners_of(self, stem: str) -> list[str]:
+        """The jobs with a recorded file of that path, whatever its extension and whether in capitals or not."""
+        sql = "SELECT job_id, path FROM artifacts WHERE path >= ? COLLATE NOCASE AND path < ? COLLATE NOCASE"
+        rows = self._rows(sql, (f"{stem}.", f"{stem}/"))  # what is between has a dot there
+        return [job_id for job_id, path in rows if folded(stem_of_file(path)) == folded(stem)]
+
+    def kept(self) -> dict[str, list[Artifact]]:
+        """By job id, the pictures that were to make room for others, the oldest first; each where it is kept since.
+
+        Where the new request was refused, it did not go there.
+        """
+        sql = f"SELECT job_id, data FROM events WHERE {WISHES} AND data LIKE '%\"kept\":[{{%' ORDER BY seq"  # noqa: S608
+        found: dict[str, dict[str, Artifact]] = {}
+        for job_id, data in self._rows(sql):
+            kept = map(artifact_of_event, json.loads(data)["kept"])
+            found.setdefault(job_id, {}).update((artifact.path, artifact) for artifact in kept)
+        return {job_id: list(kept.values()) for job_id, kept in found.items()}
+
+    def paths_like(self, pattern: str) -> list[str]:
+        """The recorded files whose paths are like that, in SQL's words."""
+        return [path for (path,) in self._rows("SELECT path FROM artifacts WHERE path LIKE ?", (pattern,))]
+
+    def paths_of_several(self) -> set[str]:
+        """The files that more than one job has: earlier versions let that happen."""
+        sql = "SELECT path FROM artifacts GROUP BY path COLLATE NOCASE HAVING count(DISTINCT job_id) > 1"
+        return {folded(path) for (path,) in self._rows(sql)}
+
+    def history(self, most: int = 400) -> list[tuple[float, int]]:
+        """Of the jobs that were done last: seconds from acceptance to the end, and bytes that came out."""
+        sql = (
+            "SELECT j.finished_at - a.accepted_at, (SELECT sum(bytes) FROM artifacts f WHERE f.job_id = j.job_id) "
+            "FROM jobs j JOIN attempts a ON a.job_id = j.job_id AND a.state = 'finished' "
+            "WHERE j.state = 'done' AND j.finished_at IS NOT NULL ORDER BY j.finished_at DESC LIMIT ?"
+        )
+        return [(seconds, size or 0) for seconds, size in self._rows(sql, (most,)) if seconds is not None]
+
+    def noticed(self) -> list[tuple[str, float]]:
+        """Models, and after how many seconds the ends of their requests were noticed, the newest last.
+
+        Only of requests that were watched from the acceptance to the end by one run, among the latest few thousand
+        events: however long the night was, this is read in a moment.
+        """
+        sql = (
+            "SELECT e.at, e.job_id, e.kind, j.model "
+            "FROM (SELECT * FROM events ORDER BY seq DESC LIMIT ?) e JOIN jobs j USING (job_id) "
+            "WHERE e.kind IN ('SubmitAccepted', 'Resumed', 'ResultRead') ORDER BY e.seq"
+        )
+        accepted: dict[str, float] = {}
+        found = []
+        for at, job_id, kind, model in self._rows(sql, (LATEST,)):
+            since = accepted.pop(job_id, None)
+            if kind == "SubmitAccepted":
+                accepted[job_id] = at
+            elif kind == "ResultRead" and since is not None and at >= since:
+                found.append((model, at - since))
+        return found
+
+    def counts(self, *, with_gone: bool = True) -> dict[JobState, int]:
+        """How many jobs are in each state that occurs."""
+        where = "" if with_gone else " WHERE is_gone = 0"
+        rows = self._rows(f"SELECT state, count(*) FROM jobs{where} GROUP BY state")  # noqa: S608
+        return {word(JobState, state): count for state, count in rows}
+
+    def moves(self, since: int) -> list[tuple[int, str, float]]:
+        """What happened after the event of that number: each one's own number, its job and its instant, in order."""
+        return self._rows("SELECT seq, job_id, at FROM events WHERE seq > ? ORDER BY seq", (since,))
+
+    def last_move(self) -> tuple[int, float]:
+        """The number and the instant of what happened last; 0 and 0 where nothing did."""
+        rows = self._rows("SELECT seq, at FROM events ORDER BY seq DESC LIMIT 1")
+        return rows[0] if rows else (0, 0.0)
+
+    def bills(self) -> list[tuple[Attempt, int]]:
+        """Every attempt as far as money goes, with the number of those that are alike in state, price and cost."""
+        rows = self._rows("SELECT state, reserved, cost, count(*) FROM attempts GROUP BY 1, 2, 3")
+        plain: dict[str, Any] = {"number": 1, "payload_sha256": "", "intended_at": 0.0}
+        return [
+            (Attempt(state=word(AttemptState, state), reserved=reserved, cost=cost, **plain), count)
+            for state, reserved, cost, count in rows
+        ]
+
+    def wedged(self) -> list[Job]:
+        """Jobs with an intent to pay that their state does not tell of, as an earlier version left them; `submitting`.
+
+        Their POST may have left.
+        """
+        opened = "a.state IN ('intent', 'accepted', 'in_doubt') AND a.state = 'intent'"  # the first is an index
+        sql = f"SELECT job_id FROM attempts a JOIN jobs j USING (job_id) WHERE {opened} AND j.state != 'submitting'"  # noqa: S608
+        rows = self._rows(sql)
+        found = (self.job(job_id) for (job_id,) in rows)
+        return [replace(job, state=JobState.SUBMITTING) for job in found if job is not None]
+
+    def owner_of(self, request_id: str) -> str | None:
+        """The job whose request that is."""
+        rows = self._rows("SELECT job_id FROM attempts WHERE request_id = ?", (request_id,))
+        return rows[0][0] if rows else None
+
+    def check_newest(self, directory: Path) -> None:
+        """Raise `StorageFailed` where the log tells of requests that the state does not know: it is an older one."""
+        sql = "SELECT coalesce(max(number), 0), coalesce(max(request_id = ?), 0) FROM attempts WHERE job_id = ?"
+        missing = []
+        for move in latest_moves(directory):
+            [(number, has_it)] = self._rows(sql, (move.request_id, move.job_id))
+            if number < move.attempt or (move.request_id is not None and not has_it):
+                missing.append(move)
+        if missing:
+            raise older_state(directory, missing)
+
+    def gone(self) -> set[str]:
+        """The ids of the jobs that the manifest does not name any more."""
+        return {job_id for (job_id,) in self._rows("SELECT job_id FROM jobs WHERE is_gone = 1")}
+
+    def binding(self) -> Binding | None:
+        """What the state belongs to; `None` while it is new."""
+        meta = dict(self._rows("SELECT key, value FROM meta"))
+        if "api_base" not in meta:
+            return None
+        is_simulated = meta["is_simulated"] == "1"
+        return Binding(api_base=meta["api_base"], account=meta["account"], is_simulated=is_simulated)
+
+    def last_run(self) -> Run | None:
+        """The latest execution of the command."""
+        columns = "run_id, name, manifest, started_at, finished_at, exit_code, stopped_because"
+        order = "number" if version_of(self._read) > NUMBERLESS else "started_at"
+        sql = f"SELECT {columns} FROM runs ORDER BY {order} DESC, run_id DESC LIMIT 1"  # noqa: S608
+        rows = self._rows(sql)
+        binding = self.binding()
+        if not rows or binding is None:
+            return None
+        values: dict[str, Any] = dict(zip(columns.split(", "), rows[0], strict=True))
+        given = self._rows("SELECT value FROM meta WHERE key = 'given'")
+        words = tuple(json.loads(given[0][0])) if given else ()
+        return Run(api_base=binding.api_base, is_simulated=binding.is_simulated, given=words, **values)
+
+    def _rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[Any]:
+        try:
+            return self._read.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise corrupt(self._path, error) from error
+
+
+def check_binding(found: Binding | None, wanted: Binding, directory: Path) -> bool:
+    """Whether the state is this account's; `False` where the token is another one, perhaps of the same account.
+
+    Raises `StateMismatch` for another API, and where simulated and real would meet.
+    """
+    if found is None:
+        return True
+    if found.is_simulated != wanted.is_simulated:
+        was, now = ("simulated", "real") if found.is_simulated else ("real", "simulated")
+        raise StateMismatch(f"{directory} holds a {was} run; a {now} one needs another directory (--out DIR).")
+    if not found.is_simulated and found.api_base != wanted.api_base:
+        raise StateMismatch(
+            f"{directory} belongs to the API at {found.api_base}, not {wanted.api_base}. "
+            "Its requests are known only there: use that base, or another directory (--out DIR)."
+        )
+    return found.account == wanted.account
+
+
+def _condition(states: Iterable[JobState] | None, *, with_gone: bool) -> tuple[str, tuple[Any, ...]]:
+    gone = "" if with_gone else " AND is_gone = 0"
+    if states is None:
+        return gone, ()
+    values = tuple(states)
+    return f" AND state IN ({', '.join('?' * len(values))}){gone}", values
