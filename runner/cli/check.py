@@ -72,7 +72,7 @@ def _check(
     from runner.batch import load
     from runner.batch.options import api_base
     from runner.manifest import as_json as diagnostics_as_json
-    from runner.manifest.diagnostics import github
+    from runner.manifest.diagnostics import github, plain_for_github
     from runner.model import counted
 
     document: dict[str, Any] = {"manifest": str(path)}
@@ -100,7 +100,8 @@ def _check(
     if form != "json":
         show(diagnostics, form)
         if is_good:
-            click.echo(f"{path}: {counted(len(manifest.jobs), 'job')}{asked}, no errors")
+            text = f"{path}: {counted(len(manifest.jobs), 'job')}{asked}, no errors"
+            click.echo(plain_for_github(text) if form == "github" else text)
     document |= {"ok": is_good, "jobs": len(manifest.jobs), "diagnostics": diagnostics_as_json(diagnostics)}
     return (ExitCode.DONE if is_good else ExitCode.MANIFEST_INVALID), document
 

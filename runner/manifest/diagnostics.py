@@ -185,6 +185,15 @@ def github(word: str, text: str, **properties: object) -> str:
     return f"::{word} {given}::{_escaped(text)}"
 
 
+def plain_for_github(text: str) -> str:
+    """A line that is no command, whatever stands in it: a file of a pull request may be named like one.
+
+    GitHub's runner reads `::word` at the beginning of a line, and `##[word]` anywhere.
+    """
+    line = " ".join(text.splitlines()).replace("##[", "## [")
+    return f"- {line}" if line.lstrip().startswith("::") else line
+
+
 def _escaped(text: str, more: str = "") -> str:
     return "".join(f"%{ord(char):02X}" if char in f"%\r\n{more}" else char for char in text)
 

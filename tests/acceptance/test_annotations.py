@@ -25,3 +25,13 @@ def test_errors_are_commands_that_github_reads(tmp_path):
     assert properties[0]["title"] == "aspect-ratio"
     assert "%0A" in found[0][3]
     assert lines[1:2] == ["good.csv: 1 job, no errors"]
+
+
+def test_a_file_that_is_named_like_a_command_is_none(tmp_path):
+    """Whoever opens a pull request names its files."""
+    names = ("::stop-commands::x.csv", "a\n::error::b.csv", "c##[error]d.csv")
+    for name in names:
+        (tmp_path / name).write_text(f"id,prompt,image_urls\nmug,White.,{PHOTO}\n")
+    done = command("check", "--format", "github", *names, cwd=tmp_path)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 3)
+    assert re.findall(r"(?m)^\s*::|##\[", done.stdout) == []

@@ -172,7 +172,7 @@ async def test_many_jobs_are_few_elements(tmp_path):
             await browser.until(f"[...document.querySelectorAll('#pad > li')].some({last})")
             assert await browser.js("document.querySelectorAll('*').length") < 2000
         await browser.js("document.querySelector('#charts').open = true")
-        await browser.until("document.querySelectorAll('.charts svg').length === 4")
+        await browser.until("document.querySelectorAll('.charts svg').length === 5")
         assert browser.complaints == []
 
 
@@ -244,6 +244,11 @@ async def test_every_pair_of_pictures_can_be_compared(tmp_path):
         assert (facts["Cost"], facts["Variant"], facts["From"]) == ("$0.039", "white", "spring.csv:2Copy")
         request = json.loads(await browser.js("document.querySelector('#detail pre').textContent"))
         assert (request["model"], request["inputs"]["aspect_ratio"]) == ("google/nano-banana/edit", "1:1")
+        await browser.key("1")
+        assert (await browser.all(".stage img", "getAttribute('src')"))[0] == "./images/p0.jpg"
+        assert await texts(browser, ".review .note") == ["One word for all 2 files of the job."]
+        await browser.key("Escape")
+        assert await texts(browser, "#pad .many") == ["1 of 2"]
         assert browser.complaints == []
 
 
@@ -327,6 +332,78 @@ async def test_the_keyboard_is_enough(tmp_path):
         assert await browser.js("document.querySelector('#help').open")
         await browser.key("Escape")
         assert browser.complaints == []
+
+
+async def test_back_closes_a_job_and_returns_to_the_view_before(tmp_path):
+    """A job, a view are steps; what is typed is none; closing a job takes its step back; a link is none of ours."""
+    page = written(tmp_path, jobs_of(40))
+    async with Browser() as browser:
+        await browser.window(1400, 900)
+        await browser.open(page)
+        await browser.enter("#query", "kitchen")
+        await browser.until("location.hash === '#q=kitchen'")
+        await browser.click("[data-view=list]")
+        await browser.js("scrollTo(0, 300)")
+        for close in ("history.back()", "document.querySelector('#detail').close()"):
+            await browser.js("document.querySelector('#pad a').click()")
+            await browser.until("document.querySelector('#detail').open && location.hash.includes('job=')")
+            await browser.key("j")
+            await browser.until("document.querySelector('.where').textContent.startsWith('2 of')")
+            await browser.js(close)
+            await browser.until("!document.querySelector('#detail').open && location.hash === '#q=kitchen&view=list'")
+            assert await browser.js("scrollY") == 300
+        await browser.js("history.back()")
+        await browser.until("document.querySelector('[data-view=grid]').ariaPressed === 'true'")
+        assert await texts(browser, "#count") == ["13 of 40 jobs"]
+        await browser.open("about:blank", wait="true")
+        await browser.open(f"{page.as_uri()}#job=job-1")
+        await browser.until("document.querySelector('#detail').open")
+        steps = await browser.js("history.length")
+        await browser.key("Escape")
+        await browser.until("!location.hash.includes('job')")
+        assert (await browser.js("history.length"), await browser.js("history.state")) == (steps, None)
+
+
+async def test_the_keyboard_goes_from_picture_to_picture(tmp_path):
+    """By arrows in rows and columns; a column of the matrix is kept; closing a job comes back to its cell."""
+    page = written(tmp_path, jobs_of(40))
+    focused = "document.activeElement.dataset.job"
+    async with Browser() as browser:
+        await browser.window(1400, 900)
+        await browser.open(f"{page.as_uri()}#view=matrix&sort=manifest")
+        found = []
+        for key in ("j", "ArrowRight", "ArrowDown", "j", "ArrowLeft", "ArrowLeft", "k"):
+            await browser.key(key)
+            found.append(await browser.js(focused))
+        assert found == ["0", "1", "4", "7", "6", "6", "3"]
+        await browser.key("ArrowRight")
+        await browser.js("document.activeElement.click()")
+        await browser.until("document.querySelector('#detail').open")
+        await browser.key("Escape")
+        await browser.until(f"{focused} === '4'")
+        await browser.click("[data-view=grid]")
+        await browser.js("document.querySelector('#pad a').focus()")
+        for key in ("ArrowDown", "ArrowRight", "ArrowUp"):
+            await browser.key(key)
+        assert await browser.js(focused) == "1"
+        assert browser.complaints == []
+
+
+async def test_what_is_said_over_a_job_can_be_seen(tmp_path):
+    """In the dialog, which would hide it, also while the job is drawn anew; and after it was closed."""
+    page = written(tmp_path, jobs_of(3))
+    where = "document.querySelector('#toast').parentNode.id"
+    async with Browser() as browser:
+        await browser.open(f"{page.as_uri()}#job=job-0")
+        await browser.until("document.querySelector('#detail').open")
+        await browser.key("u")
+        await browser.until("document.querySelector('#toast').textContent === 'Nothing to undo'")
+        await browser.until("document.querySelector('.where').textContent.startsWith('1 of')")
+        assert await browser.js(where) == "detail"
+        await browser.key("Escape")
+        await browser.until(f"{where} === ''")
+        await browser.key("u")
+        assert await browser.js(where) == ""
 
 
 async def test_a_sheet_of_what_is_shown_is_printed(tmp_path):

@@ -58,13 +58,14 @@ function drawChips() {
   for (const tile of document.querySelectorAll(".tile[data-key]")) tile.setAttribute("aria-pressed", String(has(tile.dataset.key, tile.dataset.value)));
 }
 
-function apply() {
+// `step`: what the browser's Back takes back.
+function apply(step = null) {
   choose();
   current = -1;
   layout();
   drawChips();
   tellCount();
-  writeAddress();
+  writeAddress(step);
 }
 
 function tellCount() {
@@ -92,9 +93,10 @@ function views() {
 }
 
 function change(view) {
+  if (view === state.view) return;
   state.view = view;
   for (const one of $("#views").children) one.setAttribute("aria-pressed", String(one.dataset.view === view));
-  apply();
+  apply({ view });
 }
 
 // ---- printing: the view is not all in the document, so that a sheet of it is made
@@ -117,8 +119,8 @@ async function printSheet() {
 
 // ---- keys
 
-const KEYS = [["/", "search"], ["j, k", "next, previous"], ["Enter", "open"], ["a, r", "approve, reject, and go on"], ["u", "undo"],
-  ["+, −", "zoom the picture that is open"], ["?", "these keys"], ["Esc", "close, or clear the search"]];
+const KEYS = [["/", "search"], ["j, k", "next, previous"], ["← → ↑ ↓", "from picture to picture, once one is chosen"], ["Enter", "open"], ["a, r", "approve, reject, and go on"], ["u", "undo"],
+  ["+, −", "zoom the picture that is open"], ["1 … 9", "of its several outputs, that one"], ["?", "these keys"], ["Esc", "close, or clear the search"]];
 
 function showHelp() {
   $("#help").replaceChildren(el("h2", { id: "help-title" }, "Keys"), el("dl", {}, ...KEYS.flatMap(([key, what]) => [el("dt", {}, el("kbd", {}, key)), el("dd", {}, what)])),
@@ -141,6 +143,8 @@ function pressed(event) {
     j: () => step(1), k: () => step(-1), a: () => judge("approved"), r: () => judge("rejected"),
     "+": () => stageNow?.zoom(1.5), "-": () => stageNow?.zoom(1 / 1.5), Escape: () => isOpen || (state.query && ask("")),
   };
+  for (const [key, way] of Object.entries(ARROWS)) if (!isOpen && job !== undefined) keys[key] = () => go(way);
+  if (isOpen && /^[1-9]$/.test(event.key)) keys[event.key] = () => $(`#outputs button:nth-child(${event.key})`)?.click();
   if (event.key !== "Escape") keys[event.key] && event.preventDefault();
   keys[event.key]?.();
 }
@@ -153,7 +157,7 @@ function openNamed() {
   if (job === undefined) {
     toast(`There is no job ${state.job} in this report`);
     state.job = null;
-  } else open(job);
+  } else open(job, false);
 }
 
 function follow() {
@@ -185,17 +189,11 @@ function listen() {
     event.preventDefault();
     open(+link.dataset.job);
   });
-  $("#detail").addEventListener("close", () => {
-    const at = state.view === "matrix" ? -1 : items.indexOf(opened);
-    opened = -1;
-    state.job = null;
-    $("#detail").replaceChildren();
-    writeAddress();
-    if (at >= 0) { current = at; move(0); }
-  });
+  $("#detail").addEventListener("close", closed);
   $("#detail").addEventListener("click", (event) => event.target === event.currentTarget && event.currentTarget.close());
   addEventListener("scroll", repaint, { passive: true });
   addEventListener("resize", layout);
+  addEventListener("popstate", () => { leaving = null; });
   addEventListener("hashchange", follow);
   addEventListener("keydown", pressed);
   addEventListener("pagehide", keepNow);

@@ -2,16 +2,35 @@
 
 const WIDTH = 320, HEIGHT = 110;
 
-function bars(title, pairs, tell, isNamed = false) {
-  const most = Math.max(...pairs.map(([, value]) => value), 1e-9), step = WIDTH / Math.max(1, pairs.length);
-  const drawn = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${summary(pairs, tell)}`, preserveAspectRatio: "none" });
-  pairs.forEach(([name, value], at) => {
-    const height = value / most * (HEIGHT - 8), hint = svg("title");
-    hint.textContent = clean(`${name}: ${tell(value)}`);
-    drawn.append(svg("rect", { x: at * step, y: HEIGHT - height, width: Math.max(0.8, step - Math.min(2, step / 4)), height, rx: 1 }, hint));
-  });
-  return el("figure", {}, el("figcaption", {}, title, el("b", {}, ` ${tell(most)} at most`)), drawn,
+function chart(title, fact, pairs, tell, marks, isNamed = false) {
+  const drawn = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${summary(pairs, tell)}`, preserveAspectRatio: "none" }, ...marks);
+  return el("figure", {}, el("figcaption", {}, title, el("b", {}, ` ${fact}`)), drawn,
     el("div", { class: `axis${isNamed ? " named" : ""}` }, ...(isNamed ? pairs : [pairs[0], pairs.at(-1)]).map(([name]) => el("span", {}, name))));
+}
+
+const mostOf = (pairs) => Math.max(...pairs.map(([, value]) => value), 1e-9);
+const heightOf = (value, most) => value / most * (HEIGHT - 8);
+
+function hint(text) {
+  const made = svg("title");
+  made.textContent = clean(text);
+  return made;
+}
+
+function bars(title, pairs, tell, isNamed = false) {
+  const most = mostOf(pairs), step = WIDTH / Math.max(1, pairs.length);
+  return chart(title, `${tell(most)} at most`, pairs, tell, pairs.map(([name, value], at) =>
+    svg("rect", { x: at * step, y: HEIGHT - heightOf(value, most), width: Math.max(0.8, step - Math.min(2, step / 4)), height: heightOf(value, most), rx: 1 }, hint(`${name}: ${tell(value)}`))), isNamed);
+}
+
+// What adds up, as a line over its ground; each part of it tells how much it was then.
+function curve(title, pairs, tell) {
+  const most = mostOf(pairs), step = WIDTH / Math.max(1, pairs.length - 1);
+  const points = pairs.map(([, value], at) => `${at * step},${HEIGHT - heightOf(value, most)}`);
+  return chart(title, `${tell(pairs.at(-1)[1])} in all`, pairs, tell, [
+    svg("polygon", { class: "ground", points: [`0,${HEIGHT}`, ...points, `${WIDTH},${HEIGHT}`].join(" ") }),
+    svg("polyline", { class: "line", points: points.join(" ") }),
+    ...pairs.map(([name, value], at) => svg("rect", { class: "place", x: (at - 0.5) * step, y: 0, width: step, height: HEIGHT }, hint(`${name}: ${tell(value)}`)))]);
 }
 
 function summary(pairs, tell) {
@@ -21,24 +40,25 @@ function summary(pairs, tell) {
 
 const timeOfDay = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 
-function ends() {
+function ends(fits) {
   const found = [];
-  for (let job = 0; job < total; job++) if (index.ended[job] != null && stateOf(job) === "done") found.push(job);
+  for (let job = 0; job < total; job++) if (index.ended[job] != null && fits(stateOf(job))) found.push(job);
   return found.sort((a, b) => index.ended[a] - index.ended[b]);
 }
 
-function pace(jobs) {
-  const first = index.ended[jobs[0]], last = index.ended[jobs.at(-1)];
+// `jobs` in the time that `all` took.
+function pace(title, jobs, all) {
+  const first = index.ended[all[0]], last = index.ended[all.at(-1)];
   const step = Math.max(60, Math.ceil((last - first + 1) / 48 / 60) * 60), slots = Array(Math.ceil((last - first + 1) / step)).fill(0);
   for (const job of jobs) slots[Math.floor((index.ended[job] - first) / step)]++;
-  return bars(`Jobs done in each ${duration(step)}`, slots.map((value, at) => [timeOfDay(first + at * step), value]), (value) => count(value, "job"));
+  return bars(`${title} in each ${duration(step)}`, slots.map((value, at) => [timeOfDay(first + at * step), value]), (value) => count(value, "job"));
 }
 
 function spending(jobs) {
   const slots = Array(48).fill(0), first = index.ended[jobs[0]], all = Math.max(1, index.ended[jobs.at(-1)] - first);
   for (const job of jobs) slots[Math.min(47, Math.floor((index.ended[job] - first) / all * 48))] += index.cost[job] ?? 0;
   let sum = 0;
-  return bars("Money spent so far", slots.map((value, at) => [timeOfDay(first + all * at / 47), sum += value]), (value) => usd(Math.round(value)));
+  return curve("Money spent so far", slots.map((value, at) => [timeOfDay(first + all * at / 47), sum += value]), (value) => usd(Math.round(value)));
 }
 
 function quantile(sorted, part) {
@@ -62,6 +82,7 @@ function byGroup() {
 }
 
 function drawCharts() {
-  const jobs = ends();
-  $(".charts").replaceChildren(...jobs.length ? [pace(jobs), waiting(jobs), spending(jobs), byGroup()].filter(Boolean) : [el("p", {}, "Nothing is done yet.")]);
+  const all = ends(() => true), jobs = ends((name) => name === "done"), bad = ends((name) => name !== "done");
+  $(".charts").replaceChildren(...jobs.length ? [pace("Jobs done", jobs, all), bad.length > 0 && pace("Jobs not done", bad, all), waiting(jobs), spending(all), byGroup()].filter(Boolean)
+    : [el("p", {}, "Nothing is done yet.")]);
 }

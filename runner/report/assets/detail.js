@@ -2,20 +2,41 @@
 
 let opened = -1, stageNow = null;
 
-async function open(job) {
+let leaving = null; // while the browser goes back from a job that was closed
+
+// `isStep`: a person opened it here, so that the browser's Back closes it; a link to it is a step already.
+async function open(job, isStep = true) {
+  await leaving;
   opened = job;
   state.job = index.id[job];
   const [record, reason] = await recordOf(job).then((found) => [found], (error) => [{ job_id: index.id[job], state: stateOf(job) }, error.message]);
   if (opened !== job) return; // another one was opened meanwhile
   const box = $("#detail"), held = box.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
   stageNow = null;
+  const said = $("#toast", box);
   box.replaceChildren(head(job, record), reason ? el("p", { class: "note" }, `This job cannot be shown: ${reason}`) : el("div", { class: "detail" },
     el("div", { class: "pictures" }, pictures(job, record)),
-    el("div", { class: "side" }, review(job, record), trouble(job, record), facts(job, record))));
-  if (!box.open) box.showModal();
+    el("div", { class: "side" }, review(job, record), trouble(job, record), facts(job, record))), ...(said ? [said] : []));
+  const isFirst = !box.open;
+  if (isFirst) box.showModal();
   box.scrollTop = 0;
   ([...box.querySelectorAll("header button")].find((one) => one.getAttribute("aria-label") === held) ?? $("#detail-title")).focus();
-  writeAddress();
+  if (isFirst && isStep) history.scrollRestoration = "manual"; // where it closes, the page stays where it is
+  writeAddress(isFirst && isStep ? { isOpened: true } : null);
+}
+
+// Closed, by whatever: the address says so, and the focus is where it was.
+function closed() {
+  const last = opened;
+  opened = -1;
+  state.job = null;
+  document.body.append($("#toast"));
+  $("#detail").replaceChildren();
+  if (history.state?.isOpened) {
+    leaving = new Promise((done) => addEventListener("popstate", done, { once: true }));
+    history.back();
+  } else writeAddress();
+  comeBack(last);
 }
 
 function head(job, record) {
@@ -44,7 +65,7 @@ function pictures(job, record) {
   const outputs = record.files;
   const holder = el("div"), choice = { input: 0, output: 0 };
   const show = () => holder.replaceChildren(...pair(job, record, inputs[choice.input], outputs[choice.output], show));
-  const tabs = (kind, all, name) => all.length > 1 && el("div", { class: "tabs", role: "group", "aria-label": name },
+  const tabs = (kind, all, name) => all.length > 1 && el("div", { class: "tabs", id: `${kind}s`, role: "group", "aria-label": name },
     ...all.map((one, at) => el("button", { type: "button", class: "small", "aria-pressed": String(at === choice[kind]), onclick: (event) => {
       choice[kind] = at;
       for (const other of event.target.parentNode.children) other.setAttribute("aria-pressed", String(other === event.target));

@@ -58,8 +58,11 @@ function size(bytes) {
 // A word of a shell command.
 const quoted = (text) => /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`;
 
+// Said in the dialog that is open, since nothing outside of it can be seen over it, or is read out.
 let hiding = 0;
 function toast(text) {
+  const home = document.querySelector("dialog[open]") ?? document.body;
+  if ($("#toast").parentNode !== home) home.append($("#toast"));
   $("#toast").textContent = clean(text);
   $("#toast").classList.add("on");
   clearTimeout(hiding);

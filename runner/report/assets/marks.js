@@ -8,8 +8,9 @@ const LARGEST_STORE = 4_000_000; // of the five million characters that all such
 let marks = new Map(); // by job id: {verdict, tags, note, prompt, of}
 const undone = []; // what was before each change
 
-// Where the marks are kept; live.js keeps them in the run directory in its place.
+// Where the marks are kept, and how that is said; live.js keeps them in the run directory in its place.
 const shelf = {
+  place: "Kept in this browser, for this page alone. Under `serve` it is kept in review.json in the run directory: load that here, or save this there.",
   read: () => JSON.parse(localStorage.getItem(STORE) ?? "[]"),
   put: () => {},
   keep: () => {

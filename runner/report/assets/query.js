@@ -18,10 +18,23 @@ function tokens(query) {
 const spelled = ({ not, key, value }) =>
   (not ? "-" : "") + (key ? key + ":" : "") + (/[\s"]/.test(value) || !value ? `"${value.replaceAll('"', "")}"` : value);
 
+// Texts in small letters, made with the first search; those that came since are added.
+const lowered = new Map();
+function inSmall(texts) {
+  const known = lowered.get(texts) ?? lowered.set(texts, []).get(texts);
+  for (let at = known.length; at < texts.length; at++) known.push(texts[at].toLowerCase());
+  return known;
+}
+
 // A test of one column's few values: worked out once a value, not once a job.
 function among(name, test) {
-  const fits = index[name].values.map((value) => test(value.toLowerCase()));
-  return (job) => fits[index[name].rows[job]];
+  const fits = inSmall(index[name].values).map(test), { rows } = index[name];
+  return (job) => fits[rows[job]];
+}
+
+function inId(value) {
+  const ids = inSmall(index.id);
+  return (job) => ids[job].includes(value);
 }
 
 function atLeast(column, text, scale = 1) {
@@ -37,7 +50,7 @@ const TESTS = {
   table: (value) => among("table", (table) => table.includes(value)),
   prompt: (value) => among("prompt", (prompt) => prompt.includes(value)),
   format: (value) => among("format", (format) => format === value),
-  id: (value) => (job) => index.id[job].toLowerCase().includes(value),
+  id: inId,
   slower: (value) => atLeast(index.seconds, value),
   cost: (value) => atLeast(index.cost, value, 1e6),
   files: (value) => (job) => index.files[job] === +value,
@@ -50,7 +63,8 @@ const TESTS = {
 function anywhere(value) {
   const [inPrompt, inCode, inVariant] = ["prompt", "code", "variant"].map((name) =>
     among(name, (text) => text.includes(value)));
-  return (job) => inPrompt(job) || inCode(job) || inVariant(job) || index.id[job].toLowerCase().includes(value);
+  const isNamed = inId(value);
+  return (job) => inPrompt(job) || inCode(job) || inVariant(job) || isNamed(job);
 }
 
 // One test for the whole query; `null` where everything fits.
@@ -77,13 +91,13 @@ const ORDERS = {
 
 // What is not done comes first, then what looks odd, then the rest.
 function byAttention(jobs) {
-  const ranks = index.state.values.map((state) => SEVERITY.indexOf(state) * 2);
-  const buckets = Array.from({ length: SEVERITY.length * 2 + 2 }, () => []);
-  for (const job of jobs) {
-    const rank = ranks[index.state.rows[job]];
-    buckets[rank + (index.marked.rows[job] ? 0 : 1)].push(job);
-  }
-  return Uint32Array.from(buckets.flat());
+  const ranks = index.state.values.map((state) => SEVERITY.indexOf(state) * 2), { rows: states } = index.state, { rows: odd } = index.marked;
+  const rankOf = (job) => ranks[states[job]] + (odd[job] ? 0 : 1), places = new Uint32Array(SEVERITY.length * 2 + 1);
+  for (const job of jobs) places[rankOf(job) + 1]++;
+  for (let rank = 1; rank < places.length; rank++) places[rank] += places[rank - 1];
+  const ordered = new Uint32Array(jobs.length);
+  for (const job of jobs) ordered[places[rankOf(job)]++] = job;
+  return ordered;
 }
 
 function choose() {
@@ -124,4 +138,9 @@ function readAddress() {
   state.job = parts.get("job");
 }
 
-const writeAddress = () => history.replaceState(null, "", address({ job: state.job }));
+// The browser's Back leads out of a job that was opened, and to the view before; what else is chosen is no step.
+function writeAddress(step = null) {
+  const to = address({ job: state.job });
+  if (step) history.pushState(step, "", to);
+  else history.replaceState(history.state, "", to);
+}

@@ -14,6 +14,7 @@ function review(job, record) {
   };
   return el("section", { class: "review", "aria-label": "Review" },
     el("div", { class: "row" }, press("approved", "a"), press("rejected", "r")),
+    record.files.length > 1 && el("p", { class: "note" }, `One word for all ${record.files.length} files of the job.`),
     field("tags", "input", "Tags, with commas between", now.tags.join(", "), (text) => mark(job, { tags: [...new Set(text.split(",").map((tag) => tag.trim()).filter(Boolean))] })),
     field("note", "textarea", "Note", now.note, (text) => mark(job, { note: text.trim() }), { rows: 2 }),
     field("prompt", "textarea", "Another prompt, for when it is done again", now.prompt, (text) => mark(job, { prompt: text.trim() === record.inputs.prompt ? "" : text.trim() }),
@@ -85,6 +86,7 @@ function reviewMenu() {
   const item = (id, label, onclick) => el("button", { type: "button", id, onclick }, label);
   const redo = () => copy(`${index.again} --redo review.json`);
   $("#review-menu").append(el("details", {}, el("summary", { id: "review-count" }, "Review"), el("div", { class: "items" },
+    el("p", { class: "note" }, shelf.place),
     item("review-save", "Save review.json", saveReview),
     item("review-load", "Load review.json", () => picker.click()), picker,
     item("review-rejected", "Copy the command that does the rejected again", redo),

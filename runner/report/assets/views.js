@@ -30,12 +30,16 @@ function linkTo(job, className, ...children) {
   return link;
 }
 
+// The picture, and how many there are of the job.
+const frame = (job, edge, ...more) => el("span", { class: "frame" }, picture(job, edge),
+  index.files[job] > 1 && el("span", { class: "many", title: `The first of ${index.files[job]} files` }, `1 of ${index.files[job]}`), ...more);
+
 function card(job) {
   const flags = flagsOf(job);
   const inset = index.before[job] && pictureOf(job) && el("span", { class: "inset" },
     img(placeOf(index.before[job]), "", 64));
   return linkTo(job, "card",
-    el("span", { class: "frame" }, picture(job, state.size), inset),
+    frame(job, state.size, inset),
     el("span", { class: "name" }, index.id[job]),
     el("span", { class: "facts" }, stateBadge(stateOf(job)), flags.length > 0 && el("span", { class: "flag" }, `⚑ ${flags[0]}`)));
 }
@@ -43,7 +47,7 @@ function card(job) {
 function line(job) {
   const code = few("code", job), isDone = stateOf(job) === "done";
   return linkTo(job, "line",
-    el("span", { class: "frame" }, pictureOf(job) ? picture(job, 56) : el("span", { class: "absent" }, index.files[job] ? "▶" : GLYPHS[stateOf(job)] ?? "✕")),
+    pictureOf(job) ? frame(job, 56) : el("span", { class: "frame" }, el("span", { class: "absent" }, index.files[job] ? "▶" : GLYPHS[stateOf(job)] ?? "✕")),
     el("span", { class: "what" }, el("span", { class: "name" }, index.id[job]),
       el("span", { class: "prompt" }, few("prompt", job))),
     el("span", { class: "how" }, stateBadge(stateOf(job)),
@@ -71,7 +75,7 @@ function productRow(row) {
   const cells = new Map(row.jobs.map((job) => [few("variant", job), job]));
   return el("div", { class: "product" }, el("span", { class: "name head" }, row.name),
     ...variants().map((variant) => cells.has(variant)
-      ? linkTo(cells.get(variant), "cell", el("span", { class: "frame" }, picture(cells.get(variant), 140)), stateBadge(stateOf(cells.get(variant))))
+      ? linkTo(cells.get(variant), "cell", frame(cells.get(variant), 140), stateBadge(stateOf(cells.get(variant))))
       : el("span", { class: "cell none" }, "–")));
 }
 
@@ -88,7 +92,7 @@ function comparison(job) {
   return linkTo(job, "line compare",
     el("span", { class: "frame" }, earlier.picture[job] ? img(placeOf(earlier.picture[job]), "", 88) : el("span", { class: "absent" }, was ? words(was) : "not there")),
     el("span", { class: "arrow", "aria-hidden": "true" }, "→"),
-    el("span", { class: "frame" }, picture(job, 88)),
+    frame(job, 88),
     el("span", { class: "what" }, el("span", { class: "name" }, index.id[job]), el("span", { class: "prompt" }, CHANGES[changeOf(job)])),
     el("span", { class: "how" }, was && stateBadge(was), stateBadge(stateOf(job))),
     el("span", { class: "number" }, cost ? (cost > 0 ? "+" : "−") + usd(Math.abs(cost)) : ""));
@@ -189,15 +193,41 @@ function renew(job) {
   }
 }
 
-// The card under the keyboard moves; it is brought into the window first, since else it is not there.
-let current = -1;
+// ---- the keyboard
+
+const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
+
+let current = -1; // the item that had the focus last
+
+// A row or a cell further; the rows of a matrix are items of several cells.
+function go([rows, cells]) {
+  if (state.view !== "matrix") return rows || perRow > 1 ? move(rows * perRow + cells) : undefined;
+  if (rows) return move(rows);
+  const link = document.activeElement, links = [...link.parentNode.querySelectorAll("a")];
+  links[links.indexOf(link) + cells]?.focus();
+}
+
 function move(step) {
+  const focused = document.activeElement, item = focused.closest("#pad > li");
+  const column = state.view === "matrix" && item ? [...focused.parentNode.children].indexOf(focused) : -1;
+  to((item ? item.ariaPosInSet - 1 : current) + step, (node) => node.querySelector(`a:nth-child(${column + 1})`));
+}
+
+// Where a job was opened; it may be another one that was closed.
+function comeBack(job) {
+  const at = items.findIndex((item) => state.view === "matrix" ? item.jobs.includes(job) : item === job);
+  if (at >= 0) to(at, (node) => $(`a[data-job="${job}"]`, node));
+}
+
+// The focus goes to an item; it is brought into the window first, since else it is not there.
+function to(at, find) {
   if (!items.length) return;
-  current = Math.min(items.length - 1, Math.max(0, current + step));
+  current = Math.min(items.length - 1, Math.max(0, at));
   const top = scrollY + $("#pad").getBoundingClientRect().top + Math.floor(current / perRow) * rowHeight / shrink;
   const under = $("#bar").offsetHeight + 8;
   if (top < scrollY + under) scrollTo(0, top - under);
   else if (top + rowHeight > scrollY + innerHeight) scrollTo(0, top + rowHeight - innerHeight);
   paint();
-  $("a", pool.get(current))?.focus({ preventScroll: true });
+  const node = pool.get(current);
+  if (node) (find(node) ?? $("a", node))?.focus({ preventScroll: true });
 }
