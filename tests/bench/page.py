@@ -74,7 +74,7 @@ TIMED = (
     "(async () => { const began = performance.now(); %s"
     "await new Promise(done => requestAnimationFrame(() => setTimeout(done))); return performance.now() - began; })()"
 )
-TYPE = "const q = document.querySelector('#query'); q.value = %r; q.dispatchEvent(new Event('input'));"
+TYPE = "const q = document.querySelector('#query'); q.focus(); q.value = %r; q.dispatchEvent(new Event('input'));"
 CHANGED = (
     "const was = document.querySelector('#count').textContent;"
     "while (document.querySelector('#count').textContent === was) await new Promise(done => setTimeout(done));"

@@ -58,14 +58,15 @@ function drawChips() {
   for (const tile of document.querySelectorAll(".tile[data-key]")) tile.setAttribute("aria-pressed", String(has(tile.dataset.key, tile.dataset.value)));
 }
 
-// `step`: what the browser's Back takes back.
-function apply(step = null) {
+// `step`: what the browser's Back takes back. The address costs a frame of its own, for which nobody who types waits.
+function apply(step = null, isTyped = false) {
   choose();
   current = -1;
   layout();
   drawChips();
   tellCount();
-  writeAddress(step);
+  if (isTyped) setTimeout(() => writeAddress(), 30);
+  else writeAddress(step);
 }
 
 function tellCount() {
@@ -175,9 +176,10 @@ function follow() {
 
 function listen() {
   let typing = 0;
+  $("#query").addEventListener("focus", readyToSearch, { once: true });
   $("#query").addEventListener("input", (event) => {
     clearTimeout(typing);
-    typing = setTimeout(() => { state.query = event.target.value; apply(); }, 60);
+    typing = setTimeout(() => { state.query = event.target.value; apply(null, true); }, 60);
   });
   $("#sort").addEventListener("change", (event) => { state.sort = event.target.value; apply(); });
   $("#size").value = state.size;

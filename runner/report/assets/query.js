@@ -32,6 +32,11 @@ function among(name, test) {
   return (job) => fits[rows[job]];
 }
 
+// Before the first letter is typed.
+function readyToSearch() {
+  for (const texts of [index.id, index.prompt.values]) inSmall(texts);
+}
+
 function inId(value) {
   const ids = inSmall(index.id);
   return (job) => ids[job].includes(value);
