@@ -6,6 +6,7 @@ Nothing here costs the run more than moments, and nothing here ends it: what bre
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -19,10 +20,12 @@ from typing import Any, Final
 from runner.api.token import VARIABLES
 from runner.batch.control import Control
 from runner.batch.feed import Feed
+from runner.batch.following import run_of
 from runner.batch.options import Options, seconds
 from runner.live import Figures, LiveServer, bound, write_to
 from runner.rules.pacing import BrakeState
 from runner.scheduler.gate import SubmitGate
+from runner.store.store import Reader
 
 log = logging.getLogger("runner")
 
@@ -87,6 +90,7 @@ async def beside(
             stack.push_async_callback(_write_figures, path, figures, told)
             await stack.enter_async_context(_going_on("metrics", _metrics(path, figures, told)))
         if listener is not None:
+            gc.freeze()  # else who looks on sets off a collection of all there is, for which the run would stand still
             feed = stack.enter_context(closing(Feed(directory, figures)))
             server = await stack.enter_async_context(LiveServer(listener, feed, RunControls(control)))
             control.note(f"page  {server.url}")
@@ -99,7 +103,8 @@ async def serve(directory: Path, port: int, announce: Callable[[LiveServer], Non
     Raises `InputMissing` where there is no run, `ConfigurationInvalid` where the port is taken.
     """
     with closing(Feed(directory)) as feed, closing(bound(port)) as listener:
-        await asyncio.to_thread(feed.figures)
+        with Reader(directory) as reader:
+            run_of(reader, directory)
         async with LiveServer(listener, feed) as server:
             announce(server)
             await asyncio.Event().wait()

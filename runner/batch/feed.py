@@ -24,6 +24,8 @@ from runner.rules.oddities import Twins
 MOST_JOBS: Final = sum(MOST.values())
 MOST_NEWS: Final = 10_000
 """Jobs that are sent as news; after a longer absence a page begins anew."""
+MOST_STALE: Final = 1000
+"""Jobs that may have changed since the index was packed: a page that is given it hears of those at once."""
 BREATH_S: Final = 0.0003
 """A nap that lets the event loop of a run have its turn, while much is read beside it."""
 SHOWN: Final = ("images/", "inputs/")
@@ -44,6 +46,9 @@ class Feed:
         self._follower: Follower | None = None
         self._generation = self._tick = self._news_at = self._groups_at = 0
         self._phase = ""
+        self._packed: bytes | None = None
+        self._stale = 0
+        """Jobs that have changed since it was packed."""
 
     def close(self) -> None:
         """Close the state."""
@@ -63,9 +68,23 @@ class Feed:
     def index(self) -> bytes:
         """All rows in columns, with the mark to follow them from."""
         with self._lock:
-            return self._packed(self._look())
+            return self._ready(self._look())
 
-    def _packed(self, status: Status) -> bytes:
+    def look(self) -> None:
+        """Read what has happened, and have the index at hand.
+
+        Not of more jobs than a page holds, where a run would pay for it in memory and perhaps nobody ever comes.
+        """
+        if self._own is None or sum(self._own().states.values()) <= MOST_JOBS:
+            with self._lock:
+                self._ready(self._look())
+
+    def _ready(self, status: Status) -> bytes:
+        if self._packed is None or self._stale > MOST_STALE:
+            self._packed, self._stale = self._pack(status), 0
+        return self._packed
+
+    def _pack(self, status: Status) -> bytes:
         index = Index()
         if self._own is None:  # to find twins is to sort all pictures: no work for a process that runs jobs meanwhile
             index.twins = self._twins
@@ -159,7 +178,7 @@ class Feed:
         self._tick += 1
         status = self._follower.look()
         if self._phase != (phase := _phase(status)):
-            self._phase, self._news_at = phase, self._tick
+            self._phase, self._news_at, self._packed = phase, self._tick, None
         return status
 
     def _breathe(self) -> None:
@@ -171,6 +190,7 @@ class Feed:
     def _begin(self, run: Run) -> None:
         self._run = run
         self._generation += 1
+        self._packed = None
         self._rows: list[tuple[Any, ...]] = []
         """`Row`s, as plain tuples: of those Python's collector of garbage need not look at each."""
         self._numbers: dict[str, int] = {}
@@ -199,10 +219,12 @@ class Feed:
         if number is None:
             number = self._numbers[job.job_id] = len(self._rows)
             self._rows.append(row)
+            self._packed = None  # a page learns of no row more
         elif row == before:
             return
         else:
             self._rows[number] = row
+        self._stale += 1
         self._changed.pop(number, None)
         self._changed[number] = self._news_at = self._tick
         if before is not None and (job.failure is not None or before[0][1]):

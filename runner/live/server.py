@@ -31,6 +31,8 @@ T = TypeVar("T")
 log = logging.getLogger("runner")
 
 HOST: Final = "127.0.0.1"
+AHEAD_S: Final = 10.0
+"""How often is read what happens while nobody looks on, so that who comes need not wait for a whole night."""
 GAP_S: Final = 1.0
 """How often a page hears of news."""
 HEARTBEAT_S: Final = 5.0
@@ -90,9 +92,11 @@ class LiveServer:
         )
         await self._runner.setup()
         await web.SockSite(self._runner, self._listener).start()
+        self._ahead = asyncio.create_task(self._read_ahead(), name="live:ahead")
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._ahead.cancel()
         self._over.set()
         self._wake()
         if self._pages:
@@ -119,6 +123,14 @@ class LiveServer:
     async def _read(self, read: Callable[..., T], *arguments: Any) -> T:
         """Call a method of the source on its thread."""
         return await asyncio.get_running_loop().run_in_executor(self._reading, read, *arguments)
+
+    async def _read_ahead(self) -> None:
+        while True:
+            try:
+                await self._read(self._source.look)
+            except BatchError as error:  # who comes is told
+                log.info("page not ready", extra={"reason": type(error).__name__})
+            await asyncio.sleep(AHEAD_S)
 
     # ------------------------------------------------------------------------------------------------- what is shown
 
@@ -199,11 +211,11 @@ class LiveServer:
     # --------------------------------------------------------------------------------------------------- for probes
 
     async def _healthz(self, _: web.Request) -> web.Response:
-        is_well, word = (await self._read(self._source.figures)).health(time.time())
+        is_well, word = (await asyncio.to_thread(self._source.figures)).health(time.time())
         return web.Response(status=200 if is_well else 503, text=f"{word}\n")
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        text = as_text(await self._read(self._source.figures))
+        text = as_text(await asyncio.to_thread(self._source.figures))
         kind = "text/plain; version=0.0.4; charset=utf-8"
         return web.Response(body=text.encode(), headers={"Content-Type": kind})
 

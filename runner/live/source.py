@@ -21,7 +21,7 @@ class Update:
 
 
 class Source(Protocol):
-    """Where the server reads. It is called from one thread at a time, which may block.
+    """Where the server reads. It is called from one thread at a time, which may block; `figures` also from others.
 
     Every method raises `BatchError` where there is nothing to read, and may be called again.
     """
@@ -31,6 +31,9 @@ class Source(Protocol):
 
     def page(self) -> str:
         """The page itself, as HTML, without data."""
+
+    def look(self) -> None:
+        """Read what has happened, so that who asks next need not wait for it."""
 
     def index(self) -> bytes:
         """What the page shows of all jobs, as JSON in gzip; and the mark to follow it from."""

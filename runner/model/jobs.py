@@ -205,7 +205,7 @@ class Job:
         That is the latest; but one that was taken stays it where a person wanted another and that was refused.
         """
         index = len(self.attempts) - 1
-        if self.state in AFTER_ACCEPTANCE:
+        if index > 0 and self.state in AFTER_ACCEPTANCE:
             index = next((n for n in range(index, -1, -1) if self.attempts[n].may_be_paid), index)
         return index
 

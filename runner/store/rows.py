@@ -19,7 +19,6 @@ from runner.model import (
     Job,
     JobSpec,
     JobState,
-    Money,
     RemoteState,
     RemoteStatus,
     Traits,
@@ -92,9 +91,12 @@ def changes(before: Job, after: Job, *events: Event) -> Iterator[Statement]:
             yield REPLACE_ARTIFACT, (after.job_id, *_artifact_values(artifact))
 
 
+_NAMED: Final = ("job_id", "position", *SPEC)
+
+
 def job_of(row: tuple[Any, ...]) -> Job:
     """The job that a row of `SELECT_JOBS` holds."""
-    spec = dict(zip(("job_id", "position", *SPEC), row, strict=False))
+    spec = dict(zip(_NAMED, row, strict=False))
     values = dict(zip(_PROGRESS, row[len(spec) :], strict=False))
     return Job(
         spec=JobSpec(
@@ -110,11 +112,11 @@ def job_of(row: tuple[Any, ...]) -> Job:
         ),
         position=spec["position"],
         state=word(JobState, values["state"]),
-        attempts=tuple(sorted((_attempt_of(item) for item in _value(row[-2])), key=lambda a: a.number)),
+        attempts=tuple(map(_attempt_of, sorted(_value(row[-2])))),  # by number, which stands first
         remote=_remote_of(values),
         outputs=tuple(_value(values["outputs"])),
-        artifacts=tuple(sorted((_artifact_of(item) for item in _value(row[-1])), key=lambda a: a.index)),
-        failure=_failure_of(values),
+        artifacts=tuple(map(_artifact_of, sorted(_value(row[-1])))),
+        failure=_failure_of(*(values[column] for column in _FAILURE)),
         ready_at=values["ready_at"],
         tries=values["tries"],
         polls=values["polls"],
@@ -166,8 +168,7 @@ def _failure_values(failure: Failure | None) -> tuple[Any, ...]:
     return (failure.kind, failure.code, failure.message) if failure else (None, None, None)
 
 
-def _failure_of(values: Mapping[str, Any]) -> Failure | None:
-    kind, code, message = (values[column] for column in _FAILURE)
+def _failure_of(kind: str | None, code: str, message: str) -> Failure | None:
     return Failure(kind=word(FailureKind, kind), code=code, message=message) if kind else None
 
 
@@ -179,12 +180,9 @@ def _remote_of(values: Mapping[str, Any]) -> RemoteStatus | None:
 
 
 def _attempt_of(item: list[Any]) -> Attempt:
-    values = dict(zip(_ATTEMPT, item, strict=True))
-    failure = _failure_of(values)
-    plain = {key: value for key, value in values.items() if key not in _FAILURE}
-    for key in ("reserved", "cost"):
-        plain[key] = None if plain[key] is None else Money(plain[key])
-    return Attempt(**plain | {"state": word(AttemptState, plain["state"]), "failure": failure})
+    values = dict(zip(_ATTEMPT[: -len(_FAILURE)], item, strict=False))
+    values["state"] = word(AttemptState, values["state"])
+    return Attempt(**values, failure=_failure_of(*item[-len(_FAILURE) :]))
 
 
 def _artifact_of(item: list[Any]) -> Artifact:
@@ -196,7 +194,9 @@ def _artifact_of(item: list[Any]) -> Artifact:
 def _traits_of(values: dict[str, Any]) -> Traits:
     """Lists become the tuples that they were."""
     before = values["before"]
-    return Traits(**values | {"mean": tuple(values["mean"]), "before": None if before is None else tuple(before)})
+    values["mean"] = tuple(values["mean"])
+    values["before"] = None if before is None else tuple(before)
+    return Traits(**values)
 
 
 def artifact_of_event(values: Mapping[str, Any]) -> Artifact:

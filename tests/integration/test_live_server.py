@@ -275,6 +275,46 @@ def test_only_what_has_changed_is_read_again_and_sent(folder):
         assert json.loads(feed.update("nonsense").text) == {"anew": True}
 
 
+def test_an_index_that_is_at_hand_is_given_out_with_what_has_changed_since(folder):
+    """It is not made anew for each visitor; but where there is a job more, or the run has ended."""
+
+    def index():
+        return json.loads(gzip.decompress(feed.index()))
+
+    with closing(Feed(folder)) as feed, Store(folder) as store:
+        feed.look()
+        first = index()
+        store.record_now(store.job("job-5"), FilesMissing(at=RUN.started_at, artifacts=()))
+        feed.look()
+        assert index() == first
+        update = json.loads(feed.update(first["mark"]).text)
+        assert ([row[0] for row in update["rows"]], update["summary"]["counts"]["done"]) == ([5], 17)
+        store.end_run(RUN)
+        ended = index()
+        assert (ended["phase"], ended["summary"]["counts"]["done"]) == ("ended", 17)
+        store.begin_run(replace(GOING_ON, run_id="another"))
+        assert index()["mark"] != ended["mark"]
+
+
+async def test_what_happens_is_read_before_anybody_asks(folder):
+    """So that nobody waits for a whole night to be read: a visitor needs nothing but the latest news."""
+    async with served(folder) as ask:
+        while (feed := ask.server._source)._packed is None:
+            await asyncio.sleep(0.005)
+        assert gzip.decompress(feed._packed) == (await ask("/TOKEN/data/index"))[2]
+
+
+def test_of_more_jobs_than_a_page_holds_a_run_reads_none_ahead(folder):
+    """It would pay in memory for a page that perhaps nobody opens."""
+    with closing(Feed(folder)) as feed:
+        figures = feed.figures()
+    few, many = (replace(figures, states={JobState.DONE: number}) for number in (20, 200_001))
+    for figures, is_read in ((few, True), (many, False)):
+        with closing(Feed(folder, lambda figures=figures: figures)) as feed:
+            feed.look()
+            assert (feed._follower is not None) is is_read
+
+
 def test_a_follower_counts_as_a_whole_reading_does(folder):
     """However often a job changed in between; pace, troubles and what is in flight as well."""
     with Follower(folder) as follower, Store(folder) as store:
