@@ -88,6 +88,8 @@ class _Export:
     run: Run
     review: Review | None = field(init=False, default=None)
     url_of: Callable[[str], str] | None = field(init=False, default=None)
+    again: frozenset[str] = field(init=False, default=frozenset())
+    """The jobs whose pictures were done again."""
 
     def __post_init__(self) -> None:
         wishes = self.wishes
@@ -140,6 +142,7 @@ class _Export:
             label = job.spec.source.rpartition(":")[0]
             if Path(label).suffix.lower() in TABLES:
                 tables[label].add(job)
+        self.again = frozenset(self.reader.kept())
         if not tables:
             raise UsageProblem("--sheet: no table was run here; results.csv has a line for each job")
         found = [back for label, ran in tables.items() for back in self._found(label, ran)]
@@ -196,11 +199,11 @@ class _Export:
         if path.suffix.lower() == ".xlsx":
             _make_folder(path)
             with writing_workbook(path, [sheet.COST]) as book:
-                sheet.write_sheet(book.writerow, str, header, rows, self.url_of)
+                sheet.write_sheet(book.writerow, str, header, rows, self.url_of, self.again)
             return
         paper = sheet.Paper(table.delimiter, table.line_end, table.codec)
         with _writing(path, table.codec) as file:
-            sheet.write_sheet(paper.writer(file), paper.shown, header, rows, self.url_of)
+            sheet.write_sheet(paper.writer(file), paper.shown, header, rows, self.url_of, self.again)
 
     def _table(self, label: str) -> Path:
         """Where a table is: a source stands in the manifest's folder, a manifest where the user said."""

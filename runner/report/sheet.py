@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TextIO
 
@@ -13,7 +13,8 @@ from runner.report.summary import has_unknown_cost
 from runner.rules.oddities import oddities
 
 COST: Final = "rb_cost_usd"
-ADDED: Final = ("rb_status", "rb_files", "rb_urls", COST, "rb_error", "rb_look_at")
+PROMPT: Final = "rb_prompt"
+ADDED: Final = ("rb_status", "rb_files", "rb_urls", COST, "rb_error", "rb_look_at", PROMPT)
 UrlOf = Callable[[str], str]
 """Where a file of the run directory is to be had by the public; empty where nobody said."""
 
@@ -41,17 +42,20 @@ def write_sheet(
     header: Sequence[str],
     rows: Iterable[tuple[Sequence[str], Sequence[Job]]],
     url_of: UrlOf | None,
+    again: Collection[str] = (),
 ) -> None:
     """Every row of the sheet with the jobs that were made of it.
 
     `put` takes the rows one by one; `shown` makes the text of an added cell one that may stand there: the user's own
-    came out of the sheet. Columns that an earlier hand-back added are replaced.
+    came out of the sheet. Columns that an earlier hand-back added are replaced. `again` are the jobs that were done
+    again, perhaps with a prompt that was written for that: the sheet is told, since it is what comes next.
     """
-    added = tuple(name for name in ADDED if name != "rb_urls" or url_of is not None)
+    left_out = {*(() if url_of is not None else ("rb_urls",)), *(() if again else (PROMPT,))}
+    added = tuple(name for name in ADDED if name not in left_out)
     kept = [index for index, name in enumerate(header) if name not in ADDED]
     put([*(header[index] for index in kept), *added])
     for cells, jobs in rows:
-        told = _told(jobs, url_of)
+        told = _told(jobs, url_of) | {PROMPT: "|".join(_prompts(jobs, again))}
         put([*(cells[index] for index in kept), *(shown(told[name]) for name in added)])
 
 
@@ -67,6 +71,12 @@ def _told(jobs: Sequence[Job], url_of: UrlOf | None) -> dict[str, str]:
         "rb_error": "; ".join(dict.fromkeys(unsigned(failure.message) for _, failure in failures)),
         "rb_look_at": ", ".join(sorted(odd)),
     }
+
+
+def _prompts(jobs: Sequence[Job], again: Collection[str]) -> dict[str, None]:
+    """The prompts by which jobs were done again that their row does not hold."""
+    found = [(str(job.spec.inputs.get("prompt", "")).strip(), job) for job in jobs if job.job_id in again]
+    return dict.fromkeys(text for text, job in found if text not in map(str.strip, job.spec.row.values()))
 
 
 def _status(jobs: Sequence[Job]) -> str:

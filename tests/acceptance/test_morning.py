@@ -19,7 +19,7 @@ def test_a_morning_from_the_report_to_the_hand_over(tmp_path):
         first = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
         jobs = [
             {"job_id": one["job_id"], "verdict": verdict, "request_id": one["request_id"], "prompt": prompt}
-            for one, verdict, prompt in zip(first, ("approved", "rejected"), (None, "Grey, three."), strict=True)
+            for one, verdict, prompt in zip(first, ("approved", "rejected"), (None, "=Grey, three."), strict=True)
         ]
         (tmp_path / "review.json").write_text(json.dumps({"schema": "runcomfy-batch.review/1", "jobs": jobs}))
         asked = command("run", *choices, "out", "--redo", "review.json", cwd=tmp_path, **service.env)
@@ -39,5 +39,7 @@ def test_a_morning_from_the_report_to_the_hand_over(tmp_path):
         ],
     )
     assert (tmp_path / "back.csv").read_bytes().startswith("id;prompt;image_urls;Größe;rb_status".encode("cp1252"))
+    back = [line.split(";") for line in (tmp_path / "back.csv").read_text("cp1252").splitlines()]
+    assert [row[-1] for row in back] == ["rb_prompt", "", "'=Grey, three."]
     assert [path.stem for path in (tmp_path / "handover").iterdir()] == ["mug"]
     assert command("report", "out", "--compare", "out", cwd=tmp_path).returncode == 0

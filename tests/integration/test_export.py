@@ -82,7 +82,7 @@ def test_the_sheet_comes_back_as_it_was(nights, tmp_path, codec, delimiter, line
     data = (tmp_path / "back.csv").read_bytes()
     assert data.startswith(path.read_bytes()[:8])
     assert data.decode(codec).count(line_end) == 3 + (line_end == "\n")
-    added = [name for name in ADDED if name != "rb_urls"]
+    added = [name for name in ADDED if name not in ("rb_urls", "rb_prompt")]
     assert read(tmp_path / "back.csv", codec, delimiter) == [
         [*rows[0], *added],
         [*rows[1], "done", morning.results["mug"]["files"][0]["path"], "0.039", "", ""],
@@ -181,7 +181,7 @@ def test_answers_of_an_earlier_hand_back_are_replaced(nights, tmp_path):
     run(nights, tmp_path / "back.csv", out=tmp_path / "second")
     export(tmp_path / "second", Wishes(sheet=tmp_path / "again.csv", public_base_url="https://cdn.example/b"))
     [header, row] = read(tmp_path / "again.csv")
-    assert header == [*sheet_of()[0], *ADDED]
+    assert header == [*sheet_of()[0], *(name for name in ADDED if name != "rb_prompt")]
     assert row[6] == "https://cdn.example/b/mug.png"
 
 
@@ -234,7 +234,7 @@ def test_a_sheet_comes_back_as_a_workbook(nights, tmp_path):
         f"{tmp_path / 'back.xlsx'}: in.csv with what became of 2 rows"
     ]
     header, first, second = workbook(tmp_path / "back.xlsx")
-    assert header == [*rows[0], *(name for name in ADDED if name != "rb_urls")]
+    assert header == [*rows[0], *(name for name in ADDED if name not in ("rb_urls", "rb_prompt"))]
     assert first == [*rows[1], "done", "images/00123.png", 0.039, "", ""]
     assert second == [*rows[2], "pending", "", 0.0, "", ""]
     with zipfile.ZipFile(tmp_path / "back.xlsx") as archive:
