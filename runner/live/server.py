@@ -125,6 +125,8 @@ class LiveServer:
         return await asyncio.get_running_loop().run_in_executor(self._reading, read, *arguments)
 
     async def _read_ahead(self) -> None:
+        if self._controls is not None:
+            await asyncio.sleep(AHEAD_S)  # a run begins by writing down its jobs
         while True:
             try:
                 await self._read(self._source.look)

@@ -2,7 +2,7 @@
 
 const WIDTH = 320, HEIGHT = 110;
 
-function chart(title, fact, pairs, tell, marks, isNamed = false) {
+function chart(title, fact, pairs, tell, marks, isNamed) {
   const drawn = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${summary(pairs, tell)}`, preserveAspectRatio: "none" }, ...marks);
   return el("figure", {}, el("figcaption", {}, title, el("b", {}, ` ${fact}`)), drawn,
     el("div", { class: `axis${isNamed ? " named" : ""}` }, ...(isNamed ? pairs : [pairs[0], pairs.at(-1)]).map(([name]) => el("span", {}, name))));
@@ -17,10 +17,10 @@ function hint(text) {
   return made;
 }
 
-function bars(title, pairs, tell, isNamed = false) {
+function bars(title, pairs, tell, { isNamed = false, name = "" } = {}) {
   const most = mostOf(pairs), step = WIDTH / Math.max(1, pairs.length);
-  return chart(title, `${tell(most)} at most`, pairs, tell, pairs.map(([name, value], at) =>
-    svg("rect", { x: at * step, y: HEIGHT - heightOf(value, most), width: Math.max(0.8, step - Math.min(2, step / 4)), height: heightOf(value, most), rx: 1 }, hint(`${name}: ${tell(value)}`))), isNamed);
+  return chart(title, `${tell(most)} at most`, pairs, tell, pairs.map(([label, value], at) =>
+    svg("rect", { x: at * step, y: HEIGHT - heightOf(value, most), width: Math.max(0.8, step - Math.min(2, step / 4)), height: heightOf(value, most), rx: 1, class: name }, hint(`${label}: ${tell(value)}`))), isNamed);
 }
 
 // What adds up, as a line over its ground; each part of it tells how much it was then.
@@ -30,7 +30,7 @@ function curve(title, pairs, tell) {
   return chart(title, `${tell(pairs.at(-1)[1])} in all`, pairs, tell, [
     svg("polygon", { class: "ground", points: [`0,${HEIGHT}`, ...points, `${WIDTH},${HEIGHT}`].join(" ") }),
     svg("polyline", { class: "line", points: points.join(" ") }),
-    ...pairs.map(([name, value], at) => svg("rect", { class: "place", x: (at - 0.5) * step, y: 0, width: step, height: HEIGHT }, hint(`${name}: ${tell(value)}`)))]);
+    ...pairs.map(([name, value], at) => svg("rect", { class: "place", x: (at - 0.5) * step, y: 0, width: step, height: HEIGHT }, hint(`${name}: ${tell(value)}`)))], false);
 }
 
 function summary(pairs, tell) {
@@ -38,6 +38,7 @@ function summary(pairs, tell) {
   return name === "" ? "nothing yet" : `most ${tell(value)} at ${name}`;
 }
 
+const clockTime = (seconds) => new Date(seconds * 1000).toLocaleTimeString();
 const timeOfDay = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
 
 function ends(fits) {
@@ -47,18 +48,20 @@ function ends(fits) {
 }
 
 // `jobs` in the time that `all` took.
-function pace(title, jobs, all) {
+function pace(title, jobs, all, name) {
   const first = index.ended[all[0]], last = index.ended[all.at(-1)];
-  const step = Math.max(60, Math.ceil((last - first + 1) / 48 / 60) * 60), slots = Array(Math.ceil((last - first + 1) / step)).fill(0);
+  const part = Math.ceil((last - first + 1) / 48), step = part > 30 ? Math.ceil(part / 60) * 60 : part, slots = Array(Math.ceil((last - first + 1) / step)).fill(0);
   for (const job of jobs) slots[Math.floor((index.ended[job] - first) / step)]++;
-  return bars(`${title} in each ${duration(step)}`, slots.map((value, at) => [timeOfDay(first + at * step), value]), (value) => count(value, "job"));
+  const each = step < 60 ? `${step} s` : step === 60 ? "minute" : duration(step), tellTime = last - first < 600 ? clockTime : timeOfDay;
+  return bars(`${title} in each ${each}`, slots.map((value, at) => [tellTime(first + at * step), value]), (value) => count(value, "job"), { name });
 }
 
 function spending(jobs) {
   const slots = Array(48).fill(0), first = index.ended[jobs[0]], all = Math.max(1, index.ended[jobs.at(-1)] - first);
   for (const job of jobs) slots[Math.min(47, Math.floor((index.ended[job] - first) / all * 48))] += index.cost[job] ?? 0;
   let sum = 0;
-  return curve("Money spent so far", slots.map((value, at) => [timeOfDay(first + all * at / 47), sum += value]), (value) => usd(Math.round(value)));
+  const tellTime = all < 600 ? clockTime : timeOfDay;
+  return curve("Money spent so far", slots.map((value, at) => [tellTime(first + all * at / 47), sum += value]), (value) => usd(Math.round(value)));
 }
 
 function quantile(sorted, part) {
@@ -78,11 +81,11 @@ function byGroup() {
   const name = variants().length > 1 ? "variant" : index.model.values.length > 1 ? "model" : "table", sums = new Map();
   for (let job = 0; job < total; job++) sums.set(few(name, job), (sums.get(few(name, job)) ?? 0) + (index.cost[job] ?? 0));
   const pairs = [...sums].sort((a, b) => b[1] - a[1]).slice(0, 24).map(([text, value]) => [text || "none", value]);
-  return pairs.length > 1 ? bars(`Money by ${name}`, pairs, (value) => usd(Math.round(value)), pairs.length <= 6) : null;
+  return pairs.length > 1 ? bars(`Money by ${name}`, pairs, (value) => usd(Math.round(value)), { isNamed: pairs.length <= 6 }) : null;
 }
 
 function drawCharts() {
   const all = ends(() => true), jobs = ends((name) => name === "done"), bad = ends((name) => name !== "done");
-  $(".charts").replaceChildren(...jobs.length ? [pace("Jobs done", jobs, all), bad.length > 0 && pace("Jobs not done", bad, all), waiting(jobs), spending(all), byGroup()].filter(Boolean)
+  $(".charts").replaceChildren(...jobs.length ? [pace("Jobs done", jobs, all), bad.length > 0 && pace("Jobs not done", bad, all, "bad"), waiting(jobs), spending(all), byGroup()].filter(Boolean)
     : [el("p", {}, "Nothing is done yet.")]);
 }

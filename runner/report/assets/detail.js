@@ -64,7 +64,8 @@ function pictures(job, record) {
   for (const path of record.kept ?? []) inputs.push({ name: path, file: path, title: path.match(/~(\w+-\d+)\.\w+$/)?.[1].replace("-", " ") ?? "kept" });
   const outputs = record.files;
   const holder = el("div"), choice = { input: 0, output: 0 };
-  const show = () => holder.replaceChildren(...pair(job, record, inputs[choice.input], outputs[choice.output], show));
+  const after = () => outputs.length > 1 ? `after ${choice.output + 1}` : "after";
+  const show = () => holder.replaceChildren(...pair(record, inputs[choice.input], { ...outputs[choice.output], title: after() }, show));
   const tabs = (kind, all, name) => all.length > 1 && el("div", { class: "tabs", id: `${kind}s`, role: "group", "aria-label": name },
     ...all.map((one, at) => el("button", { type: "button", class: "small", "aria-pressed": String(at === choice[kind]), onclick: (event) => {
       choice[kind] = at;
@@ -75,11 +76,11 @@ function pictures(job, record) {
   return [tabs("input", inputs, "Input"), tabs("output", outputs, "Output"), holder].filter(Boolean);
 }
 
-function pair(job, record, input, output, again) {
+function pair(record, input, output, again) {
   stageNow = null;
   const alt = `${record.job_id}, `;
-  const after = output && (isVideo(output) ? el("video", { src: place(output.path), controls: true, preload: "metadata" })
-    : el("img", { src: place(output.path), alt: alt + "after", draggable: "false" }));
+  const after = output.path && (isVideo(output) ? el("video", { src: place(output.path), controls: true, preload: "metadata" })
+    : el("img", { src: place(output.path), alt: alt + output.title, draggable: "false" }));
   const source = input?.file ? placeOf(input.file) : input?.isLoaded ? input.url : null;
   const before = source && el("img", { src: source, alt: alt + (input?.title ?? "before"), draggable: "false", referrerpolicy: "no-referrer" });
   const notes = [];
@@ -92,8 +93,8 @@ function pair(job, record, input, output, again) {
     one.replaceWith(el("span", { class: "absent" }, `${name}: not to be had`));
   }, { once: true });
   if (!after && !before) return [el("div", { class: "stage empty" }, el("span", { class: "absent" }, "no picture")), ...notes];
-  stageNow = stage({ before, after, words: [input?.title ?? "before", "after"] });
-  const file = output && el("p", { class: "note" }, el("a", { href: place(output.path) }, output.path),
+  stageNow = stage({ before, after, words: [input?.title ?? "before", output.title] });
+  const file = output.path && el("p", { class: "note" }, el("a", { href: place(output.path) }, output.path),
     ` · ${output.width ? `${output.width} × ${output.height}, ` : ""}${output.format}, ${size(output.bytes)} `);
   return [stageNow.node, ...notes, file].filter(Boolean);
 }

@@ -27,7 +27,7 @@ const serving = () => `runcomfy-batch serve ${quoted(index.directory)}`;
 // ---- marks: kept in the run directory, each as it is made
 
 const touched = new Set();
-shelf.place = "Kept in review.json in the run directory as you go. What was marked in report.html is in that browser: save it there, load it here.";
+shelf.place = "Your marks are kept in review.json in the run directory, as you go. Those that were made in report.html are in its browser: save them there, and load them here.";
 shelf.read = async () => (await asked("data/review")).jobs.map((one) => [one.job_id, { ...one, prompt: one.prompt ?? "", of: (one.request_id ?? one.of ?? "").slice(-8) }]);
 shelf.put = (id) => touched.add(id);
 shelf.keep = async () => {

@@ -10,7 +10,7 @@ const undone = []; // what was before each change
 
 // Where the marks are kept, and how that is said; live.js keeps them in the run directory in its place.
 const shelf = {
-  place: "Kept in this browser, for this page alone. Under `serve` it is kept in review.json in the run directory: load that here, or save this there.",
+  place: "Your marks are kept in this browser, for this page alone. Those that were made under serve are in review.json in the run directory: load it here.",
   read: () => JSON.parse(localStorage.getItem(STORE) ?? "[]"),
   put: () => {},
   keep: () => {

@@ -36,7 +36,7 @@ const frame = (job, edge, ...more) => el("span", { class: "frame" }, picture(job
 
 function card(job) {
   const flags = flagsOf(job);
-  const inset = index.before[job] && pictureOf(job) && el("span", { class: "inset" },
+  const inset = index.before[job] && el("span", { class: "inset" },
     img(placeOf(index.before[job]), "", 64));
   return linkTo(job, "card",
     frame(job, state.size, inset),
@@ -111,7 +111,7 @@ const VIEWS = {
     isThere: () => variants().length > 1, noun: "product",
   },
   compare: {
-    name: "Compare", cells: () => 1, height: () => 104, make: comparison, isThere: () => Boolean(index.earlier),
+    name: "Compare", empty: "All of these are as they were.", cells: () => 1, height: () => 104, make: comparison, isThere: () => Boolean(index.earlier),
     items: () => shown.filter((job) => changeOf(job) !== "same"),
   },
 };
@@ -131,6 +131,7 @@ function layout(isStill = false) {
   const height = Math.ceil(items.length / perRow) * rowHeight;
   shrink = Math.max(1, height / TALLEST);
   box.className = `view-${state.view}`;
+  pad.dataset.empty = (shown.length && view.empty) || "Nothing fits what is asked for.";
   pad.style.height = `${height / shrink}px`;
   pad.style.minWidth = state.view === "matrix" ? `calc(${variants().length} * (var(--cell) + 10px) + var(--head))` : "";
   $("#heads").replaceChildren(...(state.view === "matrix" ? ["", ...variants()].map((name) => el("span", {}, name || " ")) : []));
