@@ -22,6 +22,9 @@ SIGNED: Final = re.compile(
 FORMULA: Final = re.compile(r"[\s\x00-\x1f\ufeff\u200b]*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 """How a cell begins that a spreadsheet would work out, blanks and what is not seen left out; in East Asia also with the
 wide forms of these signs."""
+INNER: Final = re.compile(r"([\r\n\t;][\s\x00-\x1f\ufeff\u200b\"']*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+"""Where a text would begin a cell of its own for who reads by semicolons or tabs, as spreadsheets do in half of Europe:
+they take no notice of quotes in the middle, so that a line break within a cell begins a row."""
 SCHEMA: Final = "runcomfy-batch.result/1"
 COLUMNS: Final = (
     *("job_id", "state", "request_id", "files", "cost_usd", "error_kind", "error_message", "attempts"),
@@ -96,7 +99,8 @@ def _cells(job: Job) -> list[Any]:
 
 def guarded(text: str) -> str:
     """The text so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
-    return f"'{text}" if FORMULA.match(text) else text
+    inside = INNER.sub(r"\1'", text)
+    return f"'{inside}" if FORMULA.match(text) else inside
 
 
 def unsigned(text: str) -> str:

@@ -23,6 +23,7 @@ CELLS = (
         '=WEBSERVICE("http://evil.example")',
     ),
     *("-2+3+cmd|' /C calc'!A0", '"=1+1', "';=1+1", "a\n=1+1", "=1+1;=2+2", "\ufeff=1+1", "\x00=1+1", "\x0b=1+1", "="),
+    *('a;=HYPERLINK("http://evil.example")', 'a\t"=1+1', "a\r\n'\n@SUM(1)", "a; ＝1+1"),
 )
 
 
@@ -34,7 +35,11 @@ def is_worked_out(cell):
 
 
 def test_no_cell_is_worked_out():
-    """Ids, errors, columns and their names; the first cell of the file too, and every delimiter that a reader tries."""
+    """Ids, errors, columns and their names; the first cell of the file too, and every delimiter that a reader tries.
+
+    What LibreOffice 7.4 and Excel work out was looked at by hand: by a semicolon, where the user's country has it so, a
+    quote in the middle is a letter, and a line break a new row.
+    """
     failures = [Failure(kind=FailureKind.REMOTE, code="x", message=text) for text in CELLS]
     texts = [*CELLS, *attacks(1)]
     columns = {text: text for text in texts}
@@ -53,4 +58,9 @@ def test_no_cell_is_worked_out():
     rows = list(csv.reader(io.StringIO(file.getvalue(), newline=""), strict=True))
     assert {len(row) for row in rows} == {len(rows[0])}
     assert [cell for row in rows for cell in row if is_worked_out(cell)] == []
+    for delimiter in ";\t":
+        others = csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=delimiter)
+        assert [cell for row in others for cell in row if is_worked_out(cell)] == []
+    pieces = [piece.removeprefix('"') for piece in re.split("[;\t\r\n]", file.getvalue())]
+    assert [piece for piece in pieces if is_worked_out(piece)] == []
     assert sum(map(is_worked_out, CELLS)) > 15, "this reading would find one"
