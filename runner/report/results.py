@@ -71,25 +71,25 @@ class Table:
     def __init__(self, file: TextIO, columns: Iterable[str]) -> None:
         self._columns = tuple(columns)
         self._writer = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
-        names = (guarded(f"row.{name}" if name in COLUMNS else name) for name in self._columns)
+        names = (_guarded(f"row.{name}" if name in COLUMNS else name) for name in self._columns)
         self._writer.writerow([*COLUMNS, *names])
 
     def add(self, job: Job) -> None:
         """One more line."""
         row = job.spec.row
-        self._writer.writerow([*_cells(job), *(guarded(unsigned(row.get(name, ""))) for name in self._columns)])
+        self._writer.writerow([*_cells(job), *(_guarded(unsigned(row.get(name, ""))) for name in self._columns)])
 
 
 def _cells(job: Job) -> list[Any]:
     failure = job.failure
     return [
-        guarded(job.job_id),
+        _guarded(job.job_id),
         str(job.state),
-        guarded(job.request_id or ""),
-        guarded("|".join(artifact.path for artifact in job.artifacts)),
+        _guarded(job.request_id or ""),
+        _guarded("|".join(artifact.path for artifact in job.artifacts)),
         _number(cost_usd(job)),
         str(failure.kind) if failure else "",
-        guarded(unsigned(failure.message)) if failure else "",
+        _guarded(unsigned(failure.message)) if failure else "",
         len(job.attempts),
         iso(job.submitted_at) or "",
         iso(job.finished_at) or "",
@@ -99,6 +99,11 @@ def _cells(job: Job) -> list[Any]:
 
 def guarded(text: str) -> str:
     """The text so that no spreadsheet takes it for a formula (OWASP, CSV injection)."""
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def _guarded(text: str) -> str:
+    """The same, also for who reads the file by another delimiter than it has."""
     inside = INNER.sub(r"\1'", text)
     return f"'{inside}" if FORMULA.match(text) else inside
 
