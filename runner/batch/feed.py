@@ -24,8 +24,8 @@ from runner.rules.oddities import Twins
 MOST_JOBS: Final = sum(MOST.values())
 MOST_NEWS: Final = 10_000
 """Jobs that are sent as news; after a longer absence a page begins anew."""
-MOST_STALE: Final = 1000
-"""Jobs that may have changed since the index was packed: a page that is given it hears of those at once."""
+STALE: Final = 50
+"""One of so many jobs may have changed since the index was packed: a page that is given it hears of those at once."""
 BREATH_S: Final = 0.0003
 """A nap that lets the event loop of a run have its turn, while much is read beside it."""
 SHOWN: Final = ("images/", "inputs/")
@@ -80,7 +80,7 @@ class Feed:
                 self._ready(self._look())
 
     def _ready(self, status: Status) -> bytes:
-        if self._packed is None or self._stale > MOST_STALE:
+        if self._packed is None or self._stale * STALE > len(self._rows):
             self._packed, self._stale = self._pack(status), 0
         return self._packed
 
@@ -185,7 +185,7 @@ class Feed:
         """Let others have their turn; raise `StoppedEarly` where nobody waits for it any more."""
         if self._is_closed:
             raise StoppedEarly
-        time.sleep(BREATH_S)
+        time.sleep(BREATH_S if self._own is not None else 0)
 
     def _begin(self, run: Run) -> None:
         self._run = run

@@ -275,23 +275,25 @@ def test_only_what_has_changed_is_read_again_and_sent(folder):
         assert json.loads(feed.update("nonsense").text) == {"anew": True}
 
 
-def test_an_index_that_is_at_hand_is_given_out_with_what_has_changed_since(folder):
+def test_an_index_that_is_at_hand_is_given_out_with_what_has_changed_since(tmp_path):
     """It is not made anew for each visitor; but where there is a job more, or the run has ended."""
 
     def index():
         return json.loads(gzip.decompress(feed.index()))
 
-    with closing(Feed(folder)) as feed, Store(folder) as store:
+    directory = tmp_path / "run"
+    state_of(directory, jobs_of(100), GOING_ON, is_over=False)
+    with closing(Feed(directory)) as feed, Store(directory) as store:
         feed.look()
         first = index()
         store.record_now(store.job("job-5"), FilesMissing(at=RUN.started_at, artifacts=()))
         feed.look()
         assert index() == first
         update = json.loads(feed.update(first["mark"]).text)
-        assert ([row[0] for row in update["rows"]], update["summary"]["counts"]["done"]) == ([5], 17)
+        assert ([row[0] for row in update["rows"]], update["summary"]["counts"]["done"]) == ([5], 97)
         store.end_run(RUN)
         ended = index()
-        assert (ended["phase"], ended["summary"]["counts"]["done"]) == ("ended", 17)
+        assert (ended["phase"], ended["summary"]["counts"]["done"]) == ("ended", 97)
         store.begin_run(replace(GOING_ON, run_id="another"))
         assert index()["mark"] != ended["mark"]
 

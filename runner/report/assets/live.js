@@ -61,11 +61,12 @@ function setFew(name, job, value) {
 }
 
 function take([job, few, , place, picture, before, files, cost, sent, ended, tenths, request, odd]) {
+  const twin = request === index.request[job] ? 1 << index.marked.names.indexOf("twin") : 0; // of the same picture it stays true
   FEW_COLUMNS.forEach((name, at) => setFew(name, job, few[at]));
   const known = (number, scale = 1) => number < 0 ? null : number / scale;
   Object.entries({ place, picture, before, files, request, cost: known(cost), sent: known(sent), ended: known(ended), seconds: known(tenths, 10) })
     .forEach(([name, value]) => { index[name][job] = value; });
-  index.marked.rows[job] = odd;
+  index.marked.rows[job] = odd | index.marked.rows[job] & twin;
   live.held.add(job);
   live.isDrawn = false;
 }
