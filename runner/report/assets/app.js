@@ -107,7 +107,7 @@ const MOST_PRINTED = 500;
 function fillSheet() {
   $("#sheet").replaceChildren(...Array.from(shown.slice(0, MOST_PRINTED), (job) => el("figure", {},
     pictureOf(job) ? el("img", { src: place(pictureOf(job)), alt: "" }) : el("span", { class: "absent" }, words(few("code", job) || stateOf(job))),
-    el("figcaption", {}, index.id[job], el("small", {}, [words(stateOf(job)), ...flagsOf(job), markOf(job)?.verdict].filter(Boolean).join(" · "))))));
+    el("figcaption", {}, index.id[job], el("small", {}, [words(stateOf(job)), index.files[job] > 1 && `1 of ${index.files[job]} files`, ...flagsOf(job), markOf(job)?.verdict].filter(Boolean).join(" · "))))));
 }
 
 async function printSheet() {
@@ -195,7 +195,7 @@ function listen() {
   $("#detail").addEventListener("click", (event) => event.target === event.currentTarget && event.currentTarget.close());
   addEventListener("scroll", repaint, { passive: true });
   addEventListener("resize", layout);
-  addEventListener("popstate", () => { leaving = null; });
+  addEventListener("popstate", () => { history.scrollRestoration = "auto"; });
   addEventListener("hashchange", follow);
   addEventListener("keydown", pressed);
   addEventListener("pagehide", keepNow);

@@ -33,7 +33,10 @@ function closed() {
   document.body.append($("#toast"));
   $("#detail").replaceChildren();
   if (history.state?.isOpened) {
-    leaving = new Promise((done) => addEventListener("popstate", done, { once: true }));
+    leaving = new Promise((done) => { // some 10 ms; never longer, should there be nothing to go back to
+      addEventListener("popstate", done, { once: true });
+      setTimeout(done, 500);
+    });
     history.back();
   } else writeAddress();
   comeBack(last);
