@@ -97,6 +97,9 @@ class LiveServer:
 
     async def __aexit__(self, *_: object) -> None:
         self._ahead.cancel()
+        [outcome] = await asyncio.gather(self._ahead, return_exceptions=True)
+        if isinstance(outcome, Exception):  # a page that breaks ends no run
+            log.warning("page broke", extra={"error": type(outcome).__name__, "reason": str(outcome)[:200]})
         self._over.set()
         self._wake()
         if self._pages:
@@ -128,10 +131,8 @@ class LiveServer:
         if self._controls is not None:
             await asyncio.sleep(AHEAD_S)  # a run begins by writing down its jobs
         while True:
-            try:
+            with suppress(BatchError):  # who comes is told
                 await self._read(self._source.look)
-            except BatchError as error:  # who comes is told
-                log.info("page not ready", extra={"reason": type(error).__name__})
             await asyncio.sleep(AHEAD_S)
 
     # ------------------------------------------------------------------------------------------------- what is shown

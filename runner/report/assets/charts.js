@@ -52,7 +52,7 @@ function pace(title, jobs, all, name) {
   const first = index.ended[all[0]], last = index.ended[all.at(-1)];
   const part = Math.ceil((last - first + 1) / 48), step = part > 30 ? Math.ceil(part / 60) * 60 : part, slots = Array(Math.ceil((last - first + 1) / step)).fill(0);
   for (const job of jobs) slots[Math.floor((index.ended[job] - first) / step)]++;
-  const each = step < 60 ? `${step} s` : step === 60 ? "minute" : duration(step), tellTime = last - first < 600 ? clockTime : timeOfDay;
+  const each = step === 1 ? "second" : step < 60 ? `${step} s` : step === 60 ? "minute" : duration(step), tellTime = last - first < 600 ? clockTime : timeOfDay;
   return bars(`${title} in each ${each}`, slots.map((value, at) => [tellTime(first + at * step), value]), (value) => count(value, "job"), { name });
 }
 
