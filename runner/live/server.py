@@ -131,8 +131,9 @@ class LiveServer:
         if self._controls is not None:
             await asyncio.sleep(AHEAD_S)  # a run begins by writing down its jobs
         while True:
-            with suppress(BatchError):  # who comes is told
-                await self._read(self._source.look)
+            if not self._pages:  # those that are open read all the while
+                with suppress(BatchError):  # who comes is told
+                    await self._read(self._source.look)
             await asyncio.sleep(AHEAD_S)
 
     # ------------------------------------------------------------------------------------------------- what is shown

@@ -220,6 +220,20 @@ async def test_a_bug_of_the_page_is_an_answer_and_a_line_of_the_log(folder, capl
     assert told == [("page broke", "RuntimeError", "a bug")]
 
 
+async def test_a_bug_while_nobody_looks_on_is_a_line_of_the_log(folder, caplog):
+    """It ends neither the page nor the run beside it."""
+
+    class Broken(Feed):
+        def look(self):
+            raise RuntimeError("ahead")
+
+    async with served(folder, feeds=Broken) as ask:
+        while not ask.server._ahead.done():
+            await asyncio.sleep(0.005)
+        assert (await ask("/TOKEN/data/index"))[0] == 200
+    assert [record.reason for record in caplog.records if record.msg == "page broke"] == ["ahead"]
+
+
 async def test_a_state_that_breaks_meanwhile_is_said(folder):
     """To the page with its path, to a probe without."""
     async with served(folder) as ask:
