@@ -11,6 +11,7 @@ from threading import Lock
 from typing import Any, Final
 
 from runner.batch.following import Follower, Status
+from runner.batch.glimpse import glimpse
 from runner.batch.review import keep, kept
 from runner.errors import StoppedEarly
 from runner.live import Figures, Histogram, Update
@@ -42,7 +43,7 @@ class Feed:
         self.directory = directory
         self._own = figures
         self._lock = Lock()
-        self._is_closed = False
+        self._is_closed = self._is_read = False
         self._follower: Follower | None = None
         self._generation = self._tick = self._news_at = self._groups_at = 0
         self._phase = ""
@@ -61,6 +62,8 @@ class Feed:
 
     def page(self) -> str:
         """The page without data."""
+        if not self._is_read:
+            return glimpse(self.directory)
         with self._lock:
             status = self._look()
             return live_page(status.run, status.summary, self._originals)
@@ -177,6 +180,7 @@ class Feed:
             self._follower = Follower(self.directory, on_begin=self._begin, on_job=self._put, breathe=self._breathe)
         self._tick += 1
         status = self._follower.look()
+        self._is_read = True
         if self._phase != (phase := _phase(status)):
             self._phase, self._news_at, self._packed = phase, self._tick, None
         return status
@@ -208,7 +212,7 @@ class Feed:
         if number is None and len(self._rows) >= MOST_JOBS:
             self._left += 1
             return
-        self._originals.note(job)
+        self._originals.note(job.spec.inputs)
         before = self._rows[number] if number is not None else None
         row = tuple(row_of(job, self._before(job)))
         was_done = before is not None and before[0][0] == JobState.DONE

@@ -139,7 +139,7 @@ class LiveServer:
     # ------------------------------------------------------------------------------------------------- what is shown
 
     async def _page(self, _: web.Request) -> web.Response:
-        text = await self._read(self._source.page)
+        text = await asyncio.to_thread(self._source.page)
         policy = {"Content-Security-Policy": "frame-ancestors 'none'"}  # the page has the rest in itself
         return web.Response(text=text, content_type="text/html", headers=policy)
 

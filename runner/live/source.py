@@ -21,7 +21,7 @@ class Update:
 
 
 class Source(Protocol):
-    """Where the server reads. It is called from one thread at a time, which may block; `figures` also from others.
+    """Where the server reads. It is called from one thread at a time, which may block; `page` and `figures` from any.
 
     Every method raises `BatchError` where there is nothing to read, and may be called again.
     """

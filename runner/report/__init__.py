@@ -39,7 +39,7 @@ def write_reports(
     def surveyed() -> Iterator[Job]:
         for job in jobs():
             columns.update(dict.fromkeys(job.spec.row))
-            originals.note(job)
+            originals.note(job.spec.inputs)
             yield job
 
     summary = summarize(run, surveyed())

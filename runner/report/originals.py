@@ -47,10 +47,10 @@ class Originals:
         """The origins that pictures may be loaded from, as `https://cdn.shop.example`."""
         return tuple(origin for origin in self._origins if origin)
 
-    def note(self, job: Job) -> None:
-        """Remember where the job's originals are."""
+    def note(self, inputs: Mapping[str, Any]) -> None:
+        """Remember where a job's originals are."""
         if len(self._origins) < MOST_ORIGINS:
-            for url in pictures(job.spec.inputs):
+            for url in pictures(inputs):
                 if (origin := _origin(url)) and unsigned(url) == url:
                     self._origins[origin] = None
 

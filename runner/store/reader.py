@@ -130,6 +130,14 @@ class Reader:
                 return
             position = rows[-1][1]
 
+    def inputs(self) -> Iterator[str]:
+        """The JSON of each job's inputs, in the manifest's order."""
+        try:
+            for (text,) in self._read.execute("SELECT inputs FROM jobs ORDER BY position"):
+                yield text
+        except sqlite3.Error as error:
+            raise corrupt(self._path, error) from error
+
     def named(self, job_ids: Sequence[str]) -> dict[str, Job]:
         """Those of the jobs that the state knows, by id; a few hundred at a time."""
         marks = ", ".join("?" * len(job_ids))

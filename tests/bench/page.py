@@ -34,7 +34,7 @@ def written(directory, number):
     lines = [line(job) for job in jobs]
     originals = Originals(directory)
     for job in jobs:
-        originals.note(job)
+        originals.note(job.spec.inputs)
     summary = summarize(RUN, jobs)
     began = time.process_time()
     with (directory / "alone.html").open("w") as file:

@@ -312,6 +312,17 @@ def test_an_index_that_is_at_hand_is_given_out_with_what_has_changed_since(tmp_p
         assert index()["mark"] != ended["mark"]
 
 
+def test_the_page_says_the_same_before_the_jobs_are_read(folder):
+    """Verdict, banners, and whom it may ask for originals: of counts alone, in a moment."""
+    with closing(Feed(folder)) as feed:
+        glimpsed = feed.page()
+        assert feed._follower is None
+        feed.look()
+        assert feed.page() == glimpsed
+    assert "18 of 20 jobs are done; 1 failed; 1 in doubt" in glimpsed
+    assert "https://cdn.shop.example" in glimpsed.partition("img-src")[2].partition(";")[0]
+
+
 async def test_what_happens_is_read_before_anybody_asks(folder):
     """So that nobody waits for a whole night to be read: a visitor needs nothing but the latest news."""
     async with served(folder) as ask:
@@ -437,9 +448,9 @@ def test_who_closes_a_feed_does_not_wait_for_a_million_jobs(tmp_path, monkeypatc
     """A run that ends while a page reads all of them ends at once: the reading stops at its next breath."""
     state_of(tmp_path / "run", jobs_of(120), GOING_ON, is_over=False)
     monkeypatch.setattr("runner.batch.feed.BREATH_S", 0.1)
-    feed = Feed(tmp_path / "run")
+    feed = Feed(tmp_path / "run", lambda: pytest.fail("nobody asks for figures"))
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(feed.page)
+        reading = pool.submit(feed.index)
         while feed._follower is None:
             time.sleep(0.001)
         feed.close()
