@@ -72,7 +72,7 @@ function apply(step = null, isTyped = false) {
 function tellCount() {
   const noun = VIEWS[state.view].noun;
   $("#count").textContent = `${shown.length.toLocaleString("en")} of ${count(total, "job")}` + (index.left ? `; ${index.left.toLocaleString("en")} more are in results.csv` : "") + (noun ? `, ${count(items.length, noun)}` : "")
-    + (state.view === "compare" ? `; ${items.length.toLocaleString("en")} are not as in ${clean(index.earlier.name)}${goneSince(index.earlier.gone)}` : "");
+    + (state.view === "compare" ? `; ${items.length.toLocaleString("en")} ${items.length === 1 ? "is" : "are"} not as in ${clean(index.earlier.name)}${goneSince(index.earlier.gone)}` : "");
 }
 
 // Jobs of the earlier run that are none of this one: they have no row, so they are named.
