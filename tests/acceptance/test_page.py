@@ -246,7 +246,7 @@ async def test_every_pair_of_pictures_can_be_compared(tmp_path):
         assert (request["model"], request["inputs"]["aspect_ratio"]) == ("google/nano-banana/edit", "1:1")
         await browser.key("1")
         assert (await browser.all(".stage img", "getAttribute('src')"))[0] == "./images/p0.jpg"
-        assert await texts(browser, ".review .note") == ["One word for all 2 files of the job."]
+        assert await texts(browser, ".review .note") == ["Counts for both files of the job."]
         await browser.key("Escape")
         assert await texts(browser, "#pad .many") == ["1 of 2"]
         assert browser.complaints == []

@@ -14,7 +14,7 @@ function review(job, record) {
   };
   return el("section", { class: "review", "aria-label": "Review" },
     el("div", { class: "row" }, press("approved", "a"), press("rejected", "r")),
-    record.files.length > 1 && el("p", { class: "note" }, `One word for all ${record.files.length} files of the job.`),
+    record.files.length > 1 && el("p", { class: "note" }, `Counts for ${record.files.length === 2 ? "both" : `all ${record.files.length}`} files of the job.`),
     field("tags", "input", "Tags, with commas between", now.tags.join(", "), (text) => mark(job, { tags: [...new Set(text.split(",").map((tag) => tag.trim()).filter(Boolean))] })),
     field("note", "textarea", "Note", now.note, (text) => mark(job, { note: text.trim() }), { rows: 2 }),
     field("prompt", "textarea", "Another prompt, for when it is done again", now.prompt, (text) => mark(job, { prompt: text.trim() === record.inputs.prompt ? "" : text.trim() }),
