@@ -25,7 +25,7 @@ from runner.batch.options import Options, seconds
 from runner.live import Figures, LiveServer, bound, write_to
 from runner.rules.pacing import BrakeState
 from runner.scheduler.gate import SubmitGate
-from runner.store.store import Reader
+from runner.store.reader import Reader
 
 log = logging.getLogger("runner")
 
