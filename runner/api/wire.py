@@ -117,7 +117,7 @@ def classify_submit(reply: Reply) -> SubmitReply:
         request_id = document.get("request_id") if isinstance(document, dict) else None
         if isinstance(request_id, str) and REQUEST_ID.fullmatch(request_id):
             return Accepted(request_id)
-        if code is not None and code // 1000 in REFUSALS:
+        if code is not None and code // 1000 in REFUSALS and not _NAMES_ONE.search(reply.body):
             return _refused(code // 1000, code, document, reply)
         return Unknown(_lost(f"HTTP {reply.status} without a request id: {describe_body(reply)}", reply.body))
     if reply.status in REFUSALS:
@@ -146,6 +146,8 @@ def _lost(what: str, body: bytes) -> Failure:
 
 
 _NAMED: Final = re.compile(rb'"request_id"\s*:\s*"([A-Za-z0-9_-]{1,128})"')
+_NAMES_ONE: Final = re.compile(rb'"request_?id"\s*:(?!\s*(?:null|""))', re.IGNORECASE)
+"""Whatever form the id has, and wherever it stands: such an answer is no proof of a refusal."""
 
 
 def named_request(body: bytes, *, is_whole: bool) -> str:

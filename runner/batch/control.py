@@ -20,7 +20,7 @@ SIGNALS = {
     signal.SIGHUP: ExitCode.TERMINATED,  # a closed terminal ends the run gracefully too
 }
 LAST_REQUEST: Final = 3
-LEAVING: Final = "leaving: the ids of paid requests are saved"
+LEAVING: Final = "leaving: submits in flight have a few seconds left, what is known is saved"
 T = TypeVar("T")
 
 

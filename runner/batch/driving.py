@@ -17,7 +17,7 @@ from runner.batch.options import Options, seconds, settled
 from runner.batch.service import Service
 from runner.errors import AccountRefused, ExitCode, StorageFailed
 from runner.media import Downloader
-from runner.model import DoubtAttached, Failure, FailureKind, Job, JobState, Price, SubmitLost
+from runner.model import DoubtAttached, Failure, FailureKind, Job, JobState, Money, Price, SubmitLost
 from runner.rules.bandwidth import fixed, learning
 from runner.rules.budget import budget_of
 from runner.rules.lifecycle import Policies
@@ -39,6 +39,7 @@ async def scheduling(
     on_crash: Callable[[str, Failure], None] = lambda _, __: None,
     on_stop: Callable[[str, str], None] = lambda _, __: None,
     keeping: Keeping | None = None,
+    least: Money | None = None,
 ) -> AsyncIterator[Scheduler]:
     """A scheduler, ready to run; `options` are settled. Its downloads end with the context."""
     settings = Settings(
@@ -46,6 +47,7 @@ async def scheduling(
         is_strict=options.concurrency is not None,
         policies=Policies(job_deadline_s=seconds(options.job_timeout) or 1800.0),
         drain_s=20.0 if options.on_interrupt == "drain" else 0.0,
+        least=least,
     )
     line = learning() if options.download_concurrency is None else fixed(options.download_concurrency)
     async with Downloader(directory, service.hosts, run_id=uuid4().hex[:12], line=line) as downloader:

@@ -81,7 +81,7 @@ class Execution:
         self._sharing: dict[str, Event | None] = {}
         self._openings: dict[str, Event] = {}
         self._opened_states: set[JobState] = set()
-        self._has_unsent_wishes = False
+        self._has_unsent_wishes = self._has_refused_wishes = False
         started_at = time.time()
         stamp = datetime.fromtimestamp(started_at, UTC).strftime("%Y%m%dT%H%M%SZ")
         self._run = Run(
@@ -111,9 +111,15 @@ class Execution:
         return {"time_limit": limit, "ends_at": min(ends_at, whole) if ends_at and ends_at > started_at else whole}
 
     async def run(self) -> Outcome:
-        """All of it; raises `StorageFailed` where the disk failed."""
+        """All of it; raises `StorageFailed` where the disk failed. Cancelled, it ends as an interrupted run does."""
         self._prepare()
-        hold, crashes = await self._schedule()
+        try:
+            hold, crashes = await self._schedule()
+        except asyncio.CancelledError:
+            ended = self._ended(ExitCode.INTERRUPTED, "interrupted")
+            self._store.end_run(ended)
+            self._write_reports(ended)
+            raise
         if self._options.on_interrupt == "cancel" and hold is not None and hold.because == "interrupted":
             hold = replace(hold, message=await self._cancel())
         try:
@@ -141,13 +147,16 @@ class Execution:
 
     async def _conclude(self, hold: Hold | None, crashes: int) -> Outcome:
         exit_code, because = self._ending(hold, crashes)
-        ended = replace(self._run, finished_at=time.time(), exit_code=exit_code, stopped_because=because)
+        ended = self._ended(exit_code, because)
         self._store.end_run(ended)
         directory = self._plan.directory
         if ended.is_simulated:
             await asyncio.to_thread(draw_inputs, directory, self._store.jobs([JobState.DONE, JobState.FAILED]))
         summary = await asyncio.to_thread(self._write_reports, ended)
         return Outcome(exit_code=exit_code, directory=directory, plan=self._plan, summary=summary, hold=hold)
+
+    def _ended(self, exit_code: ExitCode, because: str | None) -> Run:
+        return replace(self._run, finished_at=time.time(), exit_code=exit_code, stopped_because=because)
 
     def _write_reports(self, ended: Run) -> Summary:
         return write_reports(self._plan.directory, ended, self._store.jobs, kept=self._store.kept())
@@ -254,6 +263,7 @@ class Execution:
             self._tallier.crashed,
             self._on_stop,
             self._keeping,
+            self._plan.least,
         ) as scheduler:
             self._tallier.begin(self._store.counts(with_gone=False), self._store.bills(), scheduler.gate)
             watching = self._watch(scheduler)
@@ -268,6 +278,7 @@ class Execution:
                 watching.cancel()
                 self._tallier.end()
                 self._has_unsent_wishes = scheduler.has_unsent_wishes
+                self._has_refused_wishes = scheduler.has_refused_wishes
             return hold, scheduler.crashes
 
     def _watch(self, scheduler: Scheduler) -> asyncio.Task[None]:
@@ -309,6 +320,8 @@ class Execution:
         }
         if any(isinstance(opening, ShareMissing) for opening in self._sharing.values()):
             ends.add(ExitCode.SOME_FAILED)  # done, by the state, and its files are not to be had
+        if self._has_refused_wishes:
+            ends.add(ExitCode.SOME_FAILED)
         if self._has_unsent_wishes:
             ends.add(ExitCode.STOPPED_EARLY)
         code = max(ends, default=ExitCode.DONE)

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TextIO
@@ -55,23 +56,47 @@ class _Stderr(logging.StreamHandler[TextIO]):
         """Say nothing: a closed terminal stops no run."""
 
 
+_LOGGER: Final = logging.getLogger("runner")
+_current: ContextVar[Path | None] = ContextVar("run directory", default=None)
+"""The run that logs: a program may run several at once, each with a log of its own."""
+
+
 @contextmanager
 def logging_to(directory: Path) -> Iterator[logging.Logger]:
     """Append what the run logs to `run.log`; what is critical goes to stderr as well."""
-    logger = logging.getLogger("runner")
     handler = _Log(directory / LOG, encoding="utf-8")
     handler.setFormatter(JsonLines())
     loud = _Stderr(sys.stderr)
     loud.setLevel(logging.CRITICAL)
-    before = logger.level, logger.propagate
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-    logger.addHandler(handler)
-    logger.addHandler(loud)
+    outside, handlers = _current.get(), (handler, loud)
+    for one in handlers:
+        one.addFilter(lambda _: _current.get() in (None, directory))
+    _current.set(directory)
+    with _listening():
+        for one in handlers:
+            _LOGGER.addHandler(one)
+        try:
+            yield _LOGGER
+        finally:
+            for one in handlers:
+                _LOGGER.removeHandler(one)
+            _current.set(outside)
+            handler.close()
+
+
+_listeners: list[tuple[int, bool]] = []
+
+
+@contextmanager
+def _listening() -> Iterator[None]:
+    """The logger as runs need it; as the program had it again once the last of them is over."""
+    _listeners.append((_LOGGER.level, _LOGGER.propagate) if not _listeners else _listeners[0])
+    _LOGGER.setLevel(logging.INFO)
+    _LOGGER.propagate = False
     try:
-        yield logger
+        yield
     finally:
-        logger.removeHandler(handler)
-        logger.removeHandler(loud)
-        logger.level, logger.propagate = before
-        handler.close()
+        before = _listeners.pop()
+        if not _listeners:
+            _LOGGER.setLevel(before[0])
+            _LOGGER.propagate = before[1]

@@ -32,7 +32,7 @@ from runner.catalog import ModelCard
 from runner.errors import TokenMissing, UsageProblem
 from runner.manifest import Manifest, Twins
 from runner.media import HostPolicy, is_there
-from runner.model import Job, JobSpec, JobState, Money, Price
+from runner.model import LARGEST, Job, JobSpec, JobState, Money, Price
 from runner.rules.names import asked_for, kept_paths, outputs_at_most, wild
 from runner.rules.pacing import MODEST
 from runner.rules.planning import (
@@ -68,6 +68,8 @@ class Plan:
     """How many paid POSTs are to be made."""
     price: Money | None
     """What they cost together; `None` where one of them has no known price."""
+    least: Money | None
+    """What the cheapest of them costs, 0 where one has no known price; `None` where there are none."""
     images: int
     """How many outputs they ask for."""
     kept: int
@@ -125,7 +127,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
     counts: Counter[Change] = Counter()
     notable: dict[Change, list[PlanEntry]] = {change: [] for change in Change}
     new = submits = images = kept = total = 0
-    is_known = True
+    is_known, least = True, LARGEST
     for spec, entry, job in planner.weighed():
         if spec is not None and (entry.will_submit or entry.change is Change.SHARED):
             places.look(spec, job)
@@ -142,6 +144,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
             images += outputs_at_most(spec.inputs, prices.get(spec.model, UNKNOWN_PRICE).counts) or asked_for(spec)
             is_known &= entry.price is not None
             total += entry.price or 0
+            least = min(least, entry.price or Money(0))
     counts[Change.NEW] = new
     planner.check_only()
     places.settle(planner.weighed, unfit)
@@ -152,6 +155,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
         counts={change: counts[change] for change in Change if counts[change]},
         submits=submits,
         price=Money(total) if is_known else None,
+        least=least if submits else None,
         images=images,
         kept=kept,
         notable=tuple(entry for entries in notable.values() for entry in entries),

@@ -243,6 +243,17 @@ REFUSALS: Final = (SubmitNotSent, SubmitThrottled, SubmitHeld)
 """A POST was not taken, and may be taken another time."""
 
 
+def is_undone_by(before: Job, event: Event) -> bool:
+    """Whether a job is again what it was before a person wanted it once more: its new POST was not taken.
+
+    What was taken for good reasons, as forbidden words, undoes the wish only where there is something to lose by it: an
+    output that is paid for.
+    """
+    if isinstance(event, SubmitRejected):
+        return before.state in (S.DONE, S.OUTPUT_LOST)
+    return before.state is not S.IN_DOUBT and isinstance(event, REFUSALS)
+
+
 def _changes(job: Job, event: Event) -> dict[str, Any]:
     """What the event changes beside the state."""
     match event:
@@ -285,7 +296,8 @@ def _changes(job: Job, event: Event) -> dict[str, Any]:
             return {"failure": failure, "is_left": True}
         case Resumed():
             fresh = {"ready_at": 0.0, "tries": 0, "polled_at": None, "is_left": False, "failure": None}
-            return fresh | {"missing_since": None, "is_stale": job.state is S.RESULT_KNOWN}
+            fresh |= {"missing_since": None, "is_stale": job.state is S.RESULT_KNOWN}
+            return fresh | {"attempts": _accepted_by(job, event.at)}
         case _:
             return _person_decided(job, event)
 
@@ -381,6 +393,12 @@ def _with(job: Job, **changes: Any) -> tuple[Attempt, ...]:
     """The attempts, that which the state is about changed."""
     turn = job.turn
     return (*job.attempts[:turn], replace(job.attempts[turn], **changes), *job.attempts[turn + 1 :])
+
+
+def _accepted_by(job: Job, now: float) -> tuple[Attempt, ...]:
+    """The attempts; a clock that was ahead when the request was accepted buys it no time."""
+    accepted_at = job.attempts[job.turn].accepted_at if job.state is S.SUBMITTED else None
+    return _with(job, accepted_at=now) if accepted_at is not None and accepted_at > now else job.attempts
 
 
 def _merged(old: tuple[Artifact, ...], new: tuple[Artifact, ...]) -> tuple[Artifact, ...]:

@@ -36,8 +36,12 @@ class SubmitGate:
         probe: Callable[[], Awaitable[bool]],
         settings: Outage,
         on_stop: Callable[[str, str], None] = lambda _, __: None,
+        least: Money | None = None,
     ) -> None:
-        """`on_stop` is called with a word and a sentence whenever something keeps paid POSTs from leaving."""
+        """`on_stop` is called with a word and a sentence whenever something keeps paid POSTs from leaving.
+
+        `least` is the price of the cheapest job of the run.
+        """
         self.pacing = paced
         self.brake = Brake()
         self.budget = budget
@@ -53,6 +57,9 @@ class SubmitGate:
         self._waiting = 0
         self._changed = asyncio.Event()
         self._probing: asyncio.Task[None] | None = None
+        self._least = least
+        self.passed_over = 0
+        """Jobs that cost more than is left, while others do not."""
         self.allowed = paced.ceiling
         """The most in flight that the run began with: no later word raises it."""
 
@@ -65,13 +72,18 @@ class SubmitGate:
         return self._waiting == 0 and not isinstance(verdict, pacing.Full)
 
     async def enter(self, job_id: str, price: Money | None) -> bool:
-        """Wait until the job's POST may leave, and set its price aside; `False` once the run is held."""
+        """Wait until the job's POST may leave, and set its price aside.
+
+        `False` once the run is held, or where the job is passed over.
+        """
         self._waiting += 1
         try:
             while self.hold is None:
-                verdict = self._verdict()
+                verdict, passed_over = self._verdict(), self.passed_over
                 if isinstance(verdict, Go) and self._claim(job_id, price):
                     return True
+                if self.passed_over > passed_over:
+                    return False
                 if self.hold is None:  # the claim itself may have closed the gate: nobody would wake us any more
                     await self.wait(verdict.at if isinstance(verdict, NotBefore) else None)
         finally:
@@ -191,10 +203,17 @@ class SubmitGate:
         answer = reserve(replace(self.budget, reserved=Money(self.budget.reserved + claimed)), price)
         if isinstance(answer, Refused):
             if self.in_flight == 0:  # nothing can come free any more
-                self.close(limit_reached(self.budget))
+                self._refuse(answer)
             return False
         self._claims[job_id] = price
         return True
+
+    def _refuse(self, answer: Refused) -> None:
+        """A price that does not fit: others may."""
+        if answer.needed is None or self._least is None or self.budget.likely(self._least) > answer.left:
+            self.close(limit_reached(self.budget))
+        else:
+            self.passed_over += 1
 
     def _set_brake(self, brake: Brake) -> None:
         if brake.state is BrakeState.ON and self.brake.state is not BrakeState.ON:

@@ -42,8 +42,8 @@ def words_for_bug(error: BaseException) -> str:
     return f"a bug of this program ({type(error).__name__}); run.log says where"
 
 
-def limit_reached(budget: Budget) -> Hold:
-    """`--max-cost` leaves no room for another request."""
+def limit_reached(budget: Budget, passed_over: int = 0) -> Hold:
+    """`--max-cost` leaves no room for another request, or for some that are dearer than others."""
     if budget.unpriced:
         message = (
             f"{counted(budget.unpriced, 'request')} of unknown price may be paid, also where given up: --max-cost "
@@ -54,5 +54,8 @@ def limit_reached(budget: Budget) -> Hold:
     kept = f", {in_usd(aside)} USD set aside for requests that are open or in doubt" if aside else ""
     more = f"; a bill was {float(budget.dearer):.3g} times its price, and the next may be" if budget.dearer > 1 else ""
     limit = in_usd(budget.limit or Money(0))
-    message = f"--max-cost {limit} USD allows no further job: {in_usd(budget.spent)} USD spent{kept}{more}"
+    verb = "costs" if passed_over == 1 else "cost"
+    left_out = f"leaves out {counted(passed_over, 'job')} that {verb} more than is left"
+    what = left_out if passed_over else "allows no further job"
+    message = f"--max-cost {limit} USD {what}: {in_usd(budget.spent)} USD spent{kept}{more}"
     return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)

@@ -46,12 +46,13 @@ from runner.scheduler import outcomes
 from runner.scheduler.berths import Berths
 from runner.scheduler.clock import Clock
 from runner.scheduler.gate import Outage, SubmitGate
-from runner.scheduler.holds import Hold, disk_failed, words_for_bug
+from runner.scheduler.holds import Hold, disk_failed, limit_reached, words_for_bug
 from runner.scheduler.keeping import Keeping
 from runner.scheduler.looking import Looking
 from runner.scheduler.paying import Paying
 from runner.scheduler.reading import Reading
 from runner.scheduler.recording import Recording
+from runner.scheduler.tasks import uncut
 from runner.store.store import Store
 
 log = logging.getLogger("runner")
@@ -71,6 +72,8 @@ class Settings:
     """Jobs that may wait for or do their downloads before no more are started."""
     drain_s: float = 20.0
     """How long downloads in progress may go on after a stop."""
+    least: Money | None = None
+    """What the cheapest of the jobs costs, where that is known."""
     leave_s: float = 5.0
     """How long POSTs in flight may still be answered once a person wants to leave at once."""
 
@@ -105,7 +108,9 @@ class Scheduler:
         self._on_crash = on_crash
         self._looking = Looking(clock, dice, settings.polling, noticed, is_ahead=not settings.is_strict)
         paced = (strict if settings.is_strict else searching)(settings.max_in_flight)
-        self.gate = SubmitGate(clock, paced, budget, self._looking, self._probe, settings.outage, on_stop)
+        self.gate = SubmitGate(
+            clock, paced, budget, self._looking, self._probe, settings.outage, on_stop, settings.least
+        )
         self._recording = Recording(store, self.gate, keeping, on_change)
         self._reading = Reading(api, self.gate, self._looking, clock, dice)
         self._paying = Paying(
@@ -147,8 +152,10 @@ class Scheduler:
             self._looking.begin_tail()
             while self._tasks and not self._must_stop:
                 await self.gate.wait()
+            if self.gate.passed_over:
+                self.gate.close(limit_reached(self.gate.budget, self.gate.passed_over))
         finally:
-            await self._drain()
+            await uncut(self._drain(), on_cancel=self.leave_now)
         return self.gate.hold
 
     def leave_now(self) -> None:
@@ -160,6 +167,11 @@ class Scheduler:
     def has_unsent_wishes(self) -> bool:
         """Whether a person wants a job again that was begun, and whose POST was not taken."""
         return self._recording.has_unsent_wishes
+
+    @property
+    def has_refused_wishes(self) -> bool:
+        """Whether a person wants a job again that the service will not do so; it stays as it was."""
+        return self._recording.has_refused_wishes
 
     @property
     def _must_stop(self) -> bool:
@@ -195,8 +207,11 @@ class Scheduler:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._until_leaving(self._paying.under_way, None)
-        if self._paying.under_way:
-            await asyncio.wait(self._paying.under_way, timeout=self._settings.leave_s)
+        if submits := set(self._paying.under_way):
+            _, late = await asyncio.wait(submits, timeout=self._settings.leave_s)
+            for submit in late:
+                submit.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
         await self.gate.aclose()
 
     async def _until_leaving(self, tasks: Iterable[asyncio.Task[Any]], timeout_s: float | None) -> None:

@@ -1,7 +1,7 @@
 """The paid section: intent, POST, outcome, each on the disk before the next.
 
-Each job's is a task of its own that no cancellation reaches, so that a POST in flight is always awaited to its outcome,
-and the outcome is always recorded.
+Each job's is a task of its own, which neither the cancellation of the job's nor the end of the program reaches, so that
+a POST in flight is awaited to its outcome, and the outcome is always recorded.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from runner.api.client import RunComfy
 from runner.api.wire import Accepted
@@ -18,10 +18,12 @@ from runner.errors import ExitCode, StorageFailed
 from runner.media import Spoilt, payload_of
 from runner.model import (
     Event,
+    Failure,
     FailureKind,
     InputSpoilt,
     Job,
     JobSpec,
+    JobState,
     Money,
     SubmitAccepted,
     SubmitHeld,
@@ -38,9 +40,14 @@ from runner.scheduler.gate import SubmitGate
 from runner.scheduler.holds import Hold, account_refused, disk_failed
 from runner.scheduler.looking import Looking
 from runner.scheduler.recording import Recording
+from runner.scheduler.tasks import Undisturbed, uncut
 from runner.store.store import IdTaken
 
 log = logging.getLogger("runner")
+
+CUT_OFF: Final = Failure(
+    kind=FailureKind.TRANSIENT, code="cut_off", message="the run was to end at once, and the POST was not answered yet"
+)
 
 
 class HeldBack(Exception):
@@ -83,7 +90,7 @@ class Paying:
         price = self._price_of(job.spec)
         if not await self._gate.enter(job.job_id, price):
             return None
-        task = asyncio.create_task(self._submit(job, price), name=f"submit:{job.job_id}")
+        task = Undisturbed(self._submit(job, price), loop=asyncio.get_running_loop(), name=f"submit:{job.job_id}")
         self.under_way.add(task)
         task.add_done_callback(self._submitted)
         return await asyncio.shield(task)
@@ -131,7 +138,12 @@ class Paying:
             intent = SubmitIntended(at=self._clock.now(), payload_sha256=digest, reserved=price)
             job = await self._recording.record(job, intent)
 
-        reply = await self._api.submit(job.spec.model, payload, before_send)
+        try:
+            reply = await self._api.submit(job.spec.model, payload, before_send)
+        except asyncio.CancelledError:
+            if job.state is JobState.SUBMITTING:
+                await self._recording.record(job, SubmitLost(at=self._clock.now(), failure=CUT_OFF))
+            raise
         try:
             sight = self._looking.sight_of_submit(job, self._gate.pacing.cap)
             event = outcomes.of_submit(job, reply, sight, self._clock.now(), self._dice())
@@ -168,18 +180,3 @@ class Paying:
                 self._gate.unsent()
                 if failure.code == "tls":  # never weakened: a person looks
                     self._gate.close(Hold(because="tls", exit_code=ExitCode.CONFIGURATION, message=failure.message))
-
-
-async def uncut(commit: Coroutine[Any, Any, None]) -> None:
-    """Await a commit to its end, also where this is cancelled meanwhile; then the cancellation goes on.
-
-    A timeout of the POST must not part what is known from what is on the disk, however slow that is.
-    """
-    task = asyncio.create_task(commit, name="intent")
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait((task,))
-        if (error := task.exception()) is not None:  # nothing is on the disk: that is what to tell
-            raise error from None
-        raise

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from runner.model import Event, Job, JobState, SubmitAccepted, SubmitIntended
-from runner.rules.lifecycle import REFUSALS, advance
+from runner.model import Event, Job, SubmitAccepted, SubmitIntended, SubmitRejected
+from runner.rules.lifecycle import advance, is_undone_by
 from runner.scheduler.gate import SubmitGate
 from runner.scheduler.keeping import Keeping
 from runner.store.store import Store
@@ -31,6 +31,8 @@ class Recording:
         """The jobs whose opening is not recorded yet, or not any more, as they are in the state."""
         self._opened: dict[str, Job] = {}
         """The jobs whose opening is recorded and whose POST is not answered, as they were before."""
+        self.has_refused_wishes = False
+        """Whether a job stays as it was, since the service will not do it as a person wants it now."""
 
     @property
     def has_unsent_wishes(self) -> bool:
@@ -64,7 +66,11 @@ class Recording:
     async def _record_opened(self, job: Job, event: Event) -> Job:
         """Record the event; a job whose POST was refused that a person wanted is in the state as it was before that."""
         before = self._opened.pop(job.job_id, None)
-        if before is None or before.state is JobState.IN_DOUBT or not isinstance(event, REFUSALS):
+        if before is None or not is_undone_by(before, event):
             return await self._store.record(job, event)
-        self._unopened[job.job_id] = await self._store.record(job, event, before=before)
-        return advance(job, event)  # this run may try once more
+        undone = await self._store.record(job, event, before=before)
+        if isinstance(event, SubmitRejected):
+            self.has_refused_wishes = True
+        else:
+            self._unopened[job.job_id] = undone  # this run may try once more
+        return advance(job, event)

@@ -17,7 +17,7 @@ from support.processes import TOKEN, command, write_jobs
 from runner.api.wire import Accepted, Reply, classify_submit
 from runner.batch import doubts
 from runner.errors import StorageFailed
-from runner.scheduler import paying
+from runner.scheduler.tasks import uncut
 
 LOOPBACK_PEM = Path(__file__).parents[1] / "support" / "loopback.pem"
 
@@ -268,9 +268,24 @@ async def test_an_intent_that_fails_late_says_why():
         await may_fail.wait()
         raise StorageFailed("full")
 
-    waiting = asyncio.create_task(paying.uncut(commit()))
+    waiting = asyncio.create_task(uncut(commit()))
     await asyncio.sleep(0)
     waiting.cancel()
     asyncio.get_running_loop().call_soon(may_fail.set)
     with pytest.raises(StorageFailed, match="full"):
         await waiting
+
+
+def test_a_submit_that_nobody_waits_for_any_more_is_in_doubt(night):
+    """A second interrupt leaves: what is not answered some seconds later is cut off, and the state says so at once."""
+
+    async def insist(control):
+        await asyncio.sleep(10)
+        control.stop()
+        await asyncio.sleep(1)
+        control.stop()
+
+    morning = night().run({"on": "submit", "kind": "slow", "seconds": 60.0}, beside=insist)
+    assert (morning.exit_code, morning.states) == (130, ["in_doubt", "in_doubt", "pending"])
+    assert {line["error"]["code"] for line in morning.results.values() if line["error"]} == {"cut_off"}
+    assert morning.seconds < 20

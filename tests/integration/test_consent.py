@@ -305,6 +305,19 @@ def test_a_doubt_of_unknown_price_holds_a_limited_run(night, monkeypatch):
     assert nights.run().states == ["failed", "done"]
 
 
+def test_a_job_that_costs_too_much_keeps_no_cheaper_one_back(night):
+    """It is passed over and told; the next night asks about it again."""
+    nights = night()
+    dear, *cheap = entries("White, take 0.", "White, take 1.", "White, take 2.")
+    nights.write(dear | {"num_images": 4}, *cheap)
+    morning = nights.run(max_cost_usd="0.10")
+    assert (morning.exit_code, morning.states) == (3, ["pending", "done", "done"])
+    assert morning.said == "--max-cost 0.1 USD leaves out 1 job that costs more than is left: 0.078 USD spent"
+    again = nights.run(max_cost_usd="0.20")
+    assert (again.exit_code, again.ledger["posts"]) == (3, 0)
+    assert nights.run(max_cost_usd="0.24").states == ["done"] * 3
+
+
 def test_a_limit_does_not_lie_about_doubts(night):
     """What is set aside is for requests that are open as well."""
     morning = night(jobs=3).run({"on": "job", "kind": "stall"}, max_cost_usd="0.08", job_timeout="10m")

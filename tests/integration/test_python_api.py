@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import signal
+from contextlib import nullcontext
 
 import pytest
 from support.processes import TOKEN, simulator, write_jobs
@@ -67,6 +69,68 @@ async def test_a_cancelled_task_loses_nothing(jobs, tmp_path):
         outcome = await runner.run(jobs, **options(service, tmp_path))
         assert outcome.exit_code == 0
         assert service.ledger()["accepted"] == 12
+
+
+SLOW = "faults:\n  - {on: submit, kind: slow, seconds: 0.8, every: 2}\n"
+
+
+@pytest.mark.parametrize("how", ["break", "raise"])
+async def test_a_program_that_ends_inside_a_stream_waits_for_its_submits(jobs, tmp_path, how):
+    """`asyncio.run` cancels every task there is: those that pay go on, and the reports are written."""
+    (tmp_path / "faults.yaml").write_text(SLOW)
+
+    async def main(service):
+        async for _ in runner.stream(jobs, **options(service, tmp_path, concurrency=4)):
+            if how == "raise":
+                raise LookupError("the program's own")
+            break
+
+    with simulator(tmp_path, "--latency", "0.05", "--faults", "faults.yaml") as service:
+        with pytest.raises(LookupError) if how == "raise" else nullcontext():
+            await asyncio.to_thread(asyncio.run, main(service))
+        summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+        assert summary["stopped_because"] == "interrupted"
+        assert {"in_doubt", "submitting"}.isdisjoint(summary["counts"])
+        outcome = await runner.run(jobs, **options(service, tmp_path))
+        assert (outcome.exit_code, service.ledger()["accepted"]) == (0, 12)
+
+
+async def test_a_task_that_is_cancelled_twice_loses_nothing(jobs, tmp_path):
+    """The second one ends the waiting for pictures, and gives submits a few seconds."""
+    (tmp_path / "faults.yaml").write_text(SLOW)
+    with simulator(tmp_path, "--latency", "0.05", "--faults", "faults.yaml") as service:
+        task = asyncio.create_task(runner.run(jobs, **options(service, tmp_path, concurrency=4)))
+        while service.ledger()["accepted"] < 2:
+            await asyncio.sleep(0.02)
+        task.cancel()
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert {"in_doubt", "submitting"}.isdisjoint(
+            json.loads((tmp_path / "out" / "summary.json").read_text())["counts"]
+        )
+
+
+async def test_two_runs_of_one_program_have_a_log_each(jobs, tmp_path):
+    """What the other one sent is not this state's to know; the program's own logging is as it was."""
+    logger = logging.getLogger("runner")
+    before = logger.level, logger.propagate, list(logger.handlers)
+    other = tmp_path / "more.jsonl"
+    other.write_text("".join(jobs.read_text().splitlines(keepends=True)[:3]).replace("job-", "more-"))
+    with simulator(tmp_path, "--latency", "0.05") as service:
+        places = (tmp_path / "one", tmp_path / "two")
+        runs = [
+            runner.run(manifest, **options(service, tmp_path) | {"out": out})
+            for manifest, out in zip((jobs, other), places, strict=True)
+        ]
+        assert [outcome.exit_code for outcome in await asyncio.gather(*runs)] == [0, 0]
+        assert (logger.level, logger.propagate, logger.handlers) == before
+        for out, name in zip(places, ("job-", "more-"), strict=True):
+            told = [json.loads(line) for line in (out / "run.log").read_text().splitlines()]
+            assert {line["job_id"].startswith(name) for line in told if "job_id" in line} == {True}
+        again = await runner.run(jobs, **options(service, tmp_path) | {"out": places[0]})
+        assert again.exit_code == 0
 
 
 async def test_a_run_needs_no_main_thread(jobs, tmp_path):

@@ -63,6 +63,33 @@ def test_what_was_not_submitted_yet_is_not_submitted_by_a_review(night, tmp_path
     assert (again.exit_code, again.ledger["posts"], again.states) == (0, 1, ["done", "pending", "pending"])
 
 
+FORBIDDEN = {"on": "submit", "kind": "status", "status": 422, "error_code": 422001, "processed": False}
+
+
+@pytest.mark.parametrize("how", ["redo", "rerun_changed"])
+def test_a_refusal_forgets_no_picture_that_is_paid_for(night, tmp_path, how):
+    """The job stays as it was, and that somebody wanted it otherwise is told; with other words it is sent again."""
+    nights = night(jobs=2)
+    first = nights.run()
+
+    def wanted(prompt):
+        if how == "redo":
+            return {"redo": review(tmp_path / "review.json", said(first, "job-0", "rejected", prompt=prompt))}
+        nights.write({"id": "job-0", "prompt": prompt}, {"id": "job-1", "prompt": "White, take 1."})
+        return {"rerun_changed": True}
+
+    refused = nights.run(FORBIDDEN, **wanted("Forbidden words."))
+    assert (refused.exit_code, refused.states, refused.payments) == (1, ["done", "done"], 1)
+    told, kept = (morning.results["job-0"] for morning in (refused, first))
+    assert (told["files"], told["request_id"], told["inputs"]) == (kept["files"], kept["request_id"], kept["inputs"])
+    assert [attempt["state"] for attempt in told["attempts"]] == ["finished", "refused"]
+    (nights.out / kept["files"][0]["path"]).unlink()
+    assert [job.job_id for job in nights.repair("job-0")] == ["job-0"]
+    again = nights.run(**wanted("Milder words."))
+    assert (again.exit_code, again.ledger["posts"]) == (0, 1)
+    assert again.results["job-0"]["inputs"]["prompt"] == "Milder words."
+
+
 def test_it_needs_consent_and_keeps_the_limit(night, tmp_path):
     """64 without; a cap that is reached leaves the rejected job as it was, its picture too."""
     nights = night(jobs=2)

@@ -398,3 +398,13 @@ def test_a_late_job_is_left_to_the_next_run_which_looks_once_more():
     assert isinstance(
         decide(advance(resumed, StatusSeen(at=late, status=RUNNING, look_at=late)), late, POLICIES), Leave
     )
+
+
+def test_a_clock_that_was_ahead_at_the_acceptance_buys_no_time():
+    """The deadline counts from the next run then, whose clock is right."""
+    job = in_state(S.SUBMITTED)
+    ahead = replace(job, attempts=(replace(job.attempts[0], accepted_at=NOW + 86_400),), is_left=True)
+    resumed = advance(ahead, Resumed(at=NOW))
+    looked = advance(resumed, StatusSeen(at=NOW + 601, status=RUNNING, look_at=NOW + 602))
+    assert isinstance(decide(looked, NOW + 601, POLICIES), Leave)
+    assert advance(job, Resumed(at=NOW)).attempts is job.attempts

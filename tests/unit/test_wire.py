@@ -96,6 +96,8 @@ def test_every_other_status_is_no_proof(status):
         b'{"status": "in_queue"}',
         b'{"error_code": 500001}',
         b'{"error_code": "E42"}',
+        b'{"error_code": 429001, "request_id": "req:1.0"}',
+        b'{"error_code": 429001, "data": {"request_id": "abc"}}',
         b"[" * 100_000,
         json.dumps({"request_id": "x" * 129}).encode(),
     ],
