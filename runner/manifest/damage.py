@@ -19,6 +19,10 @@ UNASKED: Final = re.compile(r"(?:^|\s)\?{3,}")
 """Where no question ends: letters that an encoding did not have, each saved as a question mark."""
 AMID: Final = re.compile(r"(?<!\S)[^\W\d_]+\?[^\W\d_]+(?![^\s,.;])")
 """A word with a question mark inside, as `wei?er`."""
+MARKUP: Final = re.compile(
+    r"&(?:[A-Za-z]{2,8}|#\d{2,6}|#[xX][0-9A-Fa-f]{2,5});|</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>"
+)
+"""What a browser shows as something else: `&amp;`, `<b>`."""
 BRACES: Final = re.compile(r"\$?(?<!\{)\{\s*(\w+)\s*\}(?!\})|\[(\w+)\]")
 """What other programs call a placeholder."""
 

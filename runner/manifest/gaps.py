@@ -1,15 +1,16 @@
 """Holes among pictures that a prompt may call by number: without the second, the third is sent as `image 2`.
 
-A hole is a place that is there and empty before one that is filled: an empty `image_2` before `image_3`, `a | | c` in a
-cell, a shop's positions 1 and 3. It is told; where the prompt names a picture that moved up, it is an error (`jobs`).
-Empty places at the end are none.
+A hole is a place that is empty before one that is filled: an empty `image_2` before `image_3`, or no such column,
+`a | | c` in a cell, a shop's positions 1 and 3. It is told; where the prompt names a picture that moved up, it is an
+error (`jobs`). Empty places at the end are none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from runner.manifest.items import split_urls
@@ -29,7 +30,7 @@ class Gap:
     number: int
     message: str
     column: int | None = None
-    """The sheet's column that is empty, from 0, where it is one."""
+    """Where it is shown: the sheet's column that is empty, from 0, or the next where it is missing."""
 
     def is_met_by(self, prompt: object) -> bool:
         """Whether a prompt names a picture that moved up."""
@@ -44,20 +45,32 @@ class Gapped(list[str]):
         self.gap = gap
 
 
-def gap_in(texts: Sequence[str], columns: Sequence[int] = (), header: Sequence[str] = ()) -> Gap | None:
-    """The hole in the texts of one field, each with any number of pictures; `columns` are theirs in the sheet."""
-    count, hole = 0, None
+def gap_in(
+    texts: Sequence[str],
+    columns: Sequence[int] = (),
+    header: Sequence[str] = (),
+    skipped: Mapping[int, str] = MappingProxyType({}),
+) -> Gap | None:
+    """The hole in the texts of one field, each with any number of pictures.
+
+    `columns` are theirs in the sheet; `skipped` those before which a column is missing, with what it would be called.
+    """
+    count = 0
+    hole: tuple[str, int | None] | None = None
     for index, text in enumerate(texts):
-        for place, piece in enumerate(_places(text)):
-            if not piece:
-                hole = hole or (index, place)
-                continue
-            if hole is not None:
-                column = columns[hole[0]] if columns else None
-                where = f" of {header[column]!r}" if column is not None and header else ""
-                what = f"place {hole[1] + 1}{where}" if len(_places(texts[hole[0]])) > 1 else where[4:] or "a place"
-                return Gap(count + 1, f"{what} is empty: {name_of(piece)!r} is sent as image {count + 1}", column)
-            count += len(split_urls(piece))
+        column = columns[index] if columns else None
+        if column is not None and column in skipped:
+            hole = hole or (f"there is no column {skipped[column]!r}", None)
+        for place, piece in enumerate(pieces := _places(text)):
+            if piece and hole is not None:
+                message = f"{hole[0]}: {name_of(piece)!r} is sent as image {count + 1}"
+                return Gap(count + 1, message, column if hole[1] is None else hole[1])
+            if piece:
+                count += len(split_urls(piece))
+            else:
+                title = repr(header[column]) if column is not None and header else ""
+                where = f"place {place + 1}" + f" of {title}" * bool(title) if len(pieces) > 1 else title or "a place"
+                hole = hole or (f"{where} is empty", column)
     return None
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any, Final
 
 from runner.manifest.common import DEFAULT_MODEL, MODEL, Common
-from runner.manifest.damage import Damage, braces, damage, questions
+from runner.manifest.damage import MARKUP, Damage, braces, damage, questions
 from runner.manifest.diagnostics import Place, nearest
 from runner.manifest.gaps import REMEDY, Gap, Gapped, gap_in
 from runner.manifest.head import Folder, Head, Override, texts_in
@@ -83,6 +83,22 @@ class Job:
         if (base := given_id(self._item)) is not None:
             names["id"] = Cell(base)
         return names
+
+    def _sent(self, names: Iterable[str]) -> dict[str, Any]:
+        """Of some names those of fields, each with the value that is sent, whoever has given it.
+
+        An axis of the matrix keeps its value's name as long as it is the axis that gives the field; the prompt and the
+        media are templates themselves.
+        """
+        fields, axes, given = self.fields, self._combination.names, self._combination.fields
+        kinds = self._all.kinds(self._all.rules(self.model))
+        return {
+            name: _named(name, fields[name])
+            for name in names
+            if fields.get(name) is not None
+            and kinds.get(name, "list") in ("list", "integer")
+            and not (name in axes and fields[name] == given.get(name, fields[name]))
+        }
 
     def make(self) -> bool:
         """Fill in and check it; whether there is to be such a job, which an override may deny."""
@@ -234,9 +250,10 @@ class Job:
             template = compiled(text)
             if self._combination is not NONE:
                 self._all.asked |= template.names
-            if problem := unknown_name(template.names, self._scope):
+            scope = self._scope if key == "id" else Layer(self._sent(template.names), self._scope)
+            if problem := unknown_name(template.names, scope):
                 raise problem
-            return template.render(self._scope)
+            return template.render(scope)
         except TemplateProblem as problem:
             is_of_row = not problem.is_everywhere
             self._error(problem.code, (key, *path), str(problem), problem.hint, is_of_row=is_of_row)
@@ -251,6 +268,8 @@ class Job:
         prompt = self.inputs.get("prompt")
         if isinstance(prompt, str) and prompt:
             self._check_prompt(prompt)
+        if b"<" in self.body or (b"&" in self.body and b";" in self.body):
+            self._tell_markup()
         if self._gap:
             self._tell_gap(*self._gap)
         if not self.is_plain:
@@ -275,6 +294,30 @@ class Job:
             self._tell(questions(prompt))
         if "{" in prompt or "[" in prompt:
             self._tell(braces(prompt, self._item.scope))
+
+    def _tell_markup(self) -> None:
+        """Of each column once: what a browser shows as something else, and is sent as it stands."""
+        for key, value in self.inputs.items():
+            texts = value if isinstance(value, list) else [value]
+            found = next((found for text in texts if isinstance(text, str) and (found := MARKUP.search(text))), None)
+            column = self._column_with_markup(key) or key
+            if found is None or self._all.is_told(f"{_source_of(self._item, self._all.head)}: {column}"):
+                continue
+            hint = f"to send what a browser shows:  {{{{ {column} | striptags }}}}"
+            hint = hint if column != key else "write what a browser shows"
+            message = f"{column} holds {found[0][:SHORT]!r}, which is sent as it stands"
+            self._all.findings.warn("odd-text", self._place((key,))[0], message, hint)
+
+    def _column_with_markup(self, key: str) -> str | None:
+        """The name by which a template brings the markup in."""
+        given = self.fields.get(key)
+        for name in sorted(compiled(given).names) if isinstance(given, str) and is_template(given) else ():
+            try:
+                if name in self._scope and isinstance(text := self._scope[name], str) and MARKUP.search(text):
+                    return name
+            except TemplateProblem:  # it was not asked for
+                continue
+        return None
 
     def _tell_gap(self, key: str, gap: Gap) -> None:
         """The pictures move up: what the prompt says of one of them by its number would be done to another."""

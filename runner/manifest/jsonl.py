@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.items import Entry, Item, key_of
-from runner.manifest.templates import Names, Row, cell
+from runner.manifest.templates import Measured, Names, Row, cell
 from runner.model import canonical
 
 DEEPEST: Final = 50
@@ -81,7 +81,9 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
     if model is not None:
         fields["model"] = model
     carried = {str(key): str(value) for key, value in row.items()} if isinstance(row, dict) else {}
-    cells = {name: cell(name, value) for name, value in carried.items()}
+    cells: dict[str, Any] = {name: cell(name, value) for name, value in carried.items()}
+    numbers = (name for name, value in row.items() if type(value) is float) if isinstance(row, dict) else ()
+    cells |= {name: Measured(carried[name]) for name in numbers}
     names = {key_of(name): value for name, value in cells.items()} | {"row": Row(cells)}
     return Entry(
         fields,

@@ -21,6 +21,7 @@ from runner.manifest.items import Entry, Item, Sieve, key_of
 from runner.manifest.presets import Group, Picture, groups
 from runner.manifest.rows import ALIKE, RowItem, RowScope, Table
 from runner.manifest.tables import MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
+from runner.manifest.templates import Condition
 from runner.model import InputRules
 
 RulesOf = Callable[[str], InputRules | None]
@@ -35,7 +36,7 @@ def items(
     source: Source, sheet: Sheet, label: str, rules_of: RulesOf, given: Given, findings: Findings, reopen: Reopen
 ) -> Iterator[Item]:
     """The items of an open table; what is wrong with it goes to the findings."""
-    table = Table(sheet, label)
+    table = Table(sheet, label, is_book=source.format == "xlsx")
     if source.preset is not None:
         yield from _products(source, table, sheet, rules_of, given, findings)
     else:
@@ -226,14 +227,17 @@ def _products(
     is_one_each = source.per == "image"
     own = {index for index, name in enumerate(table.header) if preset.own.fullmatch(key_of(name))}
     sieve = Sieve(source.where, source.place("where"), table.label, findings)
+    is_told = False
     for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
         for part in _one_each(group, own) if is_one_each and group.pictures else [_whole(group)]:
             scope = RowScope(table, part.cells, part.number, part.extras)
             item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
-            if not sieve.takes(item):
+            if not sieve.takes(item, _judged(group, part, own, source.where, table)):
                 continue
+            if not part.pictures and preset.variation is not None and not is_told:
+                is_told = _tell_variation(preset.variation, group, table, item, findings)
             if is_one_each and not part.pictures:
                 message = f"{group.name!r} has no picture: there is no job for it"
                 findings.warn("no-pictures", item.at(), message, "give it one, or leave it out with  where:")
@@ -266,9 +270,42 @@ def _one_each(group: Group, own: Container[int]) -> Iterator[_Part]:
     """Each picture with its row's texts, and the product's where its row has none, but in columns that are its own."""
     for picture in group.pictures:
         extras = {"handle": group.name, "image_count": str(len(group.pictures)), "position": str(picture.position)}
-        both = enumerate(zip(picture.cells, group.cells, strict=True))
-        cells = [text if text.strip() or index in own else common for index, (text, common) in both]
+        cells = _filled_up(picture.cells, group, own)
         yield _Part(str(picture.position), (picture,), cells, picture.line, picture.number, extras)
+
+
+def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Item, findings: Findings) -> bool:
+    """Say of a variation without a picture which one its shop shows; whether it is one."""
+    column, word = sign
+    index = table.names.get(column, -1)
+    if index < 0 or group.cells[index].strip().lower() != word:
+        return False
+    message = f"{group.name!r} is a {word} without a picture of its own: the shop shows its parent's"
+    hint = f"copy that into its cell, or leave such rows out:  where: {column} != '{word}'"
+    findings.warn("no-pictures", item.at(), message, hint)
+    return True
+
+
+def _judged(
+    group: Group, part: _Part, own: Container[int], where: Condition | None, table: Table
+) -> Iterator[RowScope]:
+    """By which rows it is judged whether a part is wanted: its own, or each of its product's where they differ."""
+    if where is None:
+        return
+    indexes = {table.names.get(name, -1) for name in where.names}
+    is_whole = part.cells is group.cells and len(group.rows) > 1
+    differing = {index for index in (group.differing() if is_whole else ()) if index in indexes or "row" in where.names}
+    if not differing:
+        yield RowScope(table, part.cells, part.number, part.extras, is_condition=True)
+    for _, number, cells in group.rows if differing else ():
+        if any(cells[index].strip() for index in differing):
+            yield RowScope(table, _filled_up(cells, group, own), number, part.extras, is_condition=True)
+
+
+def _filled_up(cells: Sequence[str], group: Group, own: Container[int]) -> list[str]:
+    """A row's texts, and its product's where it has none, but in columns that are its own."""
+    both = enumerate(zip(cells, group.cells, strict=True))
+    return [text if text.strip() or index in own else common for index, (text, common) in both]
 
 
 def _place_in(table: Table, part: _Part, columns: Mapping[str, int], media: str, *path: str | int) -> Place:
