@@ -34,6 +34,8 @@ LARGEST_BODY: Final = 64 << 20
 LARGEST_WHOLE: Final = 2**53
 """Below it a number of JSON is the same for every reader."""
 _NO_FILES: Final[Mapping[str, str]] = {}
+UNSEEN: Final = re.compile(rb"[\\\x7f]")
+"""Of JSON in ASCII, what stands where a text holds a control."""
 SHORTENED: Final = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 
 
@@ -274,6 +276,12 @@ class Job:
             self._tell_gap(*self._gap)
         if not self.is_plain:
             self._check_id(self.id)
+        if not self.body.isascii() or UNSEEN.search(self.body):
+            self._look_for_damage()
+        if self._local:
+            self._check_size(rules)
+
+    def _look_for_damage(self) -> None:
         for key, value in self.inputs.items():
             if type(value) is not str:
                 for index, text in enumerate(value) if type(value) is list else ():
@@ -281,8 +289,6 @@ class Job:
                         self._tell(damage((key, index), text))
             elif not (value.isascii() and value.isprintable()):
                 self._tell(damage((key,), value))
-        if self._local:
-            self._check_size(rules)
 
     def _check_prompt(self, prompt: str) -> None:
         if not prompt.strip():
