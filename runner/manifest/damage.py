@@ -19,6 +19,10 @@ UNASKED: Final = re.compile(r"(?:^|\s)\?{3,}")
 """Where no question ends: letters that an encoding did not have, each saved as a question mark."""
 AMID: Final = re.compile(r"(?<!\S)[^\W\d_]+\?[^\W\d_]+(?![^\s,.;])")
 """A word with a question mark inside, as `wei?er`."""
+ESCAPES: Final = re.compile(r"(?<!:)\\(?:[nrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|_x000[0-9A-Fa-f]_")
+PLACEHOLDERS: Final = frozenset({"n/a", "n.a.", "nan", "none", "null", "tbd", "todo", "tba", "xxx"})
+"""What people and programs write where there is nothing to say."""
+NOTHING: Final = re.compile(r"\b(?:n/a|n\.a\.|nan|none|null|tbd|todo|tba|xxx)(?!\w)", re.IGNORECASE)
 MARKUP: Final = re.compile(
     r"&(?:[A-Za-z]{2,8}|#\d{2,6}|#[xX][0-9A-Fa-f]{2,5});|</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>"
 )
@@ -61,6 +65,14 @@ def questions(prompt: str) -> Damage | None:
     if found := AMID.search(prompt):
         message = f"a question mark stands in a word, as where a letter was lost: {found[0]!r}"
         return Damage(("prompt",), message, hint, is_error=False)
+    return None
+
+
+def escapes(prompt: str) -> Damage | None:
+    """What stands for a line break or a letter in a program, and is text here: `\\n`, `\\u00e9`, `_x000D_`."""
+    if found := ESCAPES.search(prompt):
+        message = f"prompt holds {found[0]!r}, which is sent as it stands: {_around(prompt, found.start())!r}"
+        return Damage(("prompt",), message, "write the line break or the letter itself", is_error=False)
     return None
 
 

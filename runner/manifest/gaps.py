@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from runner.manifest.items import split_urls
+from runner.manifest.items import COMMAS, split_urls
 
 REMEDY: Final = "fill in what is missing, or move the others up and number them so in the prompt"
 _CALLED: Final = re.compile(
-    r"(?:\b(?:image|photo|picture|bild)|画像|[图圖]片?)[\s_#-]{0,2}(\d{1,2})(?!\d)", re.IGNORECASE
+    r"(?:\b(?:image|photo|picture|bild)|画像|[图圖]片?)[\s_#-]{0,2}(\d{1,2})(?![\d:/x\xd7%]|[.,]\d|\s?(?:px|mm|mp)\b)",
+    re.IGNORECASE,
 )
+_ORDINAL: Final = re.compile(r"\b(?:(second|2nd)|(third|3rd)|(fourth|4th)) (?:image|photo|picture)\b", re.IGNORECASE)
+_WORDS: Final = ("image", "photo", "picture", "bild", "画像", "图", "圖")
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_BETWEEN: Final = re.compile(r"[|]|[,;](?=\s|https?://)", re.IGNORECASE)
+_BETWEEN: Final = re.compile(rf"[|]|[{COMMAS}](?=\s|https?://)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,16 @@ class Gap:
 
     def is_met_by(self, prompt: object) -> bool:
         """Whether a prompt names a picture that moved up."""
-        return isinstance(prompt, str) and any(int(found[1]) >= self.number for found in _CALLED.finditer(prompt))
+        return isinstance(prompt, str) and highest_called(prompt) >= self.number
+
+
+def highest_called(prompt: str) -> int:
+    """The highest number by which a prompt calls a picture, as in `the table in image 2`; 0 where it calls none so."""
+    small = prompt.lower()
+    if not any(word in small for word in _WORDS):
+        return 0
+    numbers = [int(found[1]) for found in _CALLED.finditer(prompt)]
+    return max([*numbers, *(2 + (found.lastindex or 1) - 1 for found in _ORDINAL.finditer(prompt))], default=0)
 
 
 class Gapped(list[str]):
@@ -83,7 +95,7 @@ def _places(text: str) -> list[str]:
     """What stands between the separators of a text, the empty pieces before others as well."""
     whole = _TEMPLATE.sub("x", text)
     pieces = _BETWEEN.split(whole) if "://" in whole else whole.split("|")
-    pieces = [piece.strip(" \t\r\n\u3000,;") for piece in pieces]
+    pieces = [piece.strip(" \t\r\n\u3000" + COMMAS) for piece in pieces]
     while len(pieces) > 1 and not pieces[-1]:
         pieces.pop()
     return pieces

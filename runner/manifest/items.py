@@ -15,7 +15,10 @@ from runner.model import counted
 At = Callable[..., Place]
 """Where a field stands, or an item of it: `at("image_urls", 2)`. Unknown ones stand where their job begins."""
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_SEPARATOR: Final = re.compile(r"[|\s,;]")
+COMMAS: Final = ",;\u3001\uff0c\uff1b"
+"""What people put between two URLs beside white space; the last three are those of East Asian keyboards."""
+_NEXT_URL: Final = re.compile(rf"\s+|[{COMMAS}]\s*(?=https?://)", re.IGNORECASE)
+_SEPARATOR: Final = re.compile(rf"[|\s{COMMAS}]")
 """Without one of these a text holds one URL."""
 
 
@@ -69,9 +72,9 @@ class Entry:
 
 
 def key_of(name: str) -> str:
-    """A column's name without regard to case, spaces and punctuation; what a template calls it."""
-    plain = name if name.isascii() else unicodedata.normalize("NFC", name)  # a Mac may write é as two characters
-    return re.sub(r"[\W_]+", "_", plain.strip().lower()).strip("_")
+    """A column's name without regard to case, width, spaces and punctuation; what a template calls it."""
+    plain = name if name.isascii() else unicodedata.normalize("NFKC", name)  # a Mac may write é as two characters
+    return _plain(plain)
 
 
 def split_urls(text: str) -> list[str]:
@@ -86,8 +89,8 @@ def split_urls(text: str) -> list[str]:
     templates = _TEMPLATE.findall(text) if "{{" in text else []
     found: list[str] = []
     for part in re.split(r"[|\r\n]+", _TEMPLATE.sub("\0", text) if templates else text):
-        pieces = re.split(r"\s+|[,;]\s*(?=https?://)", part.strip(), flags=re.IGNORECASE) if "://" in part else [part]
-        found += [piece.strip().rstrip(",;") for piece in pieces]
+        pieces = _NEXT_URL.split(part.strip()) if "://" in part else [part]
+        found += [piece.strip().rstrip(COMMAS) for piece in pieces]
     found = [piece for piece in found if piece]
     if len({"://" in piece for piece in found if not piece.startswith(("data:", "\0"))}) > 1:
         return [text]
@@ -101,7 +104,18 @@ def names_of(values: Iterable[str]) -> dict[str, int]:
     for index, value in enumerate(values):
         if name := key_of(value):
             found[name] = index if name not in found else -1
+        if not value.isascii() and (name := as_written(value)) and name != key_of(value):
+            found[name] = index if name not in found else -1
     return found
+
+
+def as_written(name: str) -> str:
+    """The same with the width of its letters: a template may call a column so too."""
+    return _plain(unicodedata.normalize("NFC", name))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
 
 
 def typed(text: str, kind: Any) -> Any:

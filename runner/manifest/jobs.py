@@ -9,22 +9,23 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any, Final
 
 from runner.manifest.common import DEFAULT_MODEL, MODEL, Common
-from runner.manifest.damage import MARKUP, Damage, braces, damage, questions
+from runner.manifest.damage import MARKUP, NOTHING, PLACEHOLDERS, Damage, braces, damage, escapes, questions
 from runner.manifest.diagnostics import Place, nearest
-from runner.manifest.gaps import REMEDY, Gap, Gapped, gap_in
+from runner.manifest.gaps import REMEDY, Gap, Gapped, gap_in, highest_called
 from runner.manifest.head import Folder, Head, Override, texts_in
 from runner.manifest.items import Item, split_urls
 from runner.manifest.matrix import NONE, Combination
 from runner.manifest.schema import LONGEST_ID
 from runner.manifest.scopes import Layer
 from runner.manifest.tables import column_name
-from runner.manifest.templates import Cell, Scope, TemplateProblem, cell, compiled, is_template, unknown_name
-from runner.model import LOCAL, InputProblem, InputRules, LocalFile, MeasuredFile, canonical, local_uri
+from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, cell, compiled, is_template, unknown_name
+from runner.model import LOCAL, InputProblem, InputRules, LocalFile, MeasuredFile, canonical, counted, local_uri
 from runner.rules.names import is_plain, outputs_of, safe_path
 
 SHORT: Final = 40
@@ -246,20 +247,37 @@ class Job:
                     self._error(problem.code, (key, index), f"{text}: {problem.message}", problem.hint)
         return uris
 
-    def _render(self, text: str, key: str, *path: int) -> str:
+    def _render(self, given: str, key: str, *path: int) -> str:
         """A template filled in; left as it is where it cannot be, which is then in the findings."""
         try:
-            template = compiled(text)
+            template = compiled(given)
             if self._combination is not NONE:
                 self._all.asked |= template.names
             scope = self._scope if key == "id" else Layer(self._sent(template.names), self._scope)
             if problem := unknown_name(template.names, scope):
                 raise problem
-            return template.render(scope)
+            text = template.render(scope)
         except TemplateProblem as problem:
             is_of_row = not problem.is_everywhere
             self._error(problem.code, (key, *path), str(problem), problem.hint, is_of_row=is_of_row)
-            return text
+            return given
+        if key == "prompt" and NOTHING.search(text):
+            self._tell_nothing(template, scope)
+        return text
+
+    def _tell_nothing(self, template: Template, scope: Scope) -> None:
+        """Of each column once: a cell that says `nan` is empty for a person, and a text for a template."""
+        for name in sorted(template.names):
+            with suppress(TemplateProblem):  # one that was not asked for
+                text = str(scope[name]).strip() if isinstance(scope[name], Cell) else ""
+                if text.lower() in PLACEHOLDERS and not self._is_told(f"{name} is nothing"):
+                    message = f"{name} is {text!r} in {self._item.source}, which is sent as it stands"
+                    hint = f"empty such cells, and ask first, as in {{% if {name} %}}…{{% endif %}}"
+                    self._all.findings.warn("placeholder", self._place(("prompt",))[0], message, hint)
+
+    def _is_told(self, what: str) -> bool:
+        """Whether something of the item's source was spoken of before."""
+        return self._all.is_told(f"{_source_of(self._item, self._all.head)}: {what}")
 
     # ------------------------------------------------------------------------------------------------------ checks
 
@@ -274,6 +292,8 @@ class Job:
             self._tell_markup()
         if self._gap:
             self._tell_gap(*self._gap)
+        elif isinstance(prompt, str) and (called := highest_called(prompt)) > 1:
+            self._tell_called(called, rules)
         if not self.is_plain:
             self._check_id(self.id)
         if not self.body.isascii() or UNSEEN.search(self.body):
@@ -298,6 +318,8 @@ class Job:
             self._all.findings.warn("odd-text", self._place(("prompt",))[0], message, "say what is to change")
         if "?" in prompt:
             self._tell(questions(prompt))
+        if "\\" in prompt or "_x000" in prompt:
+            self._tell(escapes(prompt))
         if "{" in prompt or "[" in prompt:
             self._tell(braces(prompt, self._item.scope))
 
@@ -307,7 +329,7 @@ class Job:
             texts = value if isinstance(value, list) else [value]
             found = next((found for text in texts if isinstance(text, str) and (found := MARKUP.search(text))), None)
             column = self._column_with_markup(key) or key
-            if found is None or self._all.is_told(f"{_source_of(self._item, self._all.head)}: {column}"):
+            if found is None or self._is_told(column):
                 continue
             hint = f"to send what a browser shows:  {{{{ {column} | striptags }}}}"
             hint = hint if column != key else "write what a browser shows"
@@ -318,11 +340,9 @@ class Job:
         """The name by which a template brings the markup in."""
         given = self.fields.get(key)
         for name in sorted(compiled(given).names) if isinstance(given, str) and is_template(given) else ():
-            try:
+            with suppress(TemplateProblem):  # one that was not asked for
                 if name in self._scope and isinstance(text := self._scope[name], str) and MARKUP.search(text):
                     return name
-            except TemplateProblem:  # it was not asked for
-                continue
         return None
 
     def _tell_gap(self, key: str, gap: Gap) -> None:
@@ -334,6 +354,18 @@ class Job:
             self._all.findings.error("missing-picture", place, gap.message, REMEDY)
         else:
             self._all.findings.warn("missing-picture", place, gap.message, REMEDY)
+
+    def _tell_called(self, called: int, rules: InputRules | None) -> None:
+        """A prompt that calls a picture by its number, and there are not so many."""
+        kinds = self._all.kinds(rules)
+        media = [value for key, value in self.inputs.items() if kinds.get(key, "").startswith("media")]
+        count = sum(len(value) if isinstance(value, list) else 1 for value in media)
+        if 0 < count < called:
+            message = f"the prompt speaks of image {called}, and {counted(count, 'picture')} is sent"
+            hint = "give the job all its pictures: lists replace one another, and are not added up"
+            self._all.findings.warn(
+                "missing-picture", self._place(("prompt",))[0], message.replace("s is", "s are"), hint
+            )
 
     def _tell(self, found: Damage | None) -> None:
         if found is None:

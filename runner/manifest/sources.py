@@ -11,9 +11,10 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Final
+from typing import Any
 
 from runner.manifest.columns import NAMING, Columns, Given, Source
+from runner.manifest.damage import PLACEHOLDERS
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.formats import AS_TEXT, Formatted
 from runner.manifest.gaps import Gapped
@@ -28,8 +29,6 @@ RulesOf = Callable[[str], InputRules | None]
 """What a model accepts; `None` where only the service knows."""
 Reopen = Callable[[], AbstractContextManager[Sheet | None]]
 """Opens the table anew, from its first row."""
-PLACEHOLDERS: Final = frozenset({"n/a", "n.a.", "nan", "none", "null", "tbd", "todo", "tba", "xxx"})
-"""What people and programs write where there is nothing to say."""
 
 
 def items(
@@ -89,7 +88,7 @@ def _rows(
         item.first = {**columns.first, **named_at} if named_at else columns.first
         item.id_letters = columns.id_letters or letters
         prompt = fields.get("prompt")
-        if prompt is not None and (len(prompt) < 6 or prompt[0] == " "):
+        if prompt is not None and (len(prompt) < 6 or prompt[0] in " '"):
             _look_at_prompt(item, findings)
         yield item
     sieve.tell()
@@ -136,6 +135,10 @@ def _look_at_prompt(item: Item, findings: Findings) -> None:
     elif prompt.lstrip(" ")[:1] == '"':
         hint = "a quote begins a cell only right behind the delimiter: remove the space before it"
         findings.warn("space-before-quote", item.at("prompt"), f"the quotes are sent: {prompt[:40]!r}", hint)
+    elif prompt[:1] == "'" and prompt.count("'") == 1:
+        message = f"the apostrophe at the beginning is sent: {prompt[:40]!r}"
+        hint = "a spreadsheet writes it before what is no number, and hides it: take it away"
+        findings.warn("odd-text", item.at("prompt"), message, hint)
 
 
 def _model_column(source: Source, header: Sequence[str], given: Given) -> int | None:

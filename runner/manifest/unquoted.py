@@ -99,6 +99,9 @@ def check_swallowed(
         return
     is_block = node.style in ("|", ">")
     for place, line in document.lines_below(node):
+        if is_block and line.lstrip().startswith("# "):
+            message = f"{line.strip()[:SHOWN]!r} is a part of the text of {key}: in a block nothing is a comment"
+            findings.warn("yaml-comment", place, message, "put the comment above the key, or behind the | or >")
         found = LINE.match(line)
         if found is None or not (found["key"] in known or (not is_block and _is_key(found["key"], known))):
             continue

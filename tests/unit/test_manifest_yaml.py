@@ -949,3 +949,10 @@ def test_a_key_may_be_swallowed_by_what_all_share_and_by_what_nobody_reads(found
     job = f"jobs:\n  - x-note: Ana\n      num_images:2\n    id: mug\n    image_urls: {URL}\n"
     errors = found(f"version: 1\n{head}{matrix}{overrides}{job}")
     assert [(code, line) for code, line, *_ in errors] == [("swallowed-key", line) for line in (4, 9, 12, 16)]
+
+
+def test_a_comment_in_a_block_is_pointed_out(read):
+    """There it is text, and sent; a colour is no comment."""
+    manifest = read(f"version: 1\njobs:\n  - prompt: |\n      On\n      #fff\n      # ask Ana\n    image_urls: {URL}\n")
+    assert manifest.jobs[0].inputs["prompt"] == "On\n#fff\n# ask Ana\n"
+    assert [(d.code, d.place.line) for d in manifest.warnings] == [("yaml-comment", 6)]

@@ -204,6 +204,7 @@ CASES = {
     "a key that became text of one's own": jobs(
         f"id: mug\n  x-note: ask Ana\n    num_images:2\n  prompt: white\n  image_urls: {URL}"
     ),
+    "a comment in a block of text": jobs(f"id: mug\n  prompt: |\n    White\n    # ask Ana\n  image_urls: {URL}"),
     "another encoding": jobs(job(prompt="é")).encode("cp1252"),
     "a character that nobody sees": jobs(job(prompt='"a\u2028b"')),
     "a character that is none": jobs(job(prompt='"a\uffffb"')),
@@ -372,6 +373,10 @@ CASES = {
     "a header that is merged": None,
     "rows that are hidden": None,
     "a prompt that says nothing": {"m.csv": TABLE + f"mug,n/a,{URL}\n"},
+    "a cell that says nothing in a template": filled("'{{ title }} in {{ sku }}'")
+    | {"c.csv": f"SKU,Title,image_urls\n00123,nan,{URL}\n"},
+    "a line break as programs write it": {"m.csv": TABLE + f"mug,White\\nand plain,{URL}\n"},
+    "an apostrophe of a spreadsheet": {"m.csv": TABLE + f"mug,'White and plain,{URL}\n"},
     "a space before a quote": {"m.csv": TABLE + f'mug, "white",{URL}\n'},
     "a quote that ends too early": {"m.csv": TABLE + f'mug,"white" bg,{URL}\n'},
     "a cell of megabytes": {"m.csv": TABLE + f"mug,{'x' * 3_000_000},{URL}\n"},
@@ -418,6 +423,7 @@ CASES = {
     # shops
     "a position that is none": shop(f"mug,Mug,white,{URL},first"),
     "a picture that is missing": sheet(f"mug,white,{URL},,{URL}?3", header="id,prompt,image_1,image_2,image_3\n"),
+    "a picture that a prompt calls": sheet(f"mug,on the table in image 2,{URL}"),
     "a column of pictures that is missing": sheet(f"mug,white,{URL},{URL}?3", header="id,prompt,image_1,image_3\n"),
     "a picture that is missing, and named": sheet(f"mug,on image 2,{URL} | | {URL}?3"),
     "positions with a hole": shop(f"mug,Mug,white,{URL},1", f"mug,,,{URL}?3,3"),

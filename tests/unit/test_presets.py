@@ -644,3 +644,12 @@ def test_signs_that_are_no_markup_are_not_told(read, title):
         warned(read(shopify(OLD, ("mug", title, A, "1", "")), "shopify", head='defaults: {prompt: "{{ title }}"}'))
         == []
     )
+
+
+@pytest.mark.parametrize(("text", "is_told"), [("nan", True), ("None", True), ("N/A", True), ("none left", False)])
+def test_a_cell_that_says_nothing_is_told_where_a_template_sends_it(read, text, is_told):
+    """Once a column: a program wrote it where there was nothing."""
+    export = table([*OLD, "Colour"], *({"Handle": h, "Title": "Mug", "Image Src": A, "Colour": text} for h in "ab"))
+    head = 'defaults: {prompt: "{{ title }} in {{ colour }}"}'
+    told = [m for code, _, m in warned(read(export, "shopify", head=head)) if code == "placeholder"]
+    assert told == [f"colour is {text!r} in export.csv:2, which is sent as it stands"] * is_told
