@@ -33,11 +33,13 @@ SYNONYMS_OF_ONE: Final = ("image_urls", "images", "url", "photo", "image_src", "
 """What a model's only media field, whatever its name, may be called in a sheet."""
 NUMBERED: Final = re.compile(r"(?P<stem>(?:image_?)?(?:url|image|photo|picture|src))s?_?(?P<number>\d{1,2})")
 """`url_1`, `image2`, `image_url_10`: one picture a column."""
-PICTURES: Final = frozenset({*SYNONYMS["image_urls"], "img", "imgs"} - {"url", "urls", "src"})
-"""What a column of pictures is called; one of URLs may as well hold those of pages."""
-SHOWS: Final = re.compile(r"image|img|photo|picture|bild|foto|画像|写真|[图圖]片|照片|이미지|사진|изображени|фото")
+SHOWS: Final = re.compile(
+    r"image|(?:^|_)imgs?(?:_|\d|$)|photo(?!graph)|picture|gallery|bild(?:er)?(?=_|\d|$)|foto(?!graf)"
+    r"|画像|写真|[图圖]片|照片|이미지|사진|изображени|фото(?!граф)"
+)
 BESIDE: Final = re.compile(
-    r"(?:^|_)(?:alt|text|title|caption|count|position|number|width|height|size|format|type)s?(?:_|$)"
+    r"(?:^|_)(?:alt|text|title|caption|count|no|num|number|note|position|width|height|size|format|type|ratio|name|status)s?"
+    r"(?:_|$)"
 )
 """What is in a column's name beside a word for a picture where it is about one, and holds none."""
 LAST_NUMBER: Final = re.compile(r"\d+(?=\D*\Z)")
@@ -226,8 +228,7 @@ class Columns:
             return
         if name not in self.of:
             self._take(name, found[:1])
-        is_asked = {"row", *(self._keys[index] for index in found)} & self._asked
-        if not is_asked:
+        if "row" not in self._asked:
             self._tell_left(name, found)
 
     def _map_pictures(self, name: str) -> None:
@@ -247,16 +248,20 @@ class Columns:
         taken = found if name in self._lists else found[:1]
         self._take(name, taken)
         self._note_skipped(pairs.get(stem, ()), 2 if bases else 1)
-        beside = [index for index, key in enumerate(self._keys) if exact and key in PICTURES and self._urls == (name,)]
+        beside = [index for index, key in enumerate(self._keys) if self._urls == (name,) and self._is_beside(key)]
         left = [*found, *bases[1:], *(index for rest in numbered.values() for index in rest), *beside]
         self._tell_left(name, dict.fromkeys(left))
+
+    def _is_beside(self, key: str) -> bool:
+        """Whether a column that is no field looks as if it held pictures."""
+        return is_of_pictures(key) and key not in self._fields
 
     def _tell_left(self, name: str, found: Iterable[int]) -> None:
         """Columns that could be meant for a field too: none is left out silently."""
         taken = self.of[name]
         how = f"say which with  --col {name}=COLUMN" if self._source.is_alone else f"say which under  columns: {name}"
         for index in found:
-            if index not in taken:
+            if index not in taken and self._keys[index] not in self._asked:
                 self._aside.add(index)
                 message = f"the column {self._header[index]!r} is not sent: {name} is read from {self._shown(taken)}"
                 self._findings.warn("unused-column", self._at(index), message, how)

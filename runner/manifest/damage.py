@@ -20,6 +20,8 @@ UNASKED: Final = re.compile(r"(?:^|\s)\?{3,}")
 AMID: Final = re.compile(r"(?<!\S)[^\W\d_]+\?[^\W\d_]+(?![^\s,.;])")
 """A word with a question mark inside, as `wei?er`."""
 ESCAPES: Final = re.compile(r"(?<!:)\\(?:[nrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|_x000[0-9A-Fa-f]_")
+OPENING: Final = ("\u201c", "\u201e", "\u00ab", "\u300c")
+CLOSING: Final = ("\u201d", "\u201c", "\u00bb", "\u300d")
 PLACEHOLDERS: Final = frozenset({"n/a", "n.a.", "nan", "none", "null", "tbd", "todo", "tba", "xxx"})
 """What people and programs write where there is nothing to say."""
 NOTHING: Final = re.compile(r"\b(?:n/a|n\.a\.|nan|none|null|tbd|todo|tba|xxx)(?!\w)", re.IGNORECASE)
@@ -65,6 +67,14 @@ def questions(prompt: str) -> Damage | None:
     if found := AMID.search(prompt):
         message = f"a question mark stands in a word, as where a letter was lost: {found[0]!r}"
         return Damage(("prompt",), message, hint, is_error=False)
+    return None
+
+
+def quotes(prompt: str) -> Damage | None:
+    """Quotes of a text editor around all of it, which no format takes for quotes."""
+    if prompt.strip()[:1] in OPENING and prompt.strip()[-1:] in CLOSING:
+        message = f"the quotes are sent: {prompt.strip()[:40]!r}"
+        return Damage(("prompt",), message, 'use straight quotes, ", or none', is_error=False)
     return None
 
 

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import PurePath
 from string import ascii_uppercase
 from typing import Any, Final
 
 from runner.manifest.common import DEFAULT_MODEL, MODEL, Common
-from runner.manifest.damage import MARKUP, NOTHING, PLACEHOLDERS, Damage, braces, damage, escapes, questions
+from runner.manifest.damage import MARKUP, NOTHING, PLACEHOLDERS, Damage, braces, damage, escapes, questions, quotes
 from runner.manifest.diagnostics import Place, nearest
 from runner.manifest.gaps import REMEDY, Gap, Gapped, gap_in, highest_called
 from runner.manifest.head import Folder, Head, Override, texts_in
@@ -28,6 +29,7 @@ from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, ce
 from runner.model import LOCAL, InputProblem, InputRules, LocalFile, MeasuredFile, canonical, counted, local_uri
 from runner.rules.names import is_plain, outputs_of, safe_path
 
+_BRACES: Final = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
 SHORT: Final = 40
 """Characters; a prompt that is longer says something."""
 LARGEST_BODY: Final = 64 << 20
@@ -46,6 +48,7 @@ class Job:
     __slots__ = (
         "_all",
         "_combination",
+        "_found",
         "_gap",
         "_item",
         "_local",
@@ -67,6 +70,8 @@ class Job:
         self._combination = combination
         self._overrides: Sequence[Override] = ()
         self._local: dict[str, LocalFile] = {}
+        self._found: dict[str, Sequence[LocalFile]] = {}
+        """What each path leads to."""
         self._gap: tuple[str, Gap] | None = None
         head = common.head.fields
         if item.is_job:
@@ -226,6 +231,8 @@ class Job:
                     self._gap = key, gap
             for piece in pieces or [filled]:
                 found += self._located(key, index, piece, rules)
+                if is_filled_in:
+                    self._check_glob(key, index, text, piece)
         return found if is_list or not isinstance(value, str) or len(found) != 1 else found[0]
 
     def _located(self, key: str, index: int, text: str, rules: InputRules | None) -> list[str]:
@@ -236,6 +243,7 @@ class Job:
         if isinstance(files, InputProblem):
             self._error(files.code, (key, index), files.message, files.hint)
             return [LOCAL]
+        self._found[text] = files
         uris = []
         for file in files:
             uri = local_uri(file.mime, file.sha256, is_shrunk=file.is_shrunk)
@@ -246,6 +254,21 @@ class Job:
                 for problem in rules.file_problems(key, measured):
                     self._error(problem.code, (key, index), f"{text}: {problem.message}", problem.hint)
         return uris
+
+    def _check_glob(self, key: str, index: int, template: str, path: str) -> None:
+        """That a path with cells in it takes no photo of another row: `12*.jpg` is 123.jpg as well."""
+        files = self._found.get(path, ())
+        plain = _BRACES.sub("", template)
+        is_exact = len(files) == 1 and files[0].path.endswith(PurePath(path).name)
+        if files and not is_exact and sum(map(path.count, "*?[")) > sum(map(plain.count, "*?[")):
+            message = f"{path[:80]}: a sign of a cell stands for other letters in a path"
+            self._error("input-glob", (key, index), message, "rename the photos, or write the path into the sheet")
+        for file in files:
+            first = self._all.photo_of.setdefault(file.path, path)
+            if first != path:
+                message = f"{PurePath(file.path).name} is sent for {first[-40:]!r}, and for {path[-40:]!r} as well"
+                hint = "does a * take photos of other rows? put what ends the name before it, as in  {{ sku }}-*.jpg"
+                self._all.findings.warn("input-glob", self._place((key, index))[0], message, hint)
 
     def _render(self, given: str, key: str, *path: int) -> str:
         """A template filled in; left as it is where it cannot be, which is then in the findings."""
@@ -318,6 +341,8 @@ class Job:
             self._all.findings.warn("odd-text", self._place(("prompt",))[0], message, "say what is to change")
         if "?" in prompt:
             self._tell(questions(prompt))
+        if not prompt.isascii():
+            self._tell(quotes(prompt))
         if "\\" in prompt or "_x000" in prompt:
             self._tell(escapes(prompt))
         if "{" in prompt or "[" in prompt:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from runner.manifest.diagnostics import Place, did_you_mean
 from runner.manifest.formats import AS_TEXT, Exact, Formatted
 from runner.manifest.items import key_of, names_of
-from runner.manifest.tables import MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
+from runner.manifest.tables import FORMULA, MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
 from runner.manifest.templates import Cell, Measured, TemplateProblem, cell
 
 ALIKE: Final = "make them the same, or say  per: image"
@@ -96,7 +96,7 @@ class RowScope:
             raise TemplateProblem(message, ALIKE, code="rows-differ")
         text = self._cells[index]
         if text and not text.isspace():
-            if "#" in text and SPOILT.fullmatch(text.strip()):
+            if ("#" in text and SPOILT.fullmatch(text.strip())) or (text[0] == "=" and FORMULA.match(text)):
                 place = cell_name(index, self._number)
                 message = f"cell {place} ({self._table.header[index]}): {what_spoilt(text.strip())}"
                 raise TemplateProblem(message, MENDED)

@@ -21,7 +21,7 @@ from runner.manifest.gaps import Gapped
 from runner.manifest.items import Entry, Item, Sieve, key_of
 from runner.manifest.presets import Group, Picture, groups
 from runner.manifest.rows import ALIKE, RowItem, RowScope, Table
-from runner.manifest.tables import MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
+from runner.manifest.tables import FORMULA, MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
 from runner.manifest.templates import Condition
 from runner.model import InputRules
 
@@ -88,7 +88,7 @@ def _rows(
         item.first = {**columns.first, **named_at} if named_at else columns.first
         item.id_letters = columns.id_letters or letters
         prompt = fields.get("prompt")
-        if prompt is not None and (len(prompt) < 6 or prompt[0] in " '"):
+        if prompt is not None and (len(prompt) < 6 or prompt[0] in " '="):
             _look_at_prompt(item, findings)
         yield item
     sieve.tell()
@@ -135,6 +135,8 @@ def _look_at_prompt(item: Item, findings: Findings) -> None:
     elif prompt.lstrip(" ")[:1] == '"':
         hint = "a quote begins a cell only right behind the delimiter: remove the space before it"
         findings.warn("space-before-quote", item.at("prompt"), f"the quotes are sent: {prompt[:40]!r}", hint)
+    elif FORMULA.match(prompt):
+        findings.error("spoilt-cell", item.at("prompt"), what_spoilt(prompt), "save the sheet with its values")
     elif prompt[:1] == "'" and prompt.count("'") == 1:
         message = f"the apostrophe at the beginning is sent: {prompt[:40]!r}"
         hint = "a spreadsheet writes it before what is no number, and hides it: take it away"

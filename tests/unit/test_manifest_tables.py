@@ -900,3 +900,45 @@ def test_the_width_of_letters_makes_no_other_column(read):
     assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["White red", "White red"]
     assert [(spec.job_id, spec.inputs["aspect_ratio"]) for spec in manifest.jobs] == [(half, "1:1"), (full, "1:1")]
     assert manifest.warnings == ()
+
+
+@pytest.mark.parametrize("prompt", ["=B7", '"=B7&"" on white"""', "=CONCAT(A2)", "= $A$1"])
+def test_a_formula_is_no_prompt(found, prompt):
+    """Somebody saved the formulas, and not what they come to."""
+    (error,) = found(f"id,prompt,image_urls\nmug,{prompt},{URL}\n")
+    assert error[0] == "spoilt-cell"
+
+
+def test_a_sign_at_the_beginning_is_no_formula(read):
+    prompts = ["= white =", "=) on white", "+ white"]
+    manifest = read("id,prompt,image_urls\n" + "".join(f"m{n},{text},{URL}\n" for n, text in enumerate(prompts)))
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == prompts
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_told"),
+    [
+        ("\u201cWhite\u201d", True),
+        ("\u201eWei\xdf\u201c", True),
+        ("The \u201cOslo\u201d", False),
+        ("\u300c白\u300d", True),
+    ],
+)
+def test_quotes_around_all_of_a_prompt_are_told(read, prompt, is_told):
+    """A text editor made them of straight ones, which would not be sent."""
+    manifest = read(f"id,prompt,image_urls\nmug,{prompt},{URL}\n")
+    assert [d.message for d in manifest.warnings] == [f"the quotes are sent: {prompt!r}"] * is_told
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        *((name, True) for name in ("gallery", "additional_image_link", "Hauptbild", "more photos", "画像2枚目")),
+        *((name, False) for name in ("photographer", "image alt text", "photo note", "imagination", "product name")),
+    ],
+)
+def test_other_pictures_of_a_sheet_are_told(read, name, is_told):
+    """Of several columns of pictures those by one name are sent; what is about a picture is none."""
+    manifest = read(f"id,prompt,image,{name}\nmug,White,{URL},{URL}?2\n")
+    message = f"the column {name!r} is not sent: image_urls is read from 'image'"
+    assert [d.message for d in manifest.warnings if d.code == "unused-column"] == [message] * is_told

@@ -263,6 +263,17 @@ CASES = {
     "a data: URI of text": jobs(job(image_urls="['data:text/html,hi']")),
     # photos of this machine
     "a photo that is not there": jobs(job(image_urls="[photos/mug.jpg]")),
+    "a path that takes photos of other rows": {
+        "m.yaml": f"version: 1\n{SOURCE}\ndefaults: {{prompt: white, image_urls: '{{{{ sku }}}}*.png'}}\n",
+        "c.csv": "sku\n1\n12\n",
+        "1.png": photo(),
+        "12.png": photo((41, 41)),
+    },
+    "a path with a sign of a cell": {
+        "m.yaml": f"version: 1\n{SOURCE}\ndefaults: {{prompt: white, image_urls: '{{{{ sku }}}}*.png'}}\n",
+        "c.csv": "sku\na[1]\n",
+        "a1.png": photo(),
+    },
     "photos that are not there": jobs(job(image_urls="['photos/*.jpg']")),
     "a photo elsewhere": jobs(job(image_urls="[../mug.jpg]")),
     "a photo that is a folder": {"m.yaml": jobs(job(image_urls="[photos]")), "photos/mug.png": photo()},
@@ -376,6 +387,9 @@ CASES = {
     "a cell that says nothing in a template": filled("'{{ title }} in {{ sku }}'")
     | {"c.csv": f"SKU,Title,image_urls\n00123,nan,{URL}\n"},
     "a line break as programs write it": {"m.csv": TABLE + f"mug,White\\nand plain,{URL}\n"},
+    "a formula for a prompt": {"m.csv": TABLE + f"mug,=B7&A2,{URL}\n"},
+    "a formula in a template": filled("'White, for {{ title }}'") | {"c.csv": f"SKU,Title,image_urls\n1,=B7,{URL}\n"},
+    "quotes of a text editor": {"m.csv": TABLE + f"mug,\u201cWhite and plain\u201d,{URL}\n"},
     "an apostrophe of a spreadsheet": {"m.csv": TABLE + f"mug,'White and plain,{URL}\n"},
     "a space before a quote": {"m.csv": TABLE + f'mug, "white",{URL}\n'},
     "a quote that ends too early": {"m.csv": TABLE + f'mug,"white" bg,{URL}\n'},
@@ -402,6 +416,7 @@ CASES = {
         header="id,title,image_urls\n",
         text=f"version: 1\n{SOURCE}\ndefaults: {{prompt: 'White, for {{{{ title }}}}.'}}\n",
     ),
+    "pictures under another name beside the pictures": {"m.csv": f"id,prompt,image,gallery\nmug,white,{URL},{URL}?2\n"},
     "pictures beside the pictures": {"m.csv": f"id,prompt,image_urls,url_1\nmug,white,{URL},{URL}?2\n"},
     "fields of another model": {"m.csv": f"id,prompt,image_urls,seed,ratio\nmug,white,{URL},7,4:5\n"},
     "rows that share a SKU": {"m.csv": f"sku,prompt,image_urls\na,white,{URL}\na,black,{URL}\n"},
