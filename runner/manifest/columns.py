@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.fields import Read, reader
@@ -20,45 +19,18 @@ from runner.manifest.items import key_of, names_of
 from runner.manifest.presets import Preset
 from runner.manifest.tables import cell_name, column_name
 from runner.manifest.templates import Condition
+from runner.manifest.words import (
+    LAST_NUMBER,
+    NAMING,
+    NEAR,
+    NUMBERED,
+    OF_OTHERS,
+    SYNONYMS,
+    SYNONYMS_OF_ONE,
+    is_of_pictures,
+    stem_of,
+)
 from runner.model import InputRules
-
-SYNONYMS: Final = {
-    "prompt": ("prompt_text", "instruction", "edit"),
-    "image_urls": (
-        *("image_url", "image", "images", "url", "urls", "photo", "photos", "picture", "pictures"),
-        *("image_src", "src", "image_link"),
-    ),
-}
-SYNONYMS_OF_ONE: Final = ("image_urls", "images", "url", "photo", "image_src", "src", "image_link")
-"""What a model's only media field, whatever its name, may be called in a sheet."""
-NUMBERED: Final = re.compile(r"(?P<stem>(?:image_?)?(?:url|image|photo|picture|src))s?_?(?P<number>\d{1,2})")
-"""`url_1`, `image2`, `image_url_10`: one picture a column."""
-SHOWS: Final = re.compile(
-    r"image|(?:^|_)imgs?(?:_|\d|$)|photo(?!graph)|picture|gallery|bild(?:er)?(?=_|\d|$)|foto(?!graf)"
-    r"|画像|写真|[图圖]片|照片|이미지|사진|изображени|фото(?!граф)"
-)
-BESIDE: Final = re.compile(
-    r"(?:^|_)(?:alt|text|title|caption|count|no|num|number|note|position|width|height|size|format|type|ratio|name|status)s?"
-    r"(?:_|$)"
-)
-"""What is in a column's name beside a word for a picture where it is about one, and holds none."""
-LAST_NUMBER: Final = re.compile(r"\d+(?=\D*\Z)")
-NAMING: Final = ("sku", "handle", "custom_id")
-NEAR: Final = {
-    "aspect_ratio": ("ratio", "aspect"),
-    "output_format": ("format", "file_format", "image_format"),
-    "num_images": ("count", "images_count", "image_count", "number_of_images"),
-}
-"""What a field is called elsewhere, and no synonym: a sheet's `format` may be that of a book."""
-OF_OTHERS: Final = frozenset(
-    {"negative_prompt", "seed", "guidance_scale", "num_inference_steps", "strength", "resolution"}
-)
-"""Inputs of other models."""
-
-
-def is_of_pictures(key: str) -> bool:
-    """Whether a column is called like one of pictures; `key` is its name as `key_of` spells it."""
-    return SHOWS.search(key) is not None and BESIDE.search(key) is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +209,7 @@ class Columns:
         others = SYNONYMS.get(name, SYNONYMS_OF_ONE if self._urls == (name,) else ())
         bases = exact or self._by_synonym(others)
         pairs = self._numbered()
-        stem = _stem(self._keys[bases[0]]) if bases else next(iter(pairs), "")
+        stem = stem_of(self._keys[bases[0]]) if bases else next(iter(pairs), "")
         numbered = {stem: [index for _, index in several] for stem, several in pairs.items()}
         found = list(dict.fromkeys([*bases[:1], *numbered.get(stem, ())]))
         if not found:
@@ -391,9 +363,3 @@ def sent_columns(source: Source, header: Sequence[str], rules: InputRules | None
     used = {names[name] for name in wanted if names.get(name, -1) >= 0}
     naming = [index for index, name in enumerate(header) if key_of(name) in NAMING]
     return used | {index for indexes in columns.of.values() for index in indexes} | set(naming)
-
-
-def _stem(key: str) -> str:
-    """What a column with a number is called without it: `image_url` of `image_urls` and of `image_url_2`."""
-    match = NUMBERED.fullmatch(f"{key}_1")
-    return match["stem"] if match else key

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from runner.manifest.columns import NAMING, Columns, Given, Source
+from runner.manifest.columns import Columns, Given, Source
 from runner.manifest.damage import PLACEHOLDERS
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.formats import AS_TEXT, Formatted
@@ -23,6 +23,7 @@ from runner.manifest.presets import Group, Picture, groups
 from runner.manifest.rows import ALIKE, RowItem, RowScope, Table
 from runner.manifest.tables import FORMULA, MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
 from runner.manifest.templates import Condition
+from runner.manifest.words import NAMING
 from runner.model import InputRules
 
 RulesOf = Callable[[str], InputRules | None]

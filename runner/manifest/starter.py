@@ -14,13 +14,14 @@ from typing import Final
 
 from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
-from runner.manifest.columns import NAMING, Columns, Given, Source, is_of_pictures
+from runner.manifest.columns import Columns, Given, Source
 from runner.manifest.diagnostics import Findings, InvalidManifest
 from runner.manifest.head import ENDINGS
 from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised
 from runner.manifest.readings import MOST_SHOWN, decide
 from runner.manifest.tables import Cells, Sheet, open_text
+from runner.manifest.words import NAMING, is_of_pictures
 from runner.manifest.workbook import open_workbook
 
 LOOKED_AT: Final = 2000
