@@ -942,3 +942,12 @@ def test_other_pictures_of_a_sheet_are_told(read, name, is_told):
     manifest = read(f"id,prompt,image,{name}\nmug,White,{URL},{URL}?2\n")
     message = f"the column {name!r} is not sent: image_urls is read from 'image'"
     assert [d.message for d in manifest.warnings if d.code == "unused-column"] == [message] * is_told
+
+
+def test_null_in_a_row_of_json_is_an_empty_cell(read, found):
+    """And true is what a sheet writes for it."""
+    row = {"colour": None, "new": True}
+    prompt = "White{% if colour %} {{ colour }}{% endif %}{% if new == true %} new{% endif %}"
+    assert inputs(read(line(prompt=prompt, row=row), "jsonl"))[0]["prompt"] == "White new"
+    ((code, *_, message, _),) = found(line(prompt="{{ colour }}", row=row), "jsonl")
+    assert (code, message) == ("template", "'colour' is empty, and the template needs it")
