@@ -28,9 +28,18 @@ BESIDE: Final = re.compile(
 LAST_NUMBER: Final = re.compile(r"\d+(?=\D*\Z)")
 NAMING: Final = ("sku", "handle", "custom_id")
 NEAR: Final = {
-    "aspect_ratio": ("ratio", "aspect"),
-    "output_format": ("format", "file_format", "image_format"),
-    "num_images": ("count", "images_count", "image_count", "number_of_images"),
+    "aspect_ratio": (
+        *("ratio", "aspect", "seitenverhältnis", "bildformat", "proporzioni", "proporción", "比率", "縦横比"),
+        *("アスペクト比", "画面比例", "宽高比", "长宽比", "비율", "соотношение_сторон"),
+    ),
+    "output_format": (
+        *("format", "file_format", "image_format", "dateiformat", "ausgabeformat", "出力形式", "ファイル形式"),
+        *("图片格式", "输出格式"),
+    ),
+    "num_images": (
+        *("count", "images_count", "image_count", "number_of_images", "anzahl", "anzahl_bilder", "枚数", "画像数"),
+        *("张数", "图片数量"),
+    ),
 }
 """What a field is called elsewhere, and no synonym: a sheet's `format` may be that of a book."""
 OF_OTHERS: Final = frozenset(

@@ -885,6 +885,16 @@ def test_columns_like_fields_of_other_models_are_told_once(read):
     assert warned(manifest) == [("unused-column", "D1", message, hint)]
 
 
+@pytest.mark.parametrize(
+    ("name", "field"), [("縦横比", "aspect_ratio"), ("Seitenverhältnis", "aspect_ratio"), ("枚数", "num_images")]
+)
+def test_columns_like_fields_in_another_language_are_told(read, name, field):
+    """Whoever maps the prompt and the pictures forgets that the ratio is mapped too."""
+    sheet = f"商品番号,指示,画像,{name}\nmug,White.,{URL},1\n"
+    [(code, cell, message, _)] = warned(read(sheet, "columns: {id: 商品番号, prompt: 指示, image_urls: 画像}"))
+    assert (code, cell, message) == ("unused-column", "D1", f"carried along, and not sent: {name!r} (is it {field}?)")
+
+
 def test_columns_that_templates_use_are_not_told(read):
     """A `format` that the prompt names is sent by it."""
     head = 'defaults: {prompt: "A {{ format }} book."}'
