@@ -136,10 +136,13 @@ def _tell_markup(job: Job) -> None:
 def _column(job: Job, key: str, holds: Callable[[str], bool]) -> str | None:
     """The name of the first text of which something holds, among those that the template of a field asks for."""
     given = job.fields.get(key)
-    for name in sorted(compiled(given).names) if isinstance(given, str) and is_template(given) else ():
-        with suppress(TemplateProblem):  # one that was not asked for
-            if name in job.scope and isinstance(text := job.scope[name], str) and holds(text):
-                return name
+    if not isinstance(given, str) or not is_template(given):
+        return None
+    with suppress(TemplateProblem):  # told where it was to be filled in
+        for name in sorted(compiled(given).names):
+            with suppress(TemplateProblem):  # one that was not asked for
+                if name in job.scope and isinstance(text := job.scope[name], str) and holds(text):
+                    return name
     return None
 
 
