@@ -12,7 +12,18 @@ from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any, Final
 
-from runner.manifest.damage import MARKUP, NOTHING, PLACEHOLDERS, Damage, braces, damage, escapes, questions, quotes
+from runner.manifest.damage import (
+    MARKUP,
+    NOTHING,
+    PLACEHOLDERS,
+    Damage,
+    braces,
+    damage,
+    escapes,
+    questions,
+    quotes,
+    unfilled,
+)
 from runner.manifest.gaps import REMEDY, Gap, highest_called
 from runner.manifest.jobs import Job
 from runner.manifest.schema import LONGEST_ID
@@ -56,6 +67,9 @@ def _check_id(job: Job, job_id: str) -> None:
         job.error("id", ("id",), "the id is blank", "name the job, or take its entry out")
     elif not job_id.isprintable() or len(job_id) > LONGEST_ID:
         job.error("id", ("id",), f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
+    elif job_id.startswith("#") and not job.item.is_job and not job.is_told("#"):
+        message = f"{job_id[:60]!r} is a job like any other: in a table a # begins no comment"
+        job.warn("odd-text", ("id",), message, "delete the row, or leave it out with  where:")
     elif "+" in job_id and SHORTENED.match(job_id):
         hint = "format the column as Text before pasting the numbers"
         job.error("id", ("id",), f"id {job_id!r} was shortened by a spreadsheet", hint)
@@ -78,6 +92,8 @@ def _check_prompt(job: Job, prompt: str) -> None:
         _tell(job, escapes(prompt))
     if "{" in prompt or "[" in prompt:
         _tell(job, braces(prompt, job.item.scope))
+        if prompt != job.fields.get("prompt"):
+            _tell(job, unfilled(prompt))
     if is_template(str(job.fields.get("prompt"))) and NOTHING.search(prompt):
         _tell_nothing(job)
     if not job.gap and (called := highest_called(prompt)) > 1:

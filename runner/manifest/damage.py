@@ -86,6 +86,14 @@ def escapes(prompt: str) -> Damage | None:
     return None
 
 
+def unfilled(prompt: str) -> Damage | None:
+    """A template in what was filled in already: it comes from a cell."""
+    if (at := prompt.find("{{")) < 0:
+        return None
+    message = f"{prompt[at : at + 40]!r} is sent as it stands: what a template brings in is no template itself"
+    return Damage(("prompt",), message, "write it in the prompt, and not in a cell that it names", is_error=False)
+
+
 def braces(prompt: str, scope: Scope) -> Damage | None:
     """A placeholder of another kind, where there is a column of its name: it would be sent as it stands."""
     for found in BRACES.finditer(prompt):

@@ -958,3 +958,19 @@ def test_a_template_that_cannot_be_read_is_looked_at_no_further(found, prompt):
     """Whatever else is odd about it."""
     codes = [code for code, *_ in found(f'id,title,prompt,image_urls\nmug,nan,"{prompt}",{URL}\n')]
     assert codes[0] == "template"
+
+
+def test_a_row_that_somebody_commented_out_is_told(read):
+    """Once: it is sent, and paid for."""
+    manifest = read(f"id,prompt,image_urls\nmug,White,{URL}\n#cup,White,{URL}?2\n#pot,White,{URL}?3\n")
+    assert [spec.job_id for spec in manifest.jobs] == ["mug", "#cup", "#pot"]
+    message = "'#cup' is a job like any other: in a table a # begins no comment"
+    assert [(d.code, d.place.cell, d.message) for d in manifest.warnings] == [("odd-text", "A3", message)]
+
+
+def test_a_template_within_a_cell_that_a_template_brings_in_is_told(read):
+    """Nothing is filled in twice."""
+    manifest = read(f'id,text,prompt,image_urls\nmug,"On {{{{ colour }}}}",{{{{ text }}}} please,{URL}\n')
+    assert manifest.jobs[0].inputs["prompt"] == "On {{ colour }} please"
+    (warning,) = manifest.warnings
+    assert (warning.code, warning.message[:24]) == ("odd-text", "'{{ colour }} please' is")

@@ -389,6 +389,9 @@ CASES = {
     "a line break as programs write it": {"m.csv": TABLE + f"mug,White\\nand plain,{URL}\n"},
     "a formula for a prompt": {"m.csv": TABLE + f"mug,=B7&A2,{URL}\n"},
     "a formula in a template": filled("'White, for {{ title }}'") | {"c.csv": f"SKU,Title,image_urls\n1,=B7,{URL}\n"},
+    "a row that is commented out": {"m.csv": TABLE + ROW + f"\n#cup,white,{URL}?2\n"},
+    "a template within a cell": filled("'White, for {{ title }}'")
+    | {"c.csv": f"SKU,Title,image_urls\n1,A {{{{ colour }}}} mug,{URL}\n"},
     "quotes of a text editor": {"m.csv": TABLE + f"mug,\u201cWhite and plain\u201d,{URL}\n"},
     "an apostrophe of a spreadsheet": {"m.csv": TABLE + f"mug,'White and plain,{URL}\n"},
     "a space before a quote": {"m.csv": TABLE + f'mug, "white",{URL}\n'},
