@@ -35,8 +35,6 @@ SHORT: Final = 40
 """Characters; a prompt that is longer says something."""
 LARGEST_BODY: Final = 64 << 20
 """Bytes that the service takes in one request."""
-UNSEEN: Final = re.compile(rb"[\\\x7f]")
-"""Of JSON in ASCII, what stands where a text holds a control."""
 SHORTENED: Final = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 
 
@@ -45,16 +43,16 @@ def check(job: Job) -> None:
     if (rules := job.rules) is not None:
         for problem in rules.problems(job.inputs):
             job.error(problem.code, problem.path, problem.message, problem.hint)
-    prompt = job.inputs.get("prompt")
+    prompt, body = job.inputs.get("prompt"), job.body
     if isinstance(prompt, str) and prompt:
         _check_prompt(job, prompt)
-    if b"<" in job.body or (b"&" in job.body and b";" in job.body):
+    if b"<" in body or (b"&" in body and b";" in body):
         _tell_markup(job)
     if job.gap:
         _tell_gap(job, *job.gap)
     if not job.is_plain:
         _check_id(job, job.id)
-    if not job.body.isascii() or UNSEEN.search(job.body):
+    if b"\\" in body or b"\x7f" in body or not body.isascii():  # JSON writes other controls with a backslash
         _look_for_damage(job)
     if job.local:
         _check_size(job)
@@ -94,7 +92,7 @@ def _check_prompt(job: Job, prompt: str) -> None:
         _tell(job, braces(prompt, job.item.scope))
         if prompt != job.fields.get("prompt"):
             _tell(job, unfilled(prompt))
-    if is_template(str(job.fields.get("prompt"))) and NOTHING.search(prompt):
+    if prompt != job.fields.get("prompt") and NOTHING.search(prompt):
         _tell_nothing(job)
     if not job.gap and (called := highest_called(prompt)) > 1:
         _tell_called(job, called)

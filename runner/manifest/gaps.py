@@ -21,7 +21,6 @@ _CALLED: Final = re.compile(
     re.IGNORECASE,
 )
 _ORDINAL: Final = re.compile(r"\b(?:(second|2nd)|(third|3rd)|(fourth|4th)) (?:image|photo|picture)\b", re.IGNORECASE)
-_WORDS: Final = ("image", "photo", "picture", "bild", "画像", "图", "圖")
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _BETWEEN: Final = re.compile(rf"[|]|[{COMMAS}](?=\s|https?://)", re.IGNORECASE)
 
@@ -43,7 +42,8 @@ class Gap:
 def highest_called(prompt: str) -> int:
     """The highest number by which a prompt calls a picture, as in `the table in image 2`; 0 where it calls none so."""
     small = prompt.lower()
-    if not any(word in small for word in _WORDS):
+    is_likely = "image" in small or "photo" in small or "picture" in small or "bild" in small or not small.isascii()
+    if not is_likely:
         return 0
     numbers = [int(found[1]) for found in _CALLED.finditer(prompt)]
     return max([*numbers, *(2 + (found.lastindex or 1) - 1 for found in _ORDINAL.finditer(prompt))], default=0)

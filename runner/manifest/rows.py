@@ -79,7 +79,9 @@ class RowScope:
             if index is not None and (index < 0 or self._cells[index].strip() != self._extras[name]):
                 title = next(title for title in self._table.header if key_of(title) == name)
                 message = f"{name!r} could be the column {title!r}, or what the preset counts ({self._extras[name]!r})"
-                raise TemplateProblem(message, f"for the column write  row[{title!r}];  for the other rename the column")
+                raise TemplateProblem(
+                    message, f"for the column write  row[{title!r}];  for the other rename the column"
+                )
             return cell(name, self._extras[name])
         if index is None:
             return RowOf(self, self._table.indexes)
