@@ -21,7 +21,7 @@ SHOWS: Final = re.compile(
     r"|画像|写真|[图圖]片|照片|이미지|사진|изображени|фото(?!граф)"
 )
 BESIDE: Final = re.compile(
-    r"(?:^|_)(?:alt|text|title|caption|count|no|num|number|note|position|width|height|size|format|type|ratio|name|status)s?"
+    r"(?:^|_)(?:alt|text|title|caption|count|no|num|number|note|position|width|height|size|format|type|ratio|name|status|id|date|author|credit)s?"
     r"(?:_|$)"
 )
 """What is in a column's name beside a word for a picture where it is about one, and holds none."""
