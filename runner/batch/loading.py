@@ -76,7 +76,7 @@ def inline_of(options: Options) -> Inline:
     """What the command line says of a table."""
     return Inline(
         prompt=options.prompt,
-        columns=dict(options.columns),
+        columns={field: [column for name, column in options.columns if name == field] for field, _ in options.columns},
         values=dict(options.values),
         encoding=options.encoding,
         preset=options.preset,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -163,7 +164,7 @@ def _not_in_enum(path: tuple[str | int, ...], schema: Mapping[str, Any], value: 
 
 def _nearest(value: str, allowed: list[str]) -> str | None:
     """The option that was probably meant: another spelling of it, or one or two letters away."""
-    text = value.strip().lower()
+    text = unicodedata.normalize("NFKC", value).strip().lower()
     ratio = re.fullmatch(r"0*(\d+)\s*[:x/]\s*0*(\d+)(?::00)?", text)
     candidates = [text, SYNONYMS.get(text, text), f"{ratio[1]}:{ratio[2]}" if ratio else text]
     for candidate in candidates:

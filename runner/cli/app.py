@@ -40,6 +40,7 @@ ENVIRONMENT
                                then the runcomfy command line's token.json)
   RUNCOMFY_MODEL_API_BASE      another API base, with /v1
   RUNCOMFY_BATCH_<COMMAND>_<FLAG>  any flag, as RUNCOMFY_BATCH_RUN_CONCURRENCY=4
+                               (plan and check take those of run that say what is run)
   NO_COLOR                     no colours
 """
 
@@ -57,12 +58,25 @@ def app() -> None:
     """
 
 
+OF_RUN = {option.name for option in run.params} - {"as_json"}
+"""Options of `run`, some of which others have too; not how its last words are printed."""
+
+
+def _variable(*words: str) -> str:
+    return f"RUNCOMFY_BATCH_{'_'.join(words)}".upper().replace("-", "_")
+
+
 def _name_variables(command: click.Command, *words: str) -> None:
-    """Give each option its environment variable, by the names of its commands and its own."""
+    """Give each option its environment variable, by the names of its commands and its own.
+
+    What `run` would do is what `plan` and `check` look at: they take its variables too, where they have none of theirs.
+    """
     for option in command.params:
         if flags := [flag for flag in option.opts if flag.startswith("--")]:
-            name = "_".join((*words, flags[0].removeprefix("--")))
-            option.envvar = f"RUNCOMFY_BATCH_{name}".upper().replace("-", "_")
+            flag = flags[0].removeprefix("--")
+            option.envvar = _variable(*words, flag)
+            if command in (plan, check) and option.name in OF_RUN:
+                option.envvar = [option.envvar, _variable("run", flag)]
     if isinstance(command, click.Group):
         for name, inner in command.commands.items():
             _name_variables(inner, *words, name)
@@ -133,7 +147,8 @@ def _variable_of(error: click.BadParameter) -> str | None:
     if error.ctx is None or error.param is None or error.param.name is None:
         return None
     is_theirs = error.ctx.get_parameter_source(error.param.name) is ParameterSource.ENVIRONMENT
-    return str(error.param.envvar) if is_theirs else None
+    names = [error.param.envvar] if isinstance(error.param.envvar, str) else error.param.envvar or ()
+    return next((name for name in names if os.environ.get(name)), None) if is_theirs else None
 
 
 def _silence_stdout() -> None:

@@ -55,10 +55,16 @@ def _pairs(_: click.Context, param: click.Parameter, values: tuple[str, ...]) ->
     for name, equals, _text in pairs:
         if not name.strip() or not equals:
             raise click.BadParameter(f"expected {param.metavar}, got {name!r}", param=param)
-    names = [name.strip() for name, _, _ in pairs]
+    return tuple((name.strip(), text) for name, _, text in pairs)
+
+
+def _once(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """The same, with no field twice."""
+    pairs = _pairs(context, param, values)
+    names = [name for name, _ in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise click.BadParameter(f"{twice[0]} is given twice", param=param)
-    return tuple((name.strip(), text) for name, _, text in pairs)
+    return pairs
 
 
 _READING = (
@@ -66,10 +72,15 @@ _READING = (
         "--prompt", callback=_not_empty, metavar="TEXT", help="For a table: every row's prompt, as a template."
     ),
     click.option(
-        "--col", "columns", multiple=True, callback=_pairs, metavar="FIELD=COLUMN", help="Where a field stands."
+        "--col",
+        "columns",
+        multiple=True,
+        callback=_pairs,
+        metavar="FIELD=COLUMN",
+        help="Where a field stands; again for more pictures.",
     ),
     click.option(
-        "--set", "values", multiple=True, callback=_pairs, metavar="FIELD=VALUE", help="The same in every row."
+        "--set", "values", multiple=True, callback=_once, metavar="FIELD=VALUE", help="The same in every row."
     ),
     click.option("--encoding", callback=_not_empty, metavar="NAME", help="What a table is written in, as cp932."),
     click.option(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runner.manifest.checks import check
 from runner.manifest.common import Common
 from runner.manifest.diagnostics import Findings
 from runner.manifest.head import Head
@@ -65,6 +66,7 @@ class Assembly:
         """Make a job and put it with the others."""
         if not job.make():
             return
+        check(job)
         digest = digest_of(job.model, job.body)
         self.ids.add(folded(job.id))
         self.fingerprints.add(digest)

@@ -20,6 +20,12 @@ NO: Final = frozenset(("false", "no", "n", "off", "0", "falsch", "nein", "faux",
 """What sheets write for true and false, in the languages in which a spreadsheet saves them."""
 
 
+TWO_NUMBERS: Final = re.compile(r"\s*[-+]?[1-9]\d{0,2}\.\d{3}\s*")
+"""A number with three decimals, or in German one with a point between its thousands."""
+WITH_DECIMALS: Final = "price | float > 1000"
+WITH_THOUSANDS: Final = "price | replace('.', '') | int > 1000"
+
+
 class TemplateProblem(Exception):
     """A template cannot be read, or comes to nothing that can be sent: the message, and the remedy."""
 
@@ -51,7 +57,7 @@ class Cell(str):
         if isinstance(other, bool):
             return self._is_true() is other
         if isinstance(other, (int, float)):
-            return self._as_number() == other
+            return self._agreed(other, operator.eq)
         return str.__eq__(self, other)
 
     def __ne__(self, other: object) -> bool:
@@ -74,16 +80,25 @@ class Cell(str):
     def _compared(self, other: Any, compare: Callable[[Any, Any], bool]) -> bool:
         """By size where both are numbers, by letters where none is."""
         if isinstance(other, (int, float)):
-            return compare(self._as_number(), other)
+            return self._agreed(other, compare)
         if not isinstance(other, str):
             return NotImplemented  # type: ignore[no-any-return]  # Python asks the other one
         mine, theirs = number_in(self), number_in(other)
         if mine is not None and theirs is not None:
-            return compare(mine, theirs)
+            return self._agreed(theirs, compare)
         if mine is None and theirs is None:
             return compare(str(self), str(other))
         message = f"{self[:40]!r} and {other[:40]!r} are compared, and only one of them is a number"
         raise TemplateProblem(message, "leave such rows out first:  stock != 'n/a' and …")
+
+    def _agreed(self, other: float, compare: Callable[[Any, Any], bool]) -> bool:
+        """By size, where a point between thousands would give the same: `1.299` is more than 1 either way."""
+        number = self._as_number()
+        found = compare(number, other)
+        if TWO_NUMBERS.fullmatch(self) and compare(number * 1000, other) is not found:
+            message = f"{self.strip()!r} could be {number:.15g} or {number * 1000:.0f}"
+            raise TemplateProblem(message, f"say which:  {WITH_DECIMALS}  or  {WITH_THOUSANDS}")
+        return found
 
     def _as_number(self) -> float:
         number = number_in(self)
@@ -97,6 +112,15 @@ class Cell(str):
         if text not in YES and text not in NO:
             raise TemplateProblem(f"{self[:40]!r} is compared with true or false, and is neither", "compare it as text")
         return text in YES
+
+
+class Measured(Cell):
+    """The text of what was a number before: it cannot be another one."""
+
+    __slots__ = ()
+
+    def _agreed(self, other: float, compare: Callable[[Any, Any], bool]) -> bool:
+        return compare(self._as_number(), other)
 
 
 class Blank(jinja2.StrictUndefined):

@@ -10,42 +10,27 @@ the edit paid for.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
-from runner.manifest.gaps import Gapped, gap_in
-from runner.manifest.items import key_of, names_of, split_urls, typed
+from runner.manifest.fields import Read, reader
+from runner.manifest.items import key_of, names_of
 from runner.manifest.presets import Preset
 from runner.manifest.tables import cell_name, column_name
 from runner.manifest.templates import Condition
-from runner.model import InputRules
-
-SYNONYMS: Final = {
-    "prompt": ("prompt_text", "instruction", "edit"),
-    "image_urls": (
-        *("image_url", "image", "images", "url", "urls", "photo", "photos", "picture", "pictures"),
-        *("image_src", "src", "image_link"),
-    ),
-}
-SYNONYMS_OF_ONE: Final = ("image_urls", "images", "url", "photo", "image_src", "src", "image_link")
-"""What a model's only media field, whatever its name, may be called in a sheet."""
-NUMBERED: Final = re.compile(r"(?P<stem>(?:image_?)?(?:url|image|photo|picture|src))s?_?(?P<number>\d{1,2})")
-"""`url_1`, `image2`, `image_url_10`: one picture a column."""
-PICTURES: Final = frozenset({*SYNONYMS["image_urls"], "img", "imgs"} - {"url", "urls", "src"})
-"""What a column of pictures is called; one of URLs may as well hold those of pages."""
-NAMING: Final = ("sku", "handle", "custom_id")
-NEAR: Final = {
-    "aspect_ratio": ("ratio", "aspect"),
-    "output_format": ("format", "file_format", "image_format"),
-    "num_images": ("count", "images_count", "image_count", "number_of_images"),
-}
-"""What a field is called elsewhere, and no synonym: a sheet's `format` may be that of a book."""
-OF_OTHERS: Final = frozenset(
-    {"negative_prompt", "seed", "guidance_scale", "num_inference_steps", "strength", "resolution"}
+from runner.manifest.words import (
+    LAST_NUMBER,
+    NAMING,
+    NEAR,
+    NUMBERED,
+    OF_OTHERS,
+    SYNONYMS,
+    SYNONYMS_OF_ONE,
+    is_of_pictures,
+    stem_of,
 )
-"""Inputs of other models."""
+from runner.model import InputRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +68,6 @@ class Given:
     """The model of a row that does not name one."""
 
 
-Read = Callable[[Sequence[str]], Any]
-"""A row's cells to a field's value; `None` where it is empty."""
-
-
 class Columns:
     """Which columns hold which field of a model; every other column is the user's own."""
 
@@ -109,7 +90,10 @@ class Columns:
         self._flags = given.fields if source.is_alone else frozenset()
         self._defaults = frozenset() if source.is_alone else given.fields
         self._aside: set[int] = set()
-        """Columns that give way to a flag or a default, and are told."""
+        """Columns that give way to another, a flag or a default, and are told."""
+        self._asked = given.names
+        self._skipped: dict[int, str] = {}
+        """The numbered columns before which one is missing, `image_3` where there is no `image_2`, with its name."""
         self._map_named()
         self._map_by_name()
         self._check_twins()
@@ -121,7 +105,11 @@ class Columns:
         self.id_letters = column_name(self.first["id"]) if "id" in self.first else ""
         schemas = rules.fields if rules else {}
         self.readers: list[tuple[str, list[int], Read]] = [
-            (name, indexes, _reader(name, indexes, schemas.get(name, {}), header, is_media=name in self._urls))
+            (
+                name,
+                indexes,
+                reader(name, indexes, schemas.get(name, {}), header, self._skipped, is_media=name in self._urls),
+            )
             for name, indexes in self.of.items()
         ]
 
@@ -171,9 +159,19 @@ class Columns:
             found = {index: match for index, name in enumerate(names) if name and (match := regex.fullmatch(name))}
             if found:
                 numbers = {index: match[1].strip("_ -") for index, match in found.items()}
-                is_numbered = len(pieces) == 2 and all(number.isdecimal() for number in numbers.values())
-                return sorted(found, key=lambda index: int(numbers[index])) if is_numbered else list(found)
+                if len(pieces) != 2 or not all(number.isdecimal() for number in numbers.values()):
+                    return list(found)
+                pairs = sorted((int(number), index) for index, number in numbers.items())
+                self._note_skipped(pairs, pairs[0][0])
+                return [index for _, index in pairs]
         return []
+
+    def _note_skipped(self, pairs: Sequence[tuple[int, int]], expected: int) -> None:
+        """Of numbered columns, sorted, those before which one is missing; `expected` is the first number."""
+        for number, index in pairs:
+            if number > expected:
+                self._skipped[index] = LAST_NUMBER.sub(str(expected), self._header[index])
+            expected = number + 1
 
     # ---------------------------------------------------------------------------------------------------- by its name
 
@@ -188,22 +186,31 @@ class Columns:
         if self._source.preset is not None:  # of a shop's export the preset knows the pictures, and nothing is guessed
             return
         for name in self._fields:
-            if name not in self._urls:
-                if name not in self.of and (found := self._by_synonym(SYNONYMS.get(name, ()))):
-                    if name in self._flags | self._defaults:
-                        self._set_aside(name, found)
-                    else:
-                        self._take(name, found[:1])
-            elif name not in self._source.columns:
+            if name in self._source.columns:
+                continue
+            if name in self._urls:
                 self._map_pictures(name)
+            elif found := self._by_synonym(SYNONYMS.get(name, ())):
+                self._map_synonyms(name, found)
+
+    def _map_synonyms(self, name: str, found: list[int]) -> None:
+        """A field that is no medium: one column gives it, and every other that could is told."""
+        if name not in self.of and name in self._flags | self._defaults:
+            self._set_aside(name, found)
+            return
+        if name not in self.of:
+            self._take(name, found[:1])
+        if "row" not in self._asked:
+            self._tell_left(name, found)
 
     def _map_pictures(self, name: str) -> None:
         """A field of media: its own column, or one of its synonyms, and those of the same name with a number."""
         exact = self.of.get(name, [])
         others = SYNONYMS.get(name, SYNONYMS_OF_ONE if self._urls == (name,) else ())
         bases = exact or self._by_synonym(others)
-        numbered = self._numbered()
-        stem = _stem(self._keys[bases[0]]) if bases else next(iter(numbered), "")
+        pairs = self._numbered()
+        stem = stem_of(self._keys[bases[0]]) if bases else next(iter(pairs), "")
+        numbered = {stem: [index for _, index in several] for stem, several in pairs.items()}
         found = list(dict.fromkeys([*bases[:1], *numbered.get(stem, ())]))
         if not found:
             return
@@ -212,12 +219,24 @@ class Columns:
             return
         taken = found if name in self._lists else found[:1]
         self._take(name, taken)
-        beside = [index for index, key in enumerate(self._keys) if exact and key in PICTURES and self._urls == (name,)]
+        self._note_skipped(pairs.get(stem, ()), 2 if bases else 1)
+        beside = [index for index, key in enumerate(self._keys) if self._urls == (name,) and self._is_beside(key)]
         left = [*found, *bases[1:], *(index for rest in numbered.values() for index in rest), *beside]
-        for index in dict.fromkeys(left):
-            if index not in taken:
+        self._tell_left(name, dict.fromkeys(left))
+
+    def _is_beside(self, key: str) -> bool:
+        """Whether a column that is no field looks as if it held pictures."""
+        return is_of_pictures(key) and key not in self._fields
+
+    def _tell_left(self, name: str, found: Iterable[int]) -> None:
+        """Columns that could be meant for a field too: none is left out silently."""
+        taken = self.of[name]
+        how = f"say which with  --col {name}=COLUMN" if self._source.is_alone else f"say which under  columns: {name}"
+        for index in found:
+            if index not in taken and self._keys[index] not in self._asked:
+                self._aside.add(index)
                 message = f"the column {self._header[index]!r} is not sent: {name} is read from {self._shown(taken)}"
-                self._findings.warn("unused-column", self._at(index), message, f"say which under  columns: {name}")
+                self._findings.warn("unused-column", self._at(index), message, how)
 
     def _take(self, name: str, indexes: list[int]) -> None:
         self.of[name] = indexes
@@ -241,14 +260,14 @@ class Columns:
         found = [self._keys.index(name) for name in names if name in self._keys]
         return [index for index in found if index not in taken]
 
-    def _numbered(self) -> dict[str, list[int]]:
-        """The columns with a number at their end, in its order, by what stands before it."""
+    def _numbered(self) -> dict[str, list[tuple[int, int]]]:
+        """The columns with a number at their end, each with its number, in their order, by what stands before it."""
         taken = {index for indexes in self.of.values() for index in indexes}
         found: dict[str, list[tuple[int, int]]] = {}
         for index, key in enumerate(self._keys):
             if (match := NUMBERED.fullmatch(key)) and index not in taken:
                 found.setdefault(match["stem"], []).append((int(match["number"]), index))
-        return {stem: [index for _, index in sorted(pairs)] for stem, pairs in found.items()}
+        return {stem: sorted(pairs) for stem, pairs in found.items()}
 
     # --------------------------------------------------------------------------------------------------------- checks
 
@@ -277,11 +296,21 @@ class Columns:
                     hint = "one for all:  --prompt '…'" if alone else "one for all:  defaults: {prompt: …}"
                     self._findings.error("missing-column", place, f"no column {name!r}", hint)
                 continue
-            hint = did_you_mean(name, self._header)
-            if near := nearest(name, self._header):
-                how = f"--col {name}={near!r}" if alone else f"columns: {{{name}: {near!r}}}"
-                hint += f" map it with  {how}"
-            self._findings.error("missing-column", place, f"no column {name!r}", hint)
+            self._findings.error("missing-column", place, f"no column {name!r}", self._nearly(name))
+
+    def _nearly(self, name: str) -> str:
+        """Which column is probably meant for a field; of pictures, all that are called so."""
+        found = [self._header[index] for index, key in enumerate(self._keys) if is_of_pictures(key)]
+        if name not in self._urls or not found:
+            hint, found = did_you_mean(name, self._header), [near] if (near := nearest(name, self._header)) else []
+        else:
+            hint = f"did you mean {' and '.join(map(repr, found))}?"
+        if not found:
+            return hint
+        if self._source.is_alone:
+            return f"{hint} map it with  {' '.join(f'--col {name}={title!r}' for title in found)}"
+        shown = repr(found[0]) if len(found) == 1 else f"[{', '.join(map(repr, found))}]"
+        return f"{hint} map it with  columns: {{{name}: {shown}}}"
 
     def _check_unused(self) -> None:
         """A mistyped column would be carried along, and what it says not sent."""
@@ -334,41 +363,3 @@ def sent_columns(source: Source, header: Sequence[str], rules: InputRules | None
     used = {names[name] for name in wanted if names.get(name, -1) >= 0}
     naming = [index for index, name in enumerate(header) if key_of(name) in NAMING]
     return used | {index for indexes in columns.of.values() for index in indexes} | set(naming)
-
-
-# ----------------------------------------------------------------------------------------------------------- readers
-
-
-def _reader(
-    name: str, indexes: Sequence[int], schema: Mapping[str, Any], header: Sequence[str], *, is_media: bool
-) -> Read:
-    """How a field is read from a row; what does not fit stays text, and the schema says so."""
-    first, kind = indexes[0], schema.get("type")
-    if name == "prompt":
-        return lambda cells: cells[first].strip("\r\n") or None
-    if name == "id":
-        return lambda cells: cells[first].strip()
-    if kind == "array" or (is_media and not schema):
-        if is_media:
-            return lambda cells: _pictures(cells, indexes, header) or None
-        return lambda cells: split_urls(cells[first].strip()) or None
-    if is_media:
-        return lambda cells: next((cells[index].strip() for index in indexes if cells[index].strip()), None)
-    if kind in ("integer", "number", "boolean"):
-        return lambda cells: typed(text, kind) if (text := cells[first].strip()) else None
-    return lambda cells: cells[first].strip() or None
-
-
-def _pictures(cells: Sequence[str], indexes: Sequence[int], header: Sequence[str]) -> list[str]:
-    """The pictures of some columns in their order; it is marked where one is missing before others."""
-    texts = [cells[index].strip() for index in indexes]
-    found = [url for text in texts for url in split_urls(text)]
-    if found and found != texts and (gap := gap_in(texts, indexes, header)):
-        return Gapped(found, gap)
-    return found
-
-
-def _stem(key: str) -> str:
-    """What a column with a number is called without it: `image_url` of `image_urls` and of `image_url_2`."""
-    match = NUMBERED.fullmatch(f"{key}_1")
-    return match["stem"] if match else key

@@ -33,6 +33,8 @@ class Common:
         self._kinds: dict[str, Mapping[str, str]] = {}
         self.asked: frozenset[str] = frozenset()
         """Names that templates ask for, where there is a matrix."""
+        self.photo_of: dict[str, str] = {}
+        """Of each photo that a path with cells in it leads to, the first such path."""
         self._used_overrides: set[int] = set()
         self._exact: dict[str, list[int]] = {}
         """The exceptions for one job each, by its id: there may be as many as there are jobs."""

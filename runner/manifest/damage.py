@@ -19,6 +19,16 @@ UNASKED: Final = re.compile(r"(?:^|\s)\?{3,}")
 """Where no question ends: letters that an encoding did not have, each saved as a question mark."""
 AMID: Final = re.compile(r"(?<!\S)[^\W\d_]+\?[^\W\d_]+(?![^\s,.;])")
 """A word with a question mark inside, as `wei?er`."""
+ESCAPES: Final = re.compile(r"(?<!:)\\(?:[nrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|_x000[0-9A-Fa-f]_")
+OPENING: Final = ("\u201c", "\u201e", "\u00ab", "\u300c")
+CLOSING: Final = ("\u201d", "\u201c", "\u00bb", "\u300d")
+PLACEHOLDERS: Final = frozenset({"n/a", "n.a.", "nan", "none", "null", "tbd", "todo", "tba", "xxx"})
+"""What people and programs write where there is nothing to say."""
+NOTHING: Final = re.compile(r"\b(?:n/a|n\.a\.|nan|none|null|tbd|todo|tba|xxx)(?!\w)", re.IGNORECASE)
+MARKUP: Final = re.compile(
+    r"&(?:[A-Za-z]{2,8}|#\d{2,6}|#[xX][0-9A-Fa-f]{2,5});|</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>"
+)
+"""What a browser shows as something else: `&amp;`, `<b>`."""
 BRACES: Final = re.compile(r"\$?(?<!\{)\{\s*(\w+)\s*\}(?!\})|\[(\w+)\]")
 """What other programs call a placeholder."""
 
@@ -58,6 +68,30 @@ def questions(prompt: str) -> Damage | None:
         message = f"a question mark stands in a word, as where a letter was lost: {found[0]!r}"
         return Damage(("prompt",), message, hint, is_error=False)
     return None
+
+
+def quotes(prompt: str) -> Damage | None:
+    """Quotes of a text editor around all of it, which no format takes for quotes."""
+    if prompt.strip()[:1] in OPENING and prompt.strip()[-1:] in CLOSING:
+        message = f"the quotes are sent: {prompt.strip()[:40]!r}"
+        return Damage(("prompt",), message, 'use straight quotes, ", or none', is_error=False)
+    return None
+
+
+def escapes(prompt: str) -> Damage | None:
+    """What stands for a line break or a letter in a program, and is text here: `\\n`, `\\u00e9`, `_x000D_`."""
+    if found := ESCAPES.search(prompt):
+        message = f"prompt holds {found[0]!r}, which is sent as it stands: {_around(prompt, found.start())!r}"
+        return Damage(("prompt",), message, "write the line break or the letter itself", is_error=False)
+    return None
+
+
+def unfilled(prompt: str) -> Damage | None:
+    """A template in what was filled in already: it comes from a cell."""
+    if (at := prompt.find("{{")) < 0:
+        return None
+    message = f"{prompt[at : at + 40]!r} is sent as it stands: what a template brings in is no template itself"
+    return Damage(("prompt",), message, "write it in the prompt, and not in a cell that it names", is_error=False)
 
 
 def braces(prompt: str, scope: Scope) -> Damage | None:

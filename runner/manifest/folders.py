@@ -68,6 +68,7 @@ def _item(path: str, source: Folder, fields: dict[str, Any], *, has_id: bool) ->
         "stem": name.stem,
         "folder": "" if below == "." else below,
         "extension": name.suffix[1:].lower(),
+        "path": path,
     }
     place = Place(file=path)
     scope = Names({key: cell(key, value) for key, value in values.items()})

@@ -59,6 +59,12 @@ class Formatted(str):
         return f"the cell {seen}, and what is in it is {str(self)!r}"
 
 
+class Exact(str):
+    """The text of a workbook's number, in which a point is a decimal point, whoever looks at it."""
+
+    __slots__ = ()
+
+
 AS_TEXT: Final = "format the column as Text, and write what is meant; or round it where the digits do not matter"
 
 

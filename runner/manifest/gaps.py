@@ -1,25 +1,28 @@
 """Holes among pictures that a prompt may call by number: without the second, the third is sent as `image 2`.
 
-A hole is a place that is there and empty before one that is filled: an empty `image_2` before `image_3`, `a | | c` in a
-cell, a shop's positions 1 and 3. It is told; where the prompt names a picture that moved up, it is an error (`jobs`).
-Empty places at the end are none.
+A hole is a place that is empty before one that is filled: an empty `image_2` before `image_3`, or no such column,
+`a | | c` in a cell, a shop's positions 1 and 3. It is told; where the prompt names a picture that moved up, it is an
+error (`jobs`). Empty places at the end are none.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
-from runner.manifest.items import split_urls
+from runner.manifest.items import COMMAS, split_urls
 
 REMEDY: Final = "fill in what is missing, or move the others up and number them so in the prompt"
 _CALLED: Final = re.compile(
-    r"(?:\b(?:image|photo|picture|bild)|画像|[图圖]片?)[\s_#-]{0,2}(\d{1,2})(?!\d)", re.IGNORECASE
+    r"(?:\b(?:image|photo|picture|bild)|画像|[图圖]片?)[\s_#-]{0,2}(\d{1,2})(?![\d:/x\xd7%]|[.,]\d|\s?(?:px|mm|mp)\b)",
+    re.IGNORECASE,
 )
+_ORDINAL: Final = re.compile(r"\b(?:(second|2nd)|(third|3rd)|(fourth|4th)) (?:image|photo|picture)\b", re.IGNORECASE)
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_BETWEEN: Final = re.compile(r"[|]|[,;](?=\s|https?://)", re.IGNORECASE)
+_BETWEEN: Final = re.compile(rf"[|]|[{COMMAS}](?=\s|https?://)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,21 @@ class Gap:
     number: int
     message: str
     column: int | None = None
-    """The sheet's column that is empty, from 0, where it is one."""
+    """Where it is shown: the sheet's column that is empty, from 0, or the next where it is missing."""
 
     def is_met_by(self, prompt: object) -> bool:
         """Whether a prompt names a picture that moved up."""
-        return isinstance(prompt, str) and any(int(found[1]) >= self.number for found in _CALLED.finditer(prompt))
+        return isinstance(prompt, str) and highest_called(prompt) >= self.number
+
+
+def highest_called(prompt: str) -> int:
+    """The highest number by which a prompt calls a picture, as in `the table in image 2`; 0 where it calls none so."""
+    small = prompt.lower()
+    is_likely = "image" in small or "photo" in small or "picture" in small or "bild" in small or not small.isascii()
+    if not is_likely:
+        return 0
+    numbers = [int(found[1]) for found in _CALLED.finditer(prompt)]
+    return max([*numbers, *(2 + (found.lastindex or 1) - 1 for found in _ORDINAL.finditer(prompt))], default=0)
 
 
 class Gapped(list[str]):
@@ -44,20 +57,32 @@ class Gapped(list[str]):
         self.gap = gap
 
 
-def gap_in(texts: Sequence[str], columns: Sequence[int] = (), header: Sequence[str] = ()) -> Gap | None:
-    """The hole in the texts of one field, each with any number of pictures; `columns` are theirs in the sheet."""
-    count, hole = 0, None
+def gap_in(
+    texts: Sequence[str],
+    columns: Sequence[int] = (),
+    header: Sequence[str] = (),
+    skipped: Mapping[int, str] = MappingProxyType({}),
+) -> Gap | None:
+    """The hole in the texts of one field, each with any number of pictures.
+
+    `columns` are theirs in the sheet; `skipped` those before which a column is missing, with what it would be called.
+    """
+    count = 0
+    hole: tuple[str, int | None] | None = None
     for index, text in enumerate(texts):
-        for place, piece in enumerate(_places(text)):
-            if not piece:
-                hole = hole or (index, place)
-                continue
-            if hole is not None:
-                column = columns[hole[0]] if columns else None
-                where = f" of {header[column]!r}" if column is not None and header else ""
-                what = f"place {hole[1] + 1}{where}" if len(_places(texts[hole[0]])) > 1 else where[4:] or "a place"
-                return Gap(count + 1, f"{what} is empty: {name_of(piece)!r} is sent as image {count + 1}", column)
-            count += len(split_urls(piece))
+        column = columns[index] if columns else None
+        if column is not None and column in skipped:
+            hole = hole or (f"there is no column {skipped[column]!r}", None)
+        for place, piece in enumerate(pieces := _places(text)):
+            if piece and hole is not None:
+                message = f"{hole[0]}: {name_of(piece)!r} is sent as image {count + 1}"
+                return Gap(count + 1, message, column if hole[1] is None else hole[1])
+            if piece:
+                count += len(split_urls(piece))
+            else:
+                title = repr(header[column]) if column is not None and header else ""
+                where = f"place {place + 1}" + f" of {title}" * bool(title) if len(pieces) > 1 else title or "a place"
+                hole = hole or (f"{where} is empty", column)
     return None
 
 
@@ -70,7 +95,7 @@ def _places(text: str) -> list[str]:
     """What stands between the separators of a text, the empty pieces before others as well."""
     whole = _TEMPLATE.sub("x", text)
     pieces = _BETWEEN.split(whole) if "://" in whole else whole.split("|")
-    pieces = [piece.strip(" \t\r\n\u3000,;") for piece in pieces]
+    pieces = [piece.strip(" \t\r\n\u3000" + COMMAS) for piece in pieces]
     while len(pieces) > 1 and not pieces[-1]:
         pieces.pop()
     return pieces

@@ -21,7 +21,7 @@ from runner.manifest.nodes import key_places, places_in, written_in
 from runner.manifest.presets import PRESETS
 from runner.manifest.schema import head_schema
 from runner.manifest.templates import TemplateProblem, compiled, condition, is_template
-from runner.manifest.unquoted import check_own, check_unquoted
+from runner.manifest.unquoted import OF_ALL, check_own, check_unquoted
 from runner.manifest.yaml_core import Document
 from runner.rules.names import wild
 
@@ -38,6 +38,9 @@ ENDINGS: Final = {
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
 }
+
+OF_PARTS: Final = frozenset({"name", "match", "set", "skip", "when", "include", "exclude"})
+"""Keys within `matrix` and `overrides`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +110,28 @@ class Head:
 
 
 def read_head(
-    document: Document, keys: Mapping[str, tuple[yaml.Node, yaml.Node]], settings: Settings, findings: Findings
+    document: Document,
+    keys: Mapping[str, tuple[yaml.Node, yaml.Node]],
+    settings: Settings,
+    findings: Findings,
+    fields_of: Callable[[Any], frozenset[str]],
 ) -> Head:
-    """The head in a YAML file's keys, each with its key node and value node; what is wrong goes to the findings."""
+    """The head in a YAML file's keys, each with its key node and value node; what is wrong goes to the findings.
+
+    `fields_of` are the fields of a model, as far as they are known.
+    """
     nodes = {key: value for key, (_, value) in keys.items()}
     values = {key: document.value(node, findings, where=key) for key, node in nodes.items()}
     bad: set[str] = set()
     for error in _SCHEMA.iter_errors(values):
         bad |= {str(error.instance_path[0])} if error.instance_path else set()
         explain(document, keys, error, findings)
+    defaults = values.get("defaults")
+    model = defaults.get("model") if isinstance(defaults, Mapping) else None
+    known = OF_ALL | OF_PARTS | fields_of(model or values.get("model"))
     for key in ("defaults", "matrix", "overrides"):
         if key in keys:
-            check_unquoted(document, key, *keys[key], findings)
+            check_unquoted(document, key, *keys[key], findings, known)
     values = {key: value for key, value in values.items() if key not in bad}
     head = Head()
     head.name = values.get("name")

@@ -10,11 +10,15 @@ from typing import Any, Final, Protocol
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.templates import Condition, Scope, TemplateProblem, unknown_name
+from runner.model import counted
 
 At = Callable[..., Place]
 """Where a field stands, or an item of it: `at("image_urls", 2)`. Unknown ones stand where their job begins."""
 _TEMPLATE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
-_SEPARATOR: Final = re.compile(r"[|\s,;]")
+COMMAS: Final = ",;\u3001\uff0c\uff1b"
+"""What people put between two URLs beside white space; the last three are those of East Asian keyboards."""
+_NEXT_URL: Final = re.compile(rf"\s+|[{COMMAS}]\s*(?=https?://)", re.IGNORECASE)
+_SEPARATOR: Final = re.compile(rf"[|\s{COMMAS}]")
 """Without one of these a text holds one URL."""
 
 
@@ -68,9 +72,9 @@ class Entry:
 
 
 def key_of(name: str) -> str:
-    """A column's name without regard to case, spaces and punctuation; what a template calls it."""
-    plain = name if name.isascii() else unicodedata.normalize("NFC", name)  # a Mac may write é as two characters
-    return re.sub(r"[\W_]+", "_", plain.strip().lower()).strip("_")
+    """A column's name without regard to case, width, spaces and punctuation; what a template calls it."""
+    plain = name if name.isascii() else unicodedata.normalize("NFKC", name)  # a Mac may write é as two characters
+    return _plain(plain)
 
 
 def split_urls(text: str) -> list[str]:
@@ -85,8 +89,8 @@ def split_urls(text: str) -> list[str]:
     templates = _TEMPLATE.findall(text) if "{{" in text else []
     found: list[str] = []
     for part in re.split(r"[|\r\n]+", _TEMPLATE.sub("\0", text) if templates else text):
-        pieces = re.split(r"\s+|[,;]\s*(?=https?://)", part.strip(), flags=re.IGNORECASE) if "://" in part else [part]
-        found += [piece.strip().rstrip(",;") for piece in pieces]
+        pieces = _NEXT_URL.split(part.strip()) if "://" in part else [part]
+        found += [piece.strip().rstrip(COMMAS) for piece in pieces]
     found = [piece for piece in found if piece]
     if len({"://" in piece for piece in found if not piece.startswith(("data:", "\0"))}) > 1:
         return [text]
@@ -100,7 +104,18 @@ def names_of(values: Iterable[str]) -> dict[str, int]:
     for index, value in enumerate(values):
         if name := key_of(value):
             found[name] = index if name not in found else -1
+        if not value.isascii() and (name := as_written(value)) and name != key_of(value):
+            found[name] = index if name not in found else -1
     return found
+
+
+def as_written(name: str) -> str:
+    """The same with the width of its letters: a template may call a column so too."""
+    return _plain(unicodedata.normalize("NFC", name))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "_", name.strip().lower()).strip("_")
 
 
 def typed(text: str, kind: Any) -> Any:
@@ -124,35 +139,43 @@ class Sieve:
         self._place = place
         self._label = label
         self._findings = findings
-        self._seen = self._left = 0
+        self._seen = self._left = self._torn = 0
+        self._first_torn = ""
 
-    def takes(self, item: Item) -> bool:
-        """Whether the condition holds for an item."""
+    def takes(self, item: Item, rows: Iterable[Scope] = ()) -> bool:
+        """Whether the condition holds for an item; of one that is made of several rows, for one of them."""
         if self._where is None:
             return True
         self._seen += 1
-        if is_wanted(self._where, self._place, item, self._findings):
+        scopes = list(rows) or [getattr(item, "condition_scope", item.scope)]
+        verdicts = [self._holds(self._where, scope, item.source) for scope in scopes]
+        if any(verdicts):
+            self._torn += not all(verdicts)
+            self._first_torn = self._first_torn or ("" if all(verdicts) else item.source)
             return True
         self._left += 1
         return False
 
+    def _holds(self, where: Condition, scope: Scope, source: str) -> bool:
+        """Whether the condition holds for some names; where it cannot be judged the findings say so."""
+        try:
+            if problem := unknown_name(where.names, scope):
+                raise problem
+            return where.holds(scope)
+        except TemplateProblem as problem:
+            suffix = "" if " is undefined" in str(problem) else f" (for {source})"
+            self._findings.error("where", self._place, f"where: {problem}{suffix}", problem.hint)
+            return False
+
     def tell(self) -> None:
-        """Say how many were left out."""
+        """Say how many were left out, and how many were taken for some of their rows alone."""
+        if self._torn:
+            products = counted(self._torn, "product")
+            message = f"where is true of some rows and false of others of {products}: the first is {self._first_torn}"
+            hint = "a product is one job, and taken where one of its rows is wanted;  per: image  asks each picture's"
+            self._findings.warn("where", self._place, message, hint)
         if self._left and not self._findings.has_errors:  # a condition that cannot be judged takes nothing
             message = f"where leaves out {self._left:,} of {self._seen:,} jobs of {self._label}"
             self._findings.note(
                 "where", self._place, message, f"they do not fulfil  {self._where.text if self._where else ''}"
             )
-
-
-def is_wanted(where: Condition, place: Place, item: Item, findings: Findings) -> bool:
-    """Whether a condition holds for an item; where it cannot be judged the findings say so."""
-    try:
-        scope = getattr(item, "condition_scope", item.scope)
-        if problem := unknown_name(where.names, scope):
-            raise problem
-        return where.holds(scope)
-    except TemplateProblem as problem:
-        suffix = "" if " is undefined" in str(problem) else f" (for {item.source})"
-        findings.error("where", place, f"where: {problem}{suffix}", problem.hint)
-        return False

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.items import Entry, Item, key_of
-from runner.manifest.templates import Names, Row, cell
+from runner.manifest.templates import Measured, Names, Row, cell
 from runner.model import canonical
 
 DEEPEST: Final = 50
@@ -80,8 +80,10 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
         fields["id"] = str(job_id) if type(job_id) is int else job_id
     if model is not None:
         fields["model"] = model
-    carried = {str(key): str(value) for key, value in row.items()} if isinstance(row, dict) else {}
-    cells = {name: cell(name, value) for name, value in carried.items()}
+    carried = {key: _text(value) for key, value in row.items()} if isinstance(row, dict) else {}
+    cells: dict[str, Any] = {name: cell(name, value) for name, value in carried.items()}
+    numbers = (name for name, value in row.items() if type(value) is float) if isinstance(row, dict) else ()
+    cells |= {name: Measured(carried[name]) for name in numbers}
     names = {key_of(name): value for name, value in cells.items()} | {"row": Row(cells)}
     return Entry(
         fields,
@@ -91,6 +93,13 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
         carried,
         f"line {place.line}" if job_id is not None else "",
     )
+
+
+def _text(value: Any) -> str:
+    """A value as the text of a cell: `null` is an empty one."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class _Told:

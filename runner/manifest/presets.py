@@ -35,6 +35,8 @@ class Preset:
     """The picture's place among those of its product."""
     spans_rows: bool = False
     """Whether a product may take several rows."""
+    variation: tuple[str, str] | None = None
+    """The column, and its word there, that make a row a variant of another one."""
     own: re.Pattern[str] = re.compile("(?!)")
     """Columns of a picture or a variant: an empty one is not filled from another row, which is about another."""
 
@@ -53,7 +55,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
                 r"compare_at_price|cost_per_item|inventory_.*|weight_.*|unit_price_.*"
             ),
         ),
-        Preset(name="woocommerce", group=("sku", "id"), images=("images",)),
+        Preset(name="woocommerce", group=("sku", "id"), images=("images",), variation=("type", "variation")),
         Preset(
             name="google-merchant",
             group=("id",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
 from runner.manifest.assembly import Assembly
 from runner.manifest.columns import Given, Source
-from runner.manifest.common import DEFAULT_MODEL, MEDIA
+from runner.manifest.common import DEFAULT_MODEL, MEDIA, MODEL
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
 from runner.manifest.folders import photos
 from runner.manifest.head import ENDINGS, Folder, Head, Settings
@@ -45,7 +45,8 @@ class Inline:
     """What the command line says of a table that is a manifest by itself."""
 
     prompt: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Which columns a field is read from: several, of pictures."""
     values: Mapping[str, str] = field(default_factory=dict)
     """Fields that every row has, as text."""
     encoding: str | None = None
@@ -138,6 +139,7 @@ class _Reading:
         self._settings = settings
         self._local = local
         self._findings = findings
+        self._fields: dict[str, frozenset[str]] = {}
         self.assembly = Assembly(Head(), rules, findings, local)
         self.line_of: Callable[[int], str] = lambda _: ""
         """The text of a line of the manifest, for errors that only the whole shows."""
@@ -148,7 +150,7 @@ class _Reading:
             text = self._yaml_text()
             if text is None:
                 return Head()
-            manifest = YamlManifest(text, self._settings, self._findings)
+            manifest = YamlManifest(text, self._settings, self._findings, self._fields_of)
             self.line_of = manifest.line
             self._begin(manifest.head)
             self._add(manifest.jobs())
@@ -161,6 +163,14 @@ class _Reading:
         for source in head.sources:
             self._add(self._from(source))
         return head
+
+    def _fields_of(self, model: Any) -> frozenset[str]:
+        """The fields of a model, or of the usual one; none where it is not known."""
+        named = model if isinstance(model, str) and MODEL.fullmatch(model) else DEFAULT_MODEL
+        if named not in self._fields:
+            rules = self._rules(named)
+            self._fields[named] = frozenset(rules.fields) if rules else frozenset()
+        return self._fields[named]
 
     def _begin(self, head: Head) -> None:
         if head.matrix is not None:
@@ -189,7 +199,7 @@ class _Reading:
                 file=str(self._path),
                 format=form,
                 encoding=inline.encoding,
-                columns={name: (column,) for name, column in inline.columns.items()},
+                columns={name: tuple(columns) for name, columns in inline.columns.items()},
                 preset=preset,
                 per=inline.per or "product",
                 is_alone=True,

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Place, did_you_mean
-from runner.manifest.formats import AS_TEXT, Formatted
+from runner.manifest.formats import AS_TEXT, Exact, Formatted
 from runner.manifest.items import key_of, names_of
-from runner.manifest.tables import MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
-from runner.manifest.templates import Cell, TemplateProblem, cell
+from runner.manifest.tables import FORMULA, MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
+from runner.manifest.templates import Cell, Measured, TemplateProblem, cell
 
 ALIKE: Final = "make them the same, or say  per: image"
 
@@ -21,8 +21,9 @@ ALIKE: Final = "make them the same, or say  per: image"
 class Table:
     """An open table's columns by index and name, for places and templates."""
 
-    def __init__(self, sheet: Sheet, label: str) -> None:
+    def __init__(self, sheet: Sheet, label: str, *, is_book: bool = False) -> None:
         self.header = sheet.header
+        self._is_book = is_book
         self.label = label
         self.names = names_of(sheet.header)
         self.indexes = {name: index for index, name in reversed(list(enumerate(sheet.header))) if name.strip()}
@@ -33,7 +34,8 @@ class Table:
 
     def row(self, cells: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         """The columns' own names, and the row's cells in them."""
-        return self.titles, cells if self._keeps_all else [cells[index] for index in self.kept]
+        texts = cells if self._keeps_all else [cells[index] for index in self.kept]
+        return self.titles, list(map(str, texts)) if self._is_book else texts  # `Formatted` is no plain text
 
     def place(self, line: int, number: int, columns: Mapping[str, int], *path: str | int) -> Place:
         """Where a field of a row stands."""
@@ -72,9 +74,15 @@ class RowScope:
         return name in self._table.names or name == "row" or name in self._extras
 
     def __getitem__(self, name: str) -> Any:
-        if name in self._extras:
-            return cell(name, self._extras[name])
         index = self._table.names.get(name)
+        if name in self._extras:
+            if index is not None and (index < 0 or self._cells[index].strip() != self._extras[name]):
+                title = next(title for title in self._table.header if key_of(title) == name)
+                message = f"{name!r} could be the column {title!r}, or what the preset counts ({self._extras[name]!r})"
+                raise TemplateProblem(
+                    message, f"for the column write  row[{title!r}];  for the other rename the column"
+                )
+            return cell(name, self._extras[name])
         if index is None:
             return RowOf(self, self._table.indexes)
         if index < 0:
@@ -90,12 +98,14 @@ class RowScope:
             raise TemplateProblem(message, ALIKE, code="rows-differ")
         text = self._cells[index]
         if text and not text.isspace():
-            if "#" in text and SPOILT.fullmatch(text.strip()):
+            if ("#" in text and SPOILT.fullmatch(text.strip())) or (text[0] == "=" and FORMULA.match(text)):
                 place = cell_name(index, self._number)
                 message = f"cell {place} ({self._table.header[index]}): {what_spoilt(text.strip())}"
                 raise TemplateProblem(message, MENDED)
+            if isinstance(text, Exact):
+                return Measured(text)
             if isinstance(text, Formatted):
-                return Cell(self._shown(text, index))
+                return Measured(text) if self._is_condition else Cell(self._shown(text, index))
             if "E+" in text and SHORTENED.fullmatch(text.strip()):
                 message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): "
                 message += f"{text.strip()!r} was shortened by a spreadsheet"
@@ -105,8 +115,8 @@ class RowScope:
 
     def _shown(self, text: Formatted, index: int) -> str:
         """What is seen of a number in a text; where that is not known, it is an error."""
-        if self._is_condition or text.shown is not None:
-            return str(text) if self._is_condition else text.shown or ""
+        if text.shown is not None:
+            return text.shown
         message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): {text.told}"
         raise TemplateProblem(message, AS_TEXT)
 

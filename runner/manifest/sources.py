@@ -11,31 +11,32 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Final
+from typing import Any
 
-from runner.manifest.columns import NAMING, Columns, Given, Source
+from runner.manifest.columns import Columns, Given, Source
+from runner.manifest.damage import PLACEHOLDERS
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.formats import AS_TEXT, Formatted
 from runner.manifest.gaps import Gapped
 from runner.manifest.items import Entry, Item, Sieve, key_of
 from runner.manifest.presets import Group, Picture, groups
 from runner.manifest.rows import ALIKE, RowItem, RowScope, Table
-from runner.manifest.tables import MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
+from runner.manifest.tables import FORMULA, MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
+from runner.manifest.templates import Condition
+from runner.manifest.words import NAMING
 from runner.model import InputRules
 
 RulesOf = Callable[[str], InputRules | None]
 """What a model accepts; `None` where only the service knows."""
 Reopen = Callable[[], AbstractContextManager[Sheet | None]]
 """Opens the table anew, from its first row."""
-PLACEHOLDERS: Final = frozenset({"n/a", "n.a.", "nan", "none", "null", "tbd", "todo", "tba", "xxx"})
-"""What people and programs write where there is nothing to say."""
 
 
 def items(
     source: Source, sheet: Sheet, label: str, rules_of: RulesOf, given: Given, findings: Findings, reopen: Reopen
 ) -> Iterator[Item]:
     """The items of an open table; what is wrong with it goes to the findings."""
-    table = Table(sheet, label)
+    table = Table(sheet, label, is_book=source.format == "xlsx")
     if source.preset is not None:
         yield from _products(source, table, sheet, rules_of, given, findings)
     else:
@@ -88,7 +89,7 @@ def _rows(
         item.first = {**columns.first, **named_at} if named_at else columns.first
         item.id_letters = columns.id_letters or letters
         prompt = fields.get("prompt")
-        if prompt is not None and (len(prompt) < 6 or prompt[0] == " "):
+        if prompt is not None and (len(prompt) < 6 or prompt[0] in " '="):
             _look_at_prompt(item, findings)
         yield item
     sieve.tell()
@@ -135,6 +136,12 @@ def _look_at_prompt(item: Item, findings: Findings) -> None:
     elif prompt.lstrip(" ")[:1] == '"':
         hint = "a quote begins a cell only right behind the delimiter: remove the space before it"
         findings.warn("space-before-quote", item.at("prompt"), f"the quotes are sent: {prompt[:40]!r}", hint)
+    elif FORMULA.match(prompt):
+        findings.error("spoilt-cell", item.at("prompt"), what_spoilt(prompt), "save the sheet with its values")
+    elif prompt[:1] == "'" and prompt.count("'") == 1:
+        message = f"the apostrophe at the beginning is sent: {prompt[:40]!r}"
+        hint = "a spreadsheet writes it before what is no number, and hides it: take it away"
+        findings.warn("odd-text", item.at("prompt"), message, hint)
 
 
 def _model_column(source: Source, header: Sequence[str], given: Given) -> int | None:
@@ -226,14 +233,17 @@ def _products(
     is_one_each = source.per == "image"
     own = {index for index, name in enumerate(table.header) if preset.own.fullmatch(key_of(name))}
     sieve = Sieve(source.where, source.place("where"), table.label, findings)
+    is_told = False
     for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
         for part in _one_each(group, own) if is_one_each and group.pictures else [_whole(group)]:
             scope = RowScope(table, part.cells, part.number, part.extras)
             item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
-            if not sieve.takes(item):
+            if not sieve.takes(item, _judged(group, part, own, source.where, table)):
                 continue
+            if not part.pictures and preset.variation is not None and not is_told:
+                is_told = _tell_variation(preset.variation, group, table, item, findings)
             if is_one_each and not part.pictures:
                 message = f"{group.name!r} has no picture: there is no job for it"
                 findings.warn("no-pictures", item.at(), message, "give it one, or leave it out with  where:")
@@ -266,9 +276,42 @@ def _one_each(group: Group, own: Container[int]) -> Iterator[_Part]:
     """Each picture with its row's texts, and the product's where its row has none, but in columns that are its own."""
     for picture in group.pictures:
         extras = {"handle": group.name, "image_count": str(len(group.pictures)), "position": str(picture.position)}
-        both = enumerate(zip(picture.cells, group.cells, strict=True))
-        cells = [text if text.strip() or index in own else common for index, (text, common) in both]
+        cells = _filled_up(picture.cells, group, own)
         yield _Part(str(picture.position), (picture,), cells, picture.line, picture.number, extras)
+
+
+def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Item, findings: Findings) -> bool:
+    """Say of a variation without a picture which one its shop shows; whether it is one."""
+    column, word = sign
+    index = table.names.get(column, -1)
+    if index < 0 or group.cells[index].strip().lower() != word:
+        return False
+    message = f"{group.name!r} is a {word} without a picture of its own: the shop shows its parent's"
+    hint = f"copy that into its cell, or leave such rows out:  where: {column} != '{word}'"
+    findings.warn("no-pictures", item.at(), message, hint)
+    return True
+
+
+def _judged(
+    group: Group, part: _Part, own: Container[int], where: Condition | None, table: Table
+) -> Iterator[RowScope]:
+    """By which rows it is judged whether a part is wanted: its own, or each of its product's where they differ."""
+    if where is None:
+        return
+    indexes = {table.names.get(name, -1) for name in where.names}
+    is_whole = part.cells is group.cells and len(group.rows) > 1
+    differing = {index for index in (group.differing() if is_whole else ()) if index in indexes or "row" in where.names}
+    if not differing:
+        yield RowScope(table, part.cells, part.number, part.extras, is_condition=True)
+    for _, number, cells in group.rows if differing else ():
+        if any(cells[index].strip() for index in differing):
+            yield RowScope(table, _filled_up(cells, group, own), number, part.extras, is_condition=True)
+
+
+def _filled_up(cells: Sequence[str], group: Group, own: Container[int]) -> list[str]:
+    """A row's texts, and its product's where it has none, but in columns that are its own."""
+    both = enumerate(zip(cells, group.cells, strict=True))
+    return [text if text.strip() or index in own else common for index, (text, common) in both]
 
 
 def _place_in(table: Table, part: _Part, columns: Mapping[str, int], media: str, *path: str | int) -> Place:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
@@ -14,18 +14,20 @@ from typing import Final
 
 from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
-from runner.manifest.columns import NAMING, NUMBERED, SYNONYMS, Given, Source
+from runner.manifest.columns import Columns, Given, Source
 from runner.manifest.diagnostics import Findings, InvalidManifest
 from runner.manifest.head import ENDINGS
 from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised
 from runner.manifest.readings import MOST_SHOWN, decide
-from runner.manifest.tables import Sheet, open_text
+from runner.manifest.tables import Cells, Sheet, open_text
+from runner.manifest.words import NAMING, is_of_pictures
 from runner.manifest.workbook import open_workbook
 
 LOOKED_AT: Final = 2000
 """Rows."""
 PICTURE: Final = re.compile(r"https?://\S+|[^\s|,;]+\.(?:jpe?g|png|webp)", re.IGNORECASE)
+IMAGE_FILE: Final = re.compile(r"\S+\.(?:jpe?g|png|webp)(?:$|[?#|,;\s])", re.IGNORECASE)
 TITLES: Final = ("title", "name", "product_name", "product_title", "product", "item_name", "productname")
 IDENTITY: Final = re.compile(
     r"id|(?:\w+_)?(?:sku|asin|upc|mpn|isbn)s?|handle|slug|barcode|(?:ean|gtin)(?:_?(?:8|12|13|14))?(?:_code)?"
@@ -48,6 +50,8 @@ class _Look:
     encoding: str | None
     """What it is read as, where the user says so."""
     count: str
+    late: Mapping[int, str]
+    """Columns that are empty in these rows, with the first text that one of the others has in it."""
 
 
 def starter(sheet: Path, manifest: Path, *, said: str | None = None) -> str:
@@ -79,7 +83,18 @@ def _look_at(sheet: Path, form: str, said: str | None) -> _Look:
             raise InvalidManifest(findings.found)
         rows = [cells for _, _, cells in islice(opened.rows, LOOKED_AT + 1)]
         count = f"{LOOKED_AT:,} rows and more" if len(rows) > LOOKED_AT else f"{len(rows):,} rows"
-        return _Look(opened.header, rows, said, count)
+        empty = {index for index in range(len(opened.header)) if not any(cells[index].strip() for cells in rows)}
+        return _Look(opened.header, rows, said, count, dict(_late(opened.rows, empty)))
+
+
+def _late(rows: Iterable[Cells], empty: set[int]) -> Iterator[tuple[int, str]]:
+    """The first text of each of some columns."""
+    for _, _, cells in rows if empty else ():
+        for index in [index for index in empty if cells[index].strip()]:
+            empty.discard(index)
+            yield index, cells[index].strip()
+        if not empty:
+            return
 
 
 def _codec(sheet: Path, form: str, said: str | None, findings: Findings) -> str:
@@ -147,13 +162,14 @@ def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterato
             columns["id"] = look.header[index]
         elif naming:
             suggested = look.header[naming[0]]
-    if not any(key in ("image_urls", *SYNONYMS["image_urls"]) or NUMBERED.fullmatch(key) for key in keys):
-        found = [title for index, title in enumerate(look.header) if title.strip() and _holds_pictures(look, index)]
-        if found:
-            columns["image_urls"] = found if len(found) > 1 else found[0]
-        else:
-            yield "    # No column holds pictures. Where they lie in a folder, named after a column:"
-            yield '    # image_urls: "photos/{{ sku }}.jpg"   (under defaults)'
+    known = Columns(Source(file=""), look.header, None, Given(), Findings("")).of.get("image_urls", [])
+    found = [*known, *(index for index in _pictured(look, keys) if index not in known)]
+    if not found:
+        yield "    # No column holds pictures. Where they lie in a folder, named after a column:"
+        yield '    # image_urls: "photos/{{ sku }}.jpg"   (under defaults)'
+    elif found != known:
+        titles = [look.header[index] for index in found]
+        columns["image_urls"] = titles if len(titles) > 1 else titles[0]
     if columns:
         shown = ", ".join(f"{field}: {_quoted(value)}" for field, value in columns.items())
         yield f"    columns: {{{shown}}}"
@@ -170,9 +186,26 @@ def _names_each(look: _Look, index: int) -> bool:
     return bool(values) and all(values) and len(set(values)) == len(values) and not _holds_pictures(look, index)
 
 
-def _holds_pictures(look: _Look, index: int) -> bool:
-    values = [row[index].strip() for row in look.rows if row[index].strip()]
-    return bool(values) and sum(PICTURE.match(value) is not None for value in values) * 2 > len(values)
+def _pictured(look: _Look, keys: Sequence[str]) -> list[int]:
+    """The columns of pictures: by what is in them, and where that may be pages as well, by their names.
+
+    One that is empty in the whole sheet is one of them too where it is called so, and others are there.
+    """
+    holding = [index for index, key in enumerate(keys) if key and _holds_pictures(look, index)]
+    sure = [index for index in holding if is_of_pictures(keys[index]) or _holds_pictures(look, index, IMAGE_FILE)]
+    empty = [index for index, key in enumerate(keys) if is_of_pictures(key) and not any(_values(look, index))]
+    return sorted([*sure, *empty]) if sure else holding
+
+
+def _holds_pictures(look: _Look, index: int, kind: re.Pattern[str] = PICTURE) -> bool:
+    values = _values(look, index)
+    return bool(values) and sum(kind.match(value) is not None for value in values) * 2 > len(values)
+
+
+def _values(look: _Look, index: int) -> list[str]:
+    """What stands in a column."""
+    found = [row[index].strip() for row in look.rows if row[index].strip()]
+    return found or [look.late[index]] if index in look.late else found
 
 
 def _names(look: _Look) -> Iterator[str]:

@@ -24,7 +24,7 @@ from typing import Any, Final, Protocol
 import jinja2
 from jinja2 import meta, nodes
 
-from runner.manifest.cells import Blank, Cell, Empty, Row, TemplateProblem, cell
+from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell
 from runner.manifest.diagnostics import did_you_mean
 from runner.manifest.filters import EACH, FILTERS, LARGEST_NUMBER, TESTS
 from runner.manifest.sandbox import Environment
@@ -295,6 +295,7 @@ __all__ = [
     "Blank",
     "Cell",
     "Condition",
+    "Measured",
     "Names",
     "Row",
     "Scope",

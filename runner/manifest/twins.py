@@ -107,8 +107,11 @@ def _remedy(other: JobSpec, spec: JobSpec) -> str:
     """What sets two jobs of one name apart, where it is not for their author to find two names."""
     if spec.variant != other.variant and spec.source == other.source:
         return f', for {other.variant!r}; put the matrix\'s axes into the id, as in  id: "…-{{{{ axis }}}}"'
+    if spec.source == other.source:
+        return ": it is in two sources; narrow their folders or globs"
     if PICTURE.fullmatch(spec.source.rpartition(":")[0]):
-        return '; name them by their whole files:  defaults: {id: "{{ file }}"}'
+        name = "path" if folded(spec.row["file"]) == folded(other.row["file"]) else "file"  # in two folders, or beside
+        return f'; name them by their whole files:  defaults: {{id: "{{{{ {name} }}}}"}}'
     return ""
 
 

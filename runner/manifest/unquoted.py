@@ -1,7 +1,8 @@
-"""What YAML takes away from a text that is not quoted: a `#` begins a comment, and `&word` at its beginning is a name.
+"""What YAML makes of a text that is not quoted: `#` begins a comment, `&word` is a name, deeper lines are more of it.
 
 Nothing of it would be seen before the pictures are paid for. A `#` with a letter behind it, as in a colour, is taken
-for text and refused; `# like this` is how people write comments, and behind a prompt it is pointed out.
+for text and refused; `# like this` is how people write comments, and behind a prompt it is pointed out. A line that a
+text goes on with, and that says `aspect_ratio:1:1`, was meant as a key: it is refused too, and in a block pointed out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Final
 import yaml
 
 from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.items import key_of
 from runner.manifest.schema import OWN
 from runner.manifest.yaml_core import Document, is_quoted
 
@@ -24,11 +26,25 @@ INSTEAD: Final = re.compile(r":[ \t]+(?P<text>#[^\s#][^\r\n]*)")
 ANCHOR: Final = re.compile(r"&([^\s,\[\]{}]+)")
 COLON: Final = re.compile(r"\s*:")
 SHOWN: Final = 40
+LINE: Final = re.compile(r"[ \t]*(?:-[ \t]+)?(?P<quote>[\"']?)(?P<key>[^\W\d][\w .-]{0,39}?)(?P=quote)[ \t]*[:=\uff1a]")
+"""A line that looks like a key with its value; the last of the signs is the colon of East Asian keyboards."""
+OF_ALL: Final = frozenset({"id", "model", "prompt", "image_urls"})
+"""Keys that a job of any model may have."""
 
 
-def check_unquoted(document: Document, key: str, key_node: yaml.Node, node: yaml.Node, findings: Findings) -> None:
-    """Find what is lost of the unquoted texts in a key's value, however deep."""
-    _check(document, key, key_node, node, findings, set())
+def check_unquoted(
+    document: Document,
+    key: str,
+    key_node: yaml.Node,
+    node: yaml.Node,
+    findings: Findings,
+    known: frozenset[str] = OF_ALL,
+) -> None:
+    """Find what is lost of the unquoted texts in a key's value, however deep, or was put into them.
+
+    `known` are the keys that may stand there, as `key_of` spells them.
+    """
+    _Check(document, findings, known).of(key, key_node, node)
 
 
 def check_own(key: str, place: Place, findings: Findings, *, has_value: bool = True) -> None:
@@ -43,28 +59,65 @@ def has_colon(document: Document, key_node: yaml.Node) -> bool:
     return document.match(COLON, key_node.end_mark) is not None
 
 
-def _check(
-    document: Document, key: str, key_node: yaml.Node | None, node: yaml.Node, findings: Findings, seen: set[int]
+class _Check:
+    """One look through a value."""
+
+    def __init__(self, document: Document, findings: Findings, known: frozenset[str]) -> None:
+        self._document = document
+        self._findings = findings
+        self._known = known
+        self._seen: set[int] = set()
+
+    def of(self, key: str, key_node: yaml.Node | None, node: yaml.Node) -> None:
+        document, findings = self._document, self._findings
+        if isinstance(node, yaml.ScalarNode):
+            if node.tag == "str" and not is_quoted(node):
+                column = node.start_mark.column - 1 if key_node is None else key_node.start_mark.column
+                _comment(document, key, column, node, findings)
+                _anchor(document, key, node, findings)
+            elif key_node is not None and node.tag == "null" and not node.value:
+                _instead(document, key, key_node, findings)
+            check_swallowed(document, key, node, findings, self._known)
+            return
+        if id(node) in self._seen:  # aliases may lead round, or fan out
+            return
+        self._seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            for item in node.value:
+                self.of(key, None, item)
+            return
+        for inner, value in node.value:
+            if isinstance(inner, yaml.ScalarNode) and inner.tag != "merge":  # what is merged in is looked at by itself
+                self.of(str(inner.value), inner, value)
+
+
+def check_swallowed(
+    document: Document, key: str, node: yaml.Node, findings: Findings, known: frozenset[str] = OF_ALL
 ) -> None:
-    if isinstance(node, yaml.ScalarNode):
-        if node.tag == "str" and not is_quoted(node):
-            column = node.start_mark.column - 1 if key_node is None else key_node.start_mark.column
-            _comment(document, key, column, node, findings)
-            _anchor(document, key, node, findings)
-        elif key_node is not None and node.tag == "null" and not node.value:
-            _instead(document, key, key_node, findings)
+    """Find a line of a text, but its first, that was meant as a key: indented too deep, no space behind its colon."""
+    if not isinstance(node, yaml.ScalarNode) or node.start_mark.line == node.end_mark.line or node.style in ("'", '"'):
         return
-    if id(node) in seen:  # aliases may lead round, or fan out
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _check(document, key, None, item, findings, seen)
-        return
-    for inner, value in node.value:
-        if not isinstance(inner, yaml.ScalarNode) or inner.tag == "merge":  # what is merged in is looked at by itself
+    is_block = node.style in ("|", ">")
+    for place, line in document.lines_below(node):
+        if is_block and line.lstrip().startswith("# "):
+            message = f"{line.strip()[:SHOWN]!r} is a part of the text of {key}: in a block nothing is a comment"
+            findings.warn("yaml-comment", place, message, "put the comment above the key, or behind the | or >")
+        found = LINE.match(line)
+        if found is None or not (found["key"] in known or (not is_block and _is_key(found["key"], known))):
             continue
-        _check(document, str(inner.value), inner, value, findings, seen)
+        shown = line.strip() if len(line.strip()) <= SHOWN else line.strip()[: SHOWN - 1] + "…"
+        message = f"{shown!r} is a part of the text of {key}, and no key"
+        if is_block:
+            hint = f"to make it a key indent it like {key}; where it is meant as text put all of it in quotes"
+            findings.warn("swallowed-key", place, message, hint)
+        else:
+            hint = f"to make it a key indent it like {key}, with a space behind the colon; to send it quote the text"
+            findings.error("swallowed-key", place, message, hint)
+        return
+
+
+def _is_key(word: str, known: frozenset[str]) -> bool:
+    return key_of(word) in known or OWN.match(word) is not None
 
 
 def _comment(document: Document, key: str, column: int, node: yaml.ScalarNode, findings: Findings) -> None:

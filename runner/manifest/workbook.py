@@ -22,7 +22,7 @@ from xml.parsers.expat import ExpatError
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.encoding import OLD_EXCEL
-from runner.manifest.formats import formatted
+from runner.manifest.formats import Exact, formatted
 from runner.manifest.sheet_xml import Marks, Merged, Shown, TooLarge, check_archive, marks_of
 from runner.manifest.tables import MERGED, MOST_COLUMNS, NAMELESS, Cells, Sheet, cell_name
 
@@ -199,4 +199,4 @@ def _number(value: float) -> str:
         return "#NUM!"
     if abs(value) >= MOST_DIGITS:
         return f"{value:.14E}"
-    return str(int(value)) if value == int(value) else f"{value:.15g}"
+    return str(int(value)) if value == int(value) else Exact(f"{value:.15g}")

@@ -34,6 +34,7 @@ MAPPING: Final = yaml.MappingStartEvent
 MAPPING_END: Final = yaml.MappingEndEvent
 SEQUENCE: Final = yaml.SequenceStartEvent
 SEQUENCE_END: Final = yaml.SequenceEndEvent
+_NEXT_LINE: Final = re.compile(r"(?:\r\n?|\n)(?P<line>[^\r\n]*)")
 _STR: Final = "tag:yaml.org,2002:str"
 _KINDS: Final = (
     ("null", re.compile(r"~|null|Null|NULL|"), "~nN"),
@@ -169,6 +170,14 @@ class Document:
         *lines, last = re.split(r"\r\n?|\n", self._text[mark.index : index])
         column = len(last) + 1 + (0 if lines else mark.column)
         return Place(line=mark.line + len(lines) + 1, column=column, text=line_at(self._text, index), width=width)
+
+    def lines_below(self, node: yaml.Node) -> Iterator[tuple[Place, str]]:
+        """The lines of a text but its first, each with its place."""
+        lines = _NEXT_LINE.finditer(self._text, node.start_mark.index, node.end_mark.index)
+        for number, found in enumerate(lines, start=node.start_mark.line + 2):
+            text, indent = found["line"], len(found["line"]) - len(found["line"].lstrip())
+            width = max(1, len(text.strip()))
+            yield Place(line=number, column=indent + 1, text=line_at(self._text, found.end()), width=width), text
 
     def match(self, pattern: re.Pattern[str], mark: Any) -> re.Match[str] | None:
         """What stands at a mark."""

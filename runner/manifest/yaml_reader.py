@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Head, Settings, read_head
 from runner.manifest.items import Entry, Item
 from runner.manifest.templates import Names
-from runner.manifest.unquoted import check_own, check_unquoted, has_colon
+from runner.manifest.unquoted import OF_ALL, check_own, check_swallowed, check_unquoted, has_colon
 from runner.manifest.yaml_core import Document, Refused, TooLarge
 from runner.manifest.yaml_problems import report_syntax
 
@@ -28,9 +28,17 @@ JOBS: Final = "jobs"
 class YamlManifest:
     """A YAML file: its head at once, its jobs as they are asked for. What is wrong goes to the findings."""
 
-    def __init__(self, text: str, settings: Settings, findings: Findings) -> None:
+    def __init__(
+        self,
+        text: str,
+        settings: Settings,
+        findings: Findings,
+        fields_of: Callable[[Any], frozenset[str]] = lambda _: frozenset(),
+    ) -> None:
+        """`fields_of` are the fields of a model, that of the job or of none, as far as they are known."""
         self._text = text
         self._findings = findings
+        self._fields_of = fields_of
         self._document = Document(text, findings)
         self._is_flow = False
         self._is_at_jobs = False
@@ -40,7 +48,7 @@ class YamlManifest:
         with self._telling():
             keys = self._read_keys()
             if keys is not None:
-                self.head = read_head(self._document, keys, settings, findings)
+                self.head = read_head(self._document, keys, settings, findings, fields_of)
         if keys is None:
             self._has_jobs = False
         elif not self._has_jobs and "sources" not in keys:
@@ -205,16 +213,22 @@ class YamlManifest:
             return None
         fields: dict[str, Any] = {}
         nodes: dict[str, tuple[yaml.Node, yaml.Node]] = {}
+        own: list[tuple[str, yaml.Node]] = []
         for key, key_node, value in document.items(node, f"jobs[{number}]", findings):
             if key.startswith("x-"):
                 check_own(key, document.place(key_node), findings, has_value=has_colon(document, key_node))
+                own.append((key, value))
                 continue
             if key == "id" and isinstance(value, yaml.ScalarNode):
                 fields[key] = value.value  # as written: 00123 keeps its zeros
             else:
                 fields[key] = document.value(value, findings)
             nodes[key] = (key_node, value)
-            check_unquoted(document, key, key_node, value, findings)
+        known = OF_ALL | self._fields_of(fields.get("model") or self.head.fields.get("model"))
+        for key, (key_node, value) in nodes.items():
+            check_unquoted(document, key, key_node, value, findings, known)
+        for key, value in own:
+            check_swallowed(document, key, value, findings, known)
 
         def at(*path: str | int) -> Place:
             found = nodes.get(str(path[0])) if path else None

@@ -81,6 +81,8 @@ def asked_for(spec: JobSpec) -> int:
 
 def outputs_of(inputs: Mapping[str, Any]) -> int:
     """How many outputs a request asks for, as far as it says so itself: a card's default is not known here."""
+    if COUNTS.isdisjoint(inputs):  # most
+        return 1
     count = outputs_at_most(inputs)
     return count if count is not None and count <= MOST_OUTPUTS else 1
 

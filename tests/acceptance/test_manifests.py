@@ -64,6 +64,21 @@ def test_what_the_flags_get_wrong_is_told(tmp_path, flags, said):
     assert said in done.stderr
 
 
+def test_plan_and_check_take_the_variables_of_run(tmp_path):
+    """What they look at is what `run` would do; their own go first, and how `run` prints is no matter of theirs."""
+    (tmp_path / "catalogue.csv").write_text(SHEET)
+    of_run = {"RUNCOMFY_BATCH_RUN_PROMPT": "On oak.", "RUNCOMFY_BATCH_RUN_JSON": "1", "RUNCOMFY_BATCH_RUN_OUT": "night"}
+    flags = ("--col", "id=SKU", "--col", "image_urls=Photo")
+    assert command("check", "catalogue.csv", *flags, cwd=tmp_path, **of_run).returncode == 0
+    shown = command("plan", "catalogue.csv", *flags, cwd=tmp_path, **of_run)
+    assert shown.stdout.startswith("Plan for catalogue.csv  ->  night\n  + 3 new\n")
+    own = of_run | {"RUNCOMFY_BATCH_PLAN_PROMPT": "On sand.", "RUNCOMFY_BATCH_RUN_LIMIT": "1"}
+    shown = command("plan", "catalogue.csv", *flags, "--resolved", cwd=tmp_path, **own)
+    assert [line["inputs"]["prompt"] for line in lines(shown.stdout)] == ["On sand."]
+    bad = command("plan", "catalogue.csv", cwd=tmp_path, RUNCOMFY_BATCH_RUN_LIMIT="x")
+    assert bad.stderr.endswith("It comes from the environment: RUNCOMFY_BATCH_RUN_LIMIT\n")
+
+
 def test_a_yaml_manifest_says_these_things_itself(tmp_path):
     (tmp_path / "m.yaml").write_text("version: 1\njobs: [{id: a, prompt: p, image_urls: https://x.example.com/1}]\n")
     done = command("check", "m.yaml", "--prompt", "x", cwd=tmp_path)

@@ -745,7 +745,8 @@ def test_a_picture_that_moves_up_is_told(read, found, columns, cells, cell, mess
     ],
 )
 def test_nothing_behind_the_pictures_is_no_hole(read, columns, cells):
-    assert read(f"id,prompt,{columns}\nmug,Use image 2,{cells}\n").warnings == ()
+    manifest = read(f"id,prompt,{columns}\nmug,Use image 2,{cells}\n")
+    assert [d.message for d in manifest.warnings if "empty" in d.message] == []
 
 
 def test_a_picture_that_moves_up_in_one_text_of_json_is_told(found):
@@ -834,3 +835,142 @@ def test_a_line_that_says_one_thing_twice_is_taken(read):
 def test_json_lines_in_utf16_say_so(found):
     (wrong,) = found(line().encode("utf-16"), "jsonl")
     assert wrong[3] == "it begins with the mark of UTF-16, and is to be read as utf-8"
+
+
+# ------------------------------------------------------------------------------------------ what was hardly meant so
+
+
+@pytest.mark.parametrize(
+    ("prompt", "count", "called"),
+    [
+        ("Put the mug from image 1 on the table in image 2.", 1, 2),
+        ("Use the second picture as its background", 1, 2),
+        ("As in photo #3", 2, 3),
+        ("画像2のテーブルに置く", 1, 2),
+        ("Stil wie auf Bild 2", 1, 2),
+        ("On image 1", 1, 0),
+        ("Put image 1 on image 2", 2, 0),
+        ("Make the image 16:9", 1, 0),
+        ("As if a photo 35mm wide; image 2.5 times as large", 1, 0),
+        ("Imagine 2 mugs", 1, 0),
+    ],
+)
+def test_a_prompt_that_calls_a_picture_there_is_none_of_is_told(read, prompt, count, called):
+    """It would be paid for all the same, and be something else."""
+    pictures = "|".join(f"{URL}?{n}" for n in range(count))
+    manifest = read(f"id,prompt,image_urls\nmug,{prompt},{pictures}\n")
+    sent = "1 picture is sent" if count == 1 else f"{count} pictures are sent"
+    told = [("missing-picture", f"the prompt speaks of image {called}, and {sent}")] if called else []
+    assert [(d.code, d.message) for d in manifest.warnings] == told
+
+
+@pytest.mark.parametrize(
+    ("prompt", "code", "message"),
+    [
+        ("White.\\nKeep it.", "odd-text", "prompt holds '\\\\n', which is sent as it stands: 'White.\\\\nKeep it.'"),
+        ("White_x000D_", "odd-text", "prompt holds '_x000D_', which is sent as it stands: 'White_x000D_'"),
+        ("caf\\u00e9", "odd-text", "prompt holds '\\\\u00e9', which is sent as it stands: 'caf\\\\u00e9'"),
+        ("'White", "odd-text", 'the apostrophe at the beginning is sent: "\'White"'),
+        ("'White' it says", None, ""),
+        ("C:\\new", None, ""),
+        ("'White' on O'Neill's", None, ""),
+    ],
+)
+def test_what_a_program_wrote_for_another_sign_is_told(read, prompt, code, message):
+    """As a text it would be sent, and perhaps be drawn."""
+    manifest = read(f"id,prompt,image_urls\nmug,{prompt},{URL}\n")
+    assert manifest.jobs[0].inputs["prompt"] == prompt
+    assert [(d.code, d.message) for d in manifest.warnings] == ([(code, message)] if code else [])
+
+
+@pytest.mark.parametrize("comma", ["\u3001", "\uff0c", "\uff1b ", ", "])
+def test_urls_are_set_apart_by_the_commas_of_all_keyboards(read, comma):
+    """Glued together they would be one address that nobody has."""
+    manifest = read(f'id,prompt,image_urls\nmug,White,"{URL}{comma}{URL}?2"\n')
+    assert manifest.jobs[0].inputs["image_urls"] == [URL, f"{URL}?2"]
+
+
+def test_the_width_of_letters_makes_no_other_column(read):
+    """Of a keyboard that was set to Japanese; a template may write a name in either way."""
+    names = [name.translate({n: n + 0xFEE0 for n in range(0x21, 0x7F)}) for name in ("ID", "prompt", "aspect_ratio")]
+    half, full = "\uff76\uff97\uff70", "\u30ab\u30e9\u30fc"
+    sheet = f"{','.join(names)},image_urls,{half}\n"
+    rows = [f"{name},White {{{{ {name} }}}},1:1,{URL}?{name},red\n" for name in (half, full)]
+    manifest = read(sheet + "".join(rows))
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["White red", "White red"]
+    assert [(spec.job_id, spec.inputs["aspect_ratio"]) for spec in manifest.jobs] == [(half, "1:1"), (full, "1:1")]
+    assert manifest.warnings == ()
+
+
+@pytest.mark.parametrize("prompt", ["=B7", '"=B7&"" on white"""', "=CONCAT(A2)", "= $A$1"])
+def test_a_formula_is_no_prompt(found, prompt):
+    """Somebody saved the formulas, and not what they come to."""
+    (error,) = found(f"id,prompt,image_urls\nmug,{prompt},{URL}\n")
+    assert error[0] == "spoilt-cell"
+
+
+def test_a_sign_at_the_beginning_is_no_formula(read):
+    prompts = ["= white =", "=) on white", "+ white"]
+    manifest = read("id,prompt,image_urls\n" + "".join(f"m{n},{text},{URL}\n" for n, text in enumerate(prompts)))
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == prompts
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_told"),
+    [
+        ("\u201cWhite\u201d", True),
+        ("\u201eWei\xdf\u201c", True),
+        ("The \u201cOslo\u201d", False),
+        ("\u300c白\u300d", True),
+    ],
+)
+def test_quotes_around_all_of_a_prompt_are_told(read, prompt, is_told):
+    """A text editor made them of straight ones, which would not be sent."""
+    manifest = read(f"id,prompt,image_urls\nmug,{prompt},{URL}\n")
+    assert [d.message for d in manifest.warnings] == [f"the quotes are sent: {prompt!r}"] * is_told
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        *((name, True) for name in ("gallery", "additional_image_link", "Hauptbild", "more photos", "画像2枚目")),
+        *((name, False) for name in ("photographer", "image alt text", "photo note", "imagination", "product name")),
+    ],
+)
+def test_other_pictures_of_a_sheet_are_told(read, name, is_told):
+    """Of several columns of pictures those by one name are sent; what is about a picture is none."""
+    manifest = read(f"id,prompt,image,{name}\nmug,White,{URL},{URL}?2\n")
+    message = f"the column {name!r} is not sent: image_urls is read from 'image'"
+    assert [d.message for d in manifest.warnings if d.code == "unused-column"] == [message] * is_told
+
+
+def test_null_in_a_row_of_json_is_an_empty_cell(read, found):
+    """And true is what a sheet writes for it."""
+    row = {"colour": None, "new": True}
+    prompt = "White{% if colour %} {{ colour }}{% endif %}{% if new == true %} new{% endif %}"
+    assert inputs(read(line(prompt=prompt, row=row), "jsonl"))[0]["prompt"] == "White new"
+    ((code, *_, message, _),) = found(line(prompt="{{ colour }}", row=row), "jsonl")
+    assert (code, message) == ("template", "'colour' is empty, and the template needs it")
+
+
+@pytest.mark.parametrize("prompt", ["{{ title & more }} <b>", "{% if nan", "{{ title }} is nan, and {{ none"])
+def test_a_template_that_cannot_be_read_is_looked_at_no_further(found, prompt):
+    """Whatever else is odd about it."""
+    codes = [code for code, *_ in found(f'id,title,prompt,image_urls\nmug,nan,"{prompt}",{URL}\n')]
+    assert codes[0] == "template"
+
+
+def test_a_row_that_somebody_commented_out_is_told(read):
+    """Once: it is sent, and paid for."""
+    manifest = read(f"id,prompt,image_urls\nmug,White,{URL}\n#cup,White,{URL}?2\n#pot,White,{URL}?3\n")
+    assert [spec.job_id for spec in manifest.jobs] == ["mug", "#cup", "#pot"]
+    message = "'#cup' is a job like any other: in a table a # begins no comment"
+    assert [(d.code, d.place.cell, d.message) for d in manifest.warnings] == [("odd-text", "A3", message)]
+
+
+def test_a_template_within_a_cell_that_a_template_brings_in_is_told(read):
+    """Nothing is filled in twice."""
+    manifest = read(f'id,text,prompt,image_urls\nmug,"On {{{{ colour }}}}",{{{{ text }}}} please,{URL}\n')
+    assert manifest.jobs[0].inputs["prompt"] == "On {{ colour }} please"
+    (warning,) = manifest.warnings
+    assert (warning.code, warning.message[:24]) == ("odd-text", "'{{ colour }} please' is")

@@ -887,3 +887,72 @@ def test_a_setting_that_cannot_be_is_named_with_its_place(read, run, said):
         read(f"version: 1\nrun: {run}\njobs: [{{id: mug, prompt: 7}}]\n")
     assert said in caught.value.message
     assert "image_urls" in caught.value.message
+
+
+# ------------------------------------------------------------------------------------------- keys that became text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "aspect_ratio:1:1",
+        "aspect_ratio :1:1",
+        "Aspect ratio:1:1",
+        "aspect_ratio\uff1a1:1",
+        "num_images=4",
+        "- image_urls:https://cdn.example.com/b.jpg",
+        "'output_format':png",
+        "x-note:Ana",
+        "id:lamp",
+    ],
+)
+@pytest.mark.parametrize("before", ["On white", "On white,\n      and oak"])
+def test_a_key_that_a_text_has_swallowed_is_an_error(found, line, before):
+    """Indented too deep, without a space behind its colon: it would be a part of the prompt, and not be done."""
+    text = f"version: 1\njobs:\n  - prompt: {before}\n      {line}\n    id: mug\n    image_urls: [{URL}]\n"
+    [(code, row, column, message, hint)] = found(text)
+    assert (code, row, column) == ("swallowed-key", 4 + before.count("\n"), 7)
+    assert message.endswith(" is a part of the text of prompt, and no key")
+    assert hint.endswith("to send it quote the text")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "On white,\n      ratio 1:1 at most",
+        "On white,\n      https://cdn.example.com/style.jpg",
+        "On white, aspect_ratio:1:1",
+        '"On white,\n      aspect_ratio:1:1"',
+        "'On white,\n      aspect_ratio: 1:1'",
+        ">-\n      Prompt: On white,\n      Style: old",
+    ],
+)
+def test_other_lines_of_a_text_are_text(read, prompt):
+    """Of several lines, in quotes, or with a colon in their midst."""
+    (spec,) = read(f"version: 1\njobs:\n  - prompt: {prompt}\n    id: mug\n    image_urls: [{URL}]\n").jobs
+    assert spec.inputs["prompt"].count(":") == prompt.count(":")
+    assert spec.inputs.keys() == {"prompt", "image_urls"}
+
+
+def test_a_key_in_a_block_is_pointed_out(read):
+    """It is text by the rules of YAML, and may be meant so."""
+    manifest = read(f"version: 1\njobs:\n  - prompt: |\n      White.\n      aspect_ratio: 1:1\n    image_urls: {URL}\n")
+    assert manifest.jobs[0].inputs["prompt"] == "White.\naspect_ratio: 1:1\n"
+    assert [(d.code, d.place.line, d.place.column) for d in manifest.warnings] == [("swallowed-key", 5, 7)]
+
+
+def test_a_key_may_be_swallowed_by_what_all_share_and_by_what_nobody_reads(found):
+    """By the defaults, a value of the matrix, an override, and a note of one's own, which would take it along."""
+    head = "defaults:\n  prompt: White\n    num_images:2\n"
+    matrix = "matrix:\n  scene:\n    - name: oak\n      prompt: Oak\n        num_images:2\n"
+    overrides = "overrides:\n  - match: mug*\n      skip:true\n    set: {num_images: 2}\n"
+    job = f"jobs:\n  - x-note: Ana\n      num_images:2\n    id: mug\n    image_urls: {URL}\n"
+    errors = found(f"version: 1\n{head}{matrix}{overrides}{job}")
+    assert [(code, line) for code, line, *_ in errors] == [("swallowed-key", line) for line in (4, 9, 12, 16)]
+
+
+def test_a_comment_in_a_block_is_pointed_out(read):
+    """There it is text, and sent; a colour is no comment."""
+    manifest = read(f"version: 1\njobs:\n  - prompt: |\n      On\n      #fff\n      # ask Ana\n    image_urls: {URL}\n")
+    assert manifest.jobs[0].inputs["prompt"] == "On\n#fff\n# ask Ana\n"
+    assert [(d.code, d.place.line) for d in manifest.warnings] == [("yaml-comment", 6)]

@@ -714,3 +714,42 @@ def test_suffix_never_makes_two_paths_one(read):
     paths = [path.casefold() for spec in manifest.jobs for path in spec.paths]
     assert len(paths) == len(set(paths)) == sum(spec.inputs["num_images"] for spec in manifest.jobs)
     assert all(re.fullmatch(r"images/[ab~]/\d+(~\d+)?", path) for path in paths)
+
+
+# ------------------------------------------------------------------------------------------- what a prompt says is sent
+
+
+SAYS = 'defaults: {prompt: "{{ title }} {{ aspect_ratio }} {{ num_images }}", num_images: 1}'
+
+
+@pytest.mark.parametrize(
+    ("more", "sent"),
+    [
+        ("", [("Shirt 3:4 1", "3:4", 1)]),
+        ("overrides: [{match: '00124', set: {aspect_ratio: 1:1, num_images: 2}}]", [("Shirt 1:1 2", "1:1", 2)]),
+        ("matrix: {aspect_ratio: [4:5]}", [("Shirt 4:5 1", "4:5", 1)]),
+        (
+            "matrix: {aspect_ratio: [4:5]}\noverrides: [{match: '*', set: {aspect_ratio: 1:1}}]",
+            [("Shirt 1:1 1", "1:1", 1)],
+        ),
+        ("matrix: {aspect_ratio: [{name: square, aspect_ratio: 1:1}]}", [("Shirt square 1", "1:1", 1)]),
+        ("matrix: {scene: [{name: oak, aspect_ratio: 1:1, num_images: 3}]}", [("Shirt 1:1 3", "1:1", 3)]),
+    ],
+)
+def test_a_field_in_a_prompt_is_the_one_that_is_sent(read, more, sent):
+    """Whoever has given it; of a value that has a name, in the matrix, its name. A cell says what is written in it."""
+    source = f"version: 1\n{SOURCE[:-2]}, where: stock > 0}}]\n"
+    found = [
+        (s.inputs["prompt"], s.inputs["aspect_ratio"], s.inputs["num_images"])
+        for s in read(f"{source}{SAYS}\n{more}\n").jobs
+    ]
+    assert found == sent
+    cell = "{{ row['Aspect ratio'] }}"
+    (spec,) = read(f"{source}{SAYS.replace('{{ aspect_ratio }}', cell)}\n{more}\n").jobs
+    assert "3:4" in spec.inputs["prompt"]
+
+
+def test_a_jobs_prompt_may_ask_for_the_jobs_own_fields(read):
+    """They are no columns, and are sent."""
+    manifest = read(jobs(mug("mug", prompt='"In {{ aspect_ratio }}"', aspect_ratio="1:1")))
+    assert manifest.jobs[0].inputs["prompt"] == "In 1:1"

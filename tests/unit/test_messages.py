@@ -109,6 +109,12 @@ def shop(*rows, per="product", model=""):
     return files | {name: other(style="ink")[name] for name in ("owner--other.model.json",) if model}
 
 
+def export(*rows, more):
+    """One with a column of the user's own, and what the source says beside."""
+    text = f"version: 1\ndefaults: {{prompt: white}}\nsources:\n- file: c.csv\n  preset: shopify\n  {more}\n"
+    return sheet(*rows, header="Handle,Title,Option1 Value,Image Count,Image Src\n", text=text)
+
+
 def path(template):
     return jobs(job(), job(id="lamp"), head=f"output: {{path: '{template}'}}\n")
 
@@ -149,6 +155,15 @@ CASES = {
         "a.jpg": photo(form="JPEG"),
         "a.png": photo(),
     },
+    "two folders with photos of one name": {
+        "m.yaml": "version: 1\nsources: [{folder: a}, {folder: b}]\ndefaults: {prompt: white}\n",
+        "a/mug.png": photo(),
+        "b/mug.png": photo(),
+    },
+    "a folder that is named twice": {
+        "m.yaml": "version: 1\nsources: [{folder: a}, {folder: a/}]\ndefaults: {prompt: white}\n",
+        "a/mug.png": photo(),
+    },
     "a matrix whose jobs have one id": sheet(
         f"mug,{URL}",
         header="sku,image_urls\n",
@@ -182,6 +197,14 @@ CASES = {
     "a colour at the beginning": jobs("id: mug\n  prompt: #f5f5f5 behind it\n  image_urls: " + URL),
     "a colour within a prompt": jobs("id: mug\n  prompt: Use #f5f5f5\n    behind it\n  image_urls: " + URL),
     "an ampersand at the beginning": jobs("id: mug\n  prompt: &Sons must stay\n  image_urls: " + URL),
+    "a key that became text": jobs(f"id: mug\n  prompt: On white\n    aspect_ratio:1:1\n  image_urls: {URL}"),
+    "a key that became text of a default": "version: 1\ndefaults:\n  prompt: On white\n    output_format=png\n"
+    + jobs(job(prompt=None))[11:],
+    "a key in a block of text": jobs(f"id: mug\n  prompt: |\n    On white\n    num_images: 2\n  image_urls: {URL}"),
+    "a key that became text of one's own": jobs(
+        f"id: mug\n  x-note: ask Ana\n    num_images:2\n  prompt: white\n  image_urls: {URL}"
+    ),
+    "a comment in a block of text": jobs(f"id: mug\n  prompt: |\n    White\n    # ask Ana\n  image_urls: {URL}"),
     "another encoding": jobs(job(prompt="é")).encode("cp1252"),
     "a character that nobody sees": jobs(job(prompt='"a\u2028b"')),
     "a character that is none": jobs(job(prompt='"a\uffffb"')),
@@ -240,6 +263,17 @@ CASES = {
     "a data: URI of text": jobs(job(image_urls="['data:text/html,hi']")),
     # photos of this machine
     "a photo that is not there": jobs(job(image_urls="[photos/mug.jpg]")),
+    "a path that takes photos of other rows": {
+        "m.yaml": f"version: 1\n{SOURCE}\ndefaults: {{prompt: white, image_urls: '{{{{ sku }}}}*.png'}}\n",
+        "c.csv": "sku\n1\n12\n",
+        "1.png": photo(),
+        "12.png": photo((41, 41)),
+    },
+    "a path with a sign of a cell": {
+        "m.yaml": f"version: 1\n{SOURCE}\ndefaults: {{prompt: white, image_urls: '{{{{ sku }}}}*.png'}}\n",
+        "c.csv": "sku\na[1]\n",
+        "a1.png": photo(),
+    },
     "photos that are not there": jobs(job(image_urls="['photos/*.jpg']")),
     "a photo elsewhere": jobs(job(image_urls="[../mug.jpg]")),
     "a photo that is a folder": {"m.yaml": jobs(job(image_urls="[photos]")), "photos/mug.png": photo()},
@@ -302,6 +336,10 @@ CASES = {
     "a condition with one sign": chosen("stock = 5"),
     "a condition in braces": chosen('"{{ stock > 0 }}"'),
     "a condition on nothing": chosen('"true"'),
+    "a condition on what could be two numbers": {
+        "m.yaml": chosen("price > 1000")["m.yaml"],
+        "c.csv": f"SKU,Price,image_urls\n00123,1.299,{URL}\n",
+    },
     "a condition that is empty": chosen('" "'),
     # sources
     "a source of neither kind": sheet(ROW, text="version: 1\nsources: [{format: csv}]\n"),
@@ -346,6 +384,16 @@ CASES = {
     "a header that is merged": None,
     "rows that are hidden": None,
     "a prompt that says nothing": {"m.csv": TABLE + f"mug,n/a,{URL}\n"},
+    "a cell that says nothing in a template": filled("'{{ title }} in {{ sku }}'")
+    | {"c.csv": f"SKU,Title,image_urls\n00123,nan,{URL}\n"},
+    "a line break as programs write it": {"m.csv": TABLE + f"mug,White\\nand plain,{URL}\n"},
+    "a formula for a prompt": {"m.csv": TABLE + f"mug,=B7&A2,{URL}\n"},
+    "a formula in a template": filled("'White, for {{ title }}'") | {"c.csv": f"SKU,Title,image_urls\n1,=B7,{URL}\n"},
+    "a row that is commented out": {"m.csv": TABLE + ROW + f"\n#cup,white,{URL}?2\n"},
+    "a template within a cell": filled("'White, for {{ title }}'")
+    | {"c.csv": f"SKU,Title,image_urls\n1,A {{{{ colour }}}} mug,{URL}\n"},
+    "quotes of a text editor": {"m.csv": TABLE + f"mug,\u201cWhite and plain\u201d,{URL}\n"},
+    "an apostrophe of a spreadsheet": {"m.csv": TABLE + f"mug,'White and plain,{URL}\n"},
     "a space before a quote": {"m.csv": TABLE + f'mug, "white",{URL}\n'},
     "a quote that ends too early": {"m.csv": TABLE + f'mug,"white" bg,{URL}\n'},
     "a cell of megabytes": {"m.csv": TABLE + f"mug,{'x' * 3_000_000},{URL}\n"},
@@ -362,6 +410,16 @@ CASES = {
         header="id,instruction,image_urls\n",
         text="version: 1\nsources: [{file: c.csv}]\ndefaults: {prompt: white}\n",
     ),
+    "a second column of prompts": {"m.csv": f"id,prompt,instruction,image_urls\nmug,white,wash cold,{URL}\n"},
+    "columns of pictures under other names": sheet(
+        f"mug,white,{URL},{URL}?2", header="id,prompt,Photo A,Photo B\n", text="version: 1\nsources: [{file: c.csv}]\n"
+    ),
+    "markup from a shop's pages": sheet(
+        f"mug,<b>Mug</b> &amp; cup,{URL}?a=1&amp;b=2",
+        header="id,title,image_urls\n",
+        text=f"version: 1\n{SOURCE}\ndefaults: {{prompt: 'White, for {{{{ title }}}}.'}}\n",
+    ),
+    "pictures under another name beside the pictures": {"m.csv": f"id,prompt,image,gallery\nmug,white,{URL},{URL}?2\n"},
     "pictures beside the pictures": {"m.csv": f"id,prompt,image_urls,url_1\nmug,white,{URL},{URL}?2\n"},
     "fields of another model": {"m.csv": f"id,prompt,image_urls,seed,ratio\nmug,white,{URL},7,4:5\n"},
     "rows that share a SKU": {"m.csv": f"sku,prompt,image_urls\na,white,{URL}\na,black,{URL}\n"},
@@ -383,9 +441,21 @@ CASES = {
     # shops
     "a position that is none": shop(f"mug,Mug,white,{URL},first"),
     "a picture that is missing": sheet(f"mug,white,{URL},,{URL}?3", header="id,prompt,image_1,image_2,image_3\n"),
+    "a picture that a prompt calls": sheet(f"mug,on the table in image 2,{URL}"),
+    "a column of pictures that is missing": sheet(f"mug,white,{URL},{URL}?3", header="id,prompt,image_1,image_3\n"),
     "a picture that is missing, and named": sheet(f"mug,on image 2,{URL} | | {URL}?3"),
     "positions with a hole": shop(f"mug,Mug,white,{URL},1", f"mug,,,{URL}?3,3"),
     "a template that asks for what differs": shop(f"mug,Mug,{{{{ title }}}},{URL},1", f"mug,Cup,,{URL}?2,2"),
+    "a condition on what differs": export(
+        f"mug,Mug,Red,,{URL}", f"mug,,Blue,,{URL}?2", f"cup,Cup,Red,,{URL}?3", more="where: option1_value == 'Blue'"
+    ),
+    "a preset's name that is a column's": export(f"mug,Mug,Red,7,{URL}", more="where: image_count > 0"),
+    "a variation without a picture": sheet(
+        f"vase,variable,Vase,{URL}",
+        "vase-b,variation,Vase,",
+        header="SKU,Type,Name,Images\n",
+        text="version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, preset: woocommerce, per: image}]\n",
+    ),
     "rows that differ": shop(f"mug,Mug,white,{URL},1", f"mug,,black,{URL}?2,2"),
     "a product without a picture": shop(f"mug,Mug,white,{URL},1", "lamp,Lamp,white,,", per="image"),
     "pictures that are left": shop(f"mug,Mug,,{URL},1", f"mug,,,{URL}?2,2", model="model: owner/other\n"),

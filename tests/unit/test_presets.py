@@ -546,3 +546,110 @@ def test_the_shipped_examples_are_read(name):
         SAMPLES[name],
         {"note"},
     )
+
+
+# ------------------------------------------------------------------------------------- what a condition and names mean
+
+
+STOCKED = [*OLD, "Variant Qty", "Status"]
+IN_STOCK = [
+    {"Handle": "mug", "Title": "Mug", "Image Src": A, "Variant Qty": "0", "Status": "active"},
+    {"Handle": "mug", "Image Src": B, "Variant Qty": "5"},
+    {"Handle": "mug", "Image Src": C},
+    {"Handle": "cup", "Title": "Cup", "Image Src": D, "Variant Qty": "0", "Status": "active"},
+    {"Handle": "cup", "Variant Qty": "0"},
+]
+TORN = "where is true of some rows and false of others of 1 product: the first is export.csv:2"
+
+
+@pytest.mark.parametrize(
+    ("where", "taken", "is_torn"),
+    [
+        ("variant_qty > 0", ["mug"], True),
+        ("variant_qty < 1", ["mug", "cup"], True),
+        ("variant_qty >= 0", ["mug", "cup"], False),
+        ("row['Variant Qty'] == '5'", ["mug"], True),
+        ("status == 'active' and variant_qty > 0", ["mug"], True),
+        ("status == 'active'", ["mug", "cup"], False),
+        ("title == 'Mug'", ["mug"], False),
+    ],
+)
+def test_a_product_is_wanted_where_one_of_its_rows_is(read, where, taken, is_torn):
+    """Not where its first row happens to be; where its rows do not agree it is said."""
+    manifest = read(table(STOCKED, *IN_STOCK), "shopify", f'where: "{where}"')
+    assert [spec.job_id for spec in manifest.jobs] == taken
+    assert [message for code, _, message in warned(manifest) if "rows" in message and code == "where"] == [
+        TORN
+    ] * is_torn
+
+
+def test_a_row_of_a_product_that_cannot_be_judged_is_named(found):
+    """Each of its rows is asked."""
+    rows = [*IN_STOCK[:2], {"Handle": "mug", "Variant Qty": "n/a"}]
+    [(code, line, _, message)] = found(table(STOCKED, *rows), "shopify", "where: variant_qty > 9")
+    assert (code, line) == ("where", 3)
+    assert message == "where: 'n/a' is compared with a number, and is none (for export.csv:2)"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{{ position }}", "'position' could be the column 'Position', or what the preset counts ('1')"),
+        ("{{ image_count }}", "'image_count' could be the column 'Image Count', or what the preset counts ('1')"),
+    ],
+)
+def test_a_presets_name_that_is_a_column_too_is_not_guessed(read, found, text, said):
+    """The shop's own `Position` is its place in a list; where both say the same it makes no difference."""
+    header = [*WOO, "Position", "Image Count"]
+    row = {"ID": "1", "SKU": "mug", "Name": "Mug", "Images": A, "Position": "7", "Image Count": ""}
+    source, head = "per: image", f'defaults: {{prompt: "Mug {text}"}}'
+    [(code, _, _, message)] = found(table(header, row), "woocommerce", source, head)
+    assert (code, message) == ("template", f"{said} (for export.csv:2)")
+    same = row | {"Position": "1", "Image Count": "1"}
+    assert read(table(header, same), "woocommerce", source, head).jobs[0].inputs["prompt"] == "Mug 1"
+    head = "defaults: {prompt: \"Mug {{ row['Position'] }}\"}"
+    assert read(table(header, row), "woocommerce", source, head).jobs[0].inputs["prompt"] == "Mug 7"
+
+
+def test_a_variation_without_a_picture_is_told_what_the_shop_shows(read, found):
+    """Once a sheet, with the way to leave such rows out."""
+    rows = [["44", "variable", "vase", "Vase", "1", A, ""]]
+    rows += [[str(n), "variation", f"vase-{n}", "Vase", "1", "", "vase"] for n in range(3)]
+    export = table(WOO, *rows)
+    assert [code for code, *_ in found(export, "woocommerce")] == ["missing-field"] * 3
+    manifest = read(export, "woocommerce", "where: type != 'variation'")
+    assert jobs(manifest) == [("vase", [A])]
+    told = [message for _, _, message in warned(read(export, "woocommerce", "per: image")) if "parent" in message]
+    assert told == ["'vase-0' is a variation without a picture of its own: the shop shows its parent's"]
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [("Salt &amp; pepper", "&amp;"), ("<b>Mug</b>", "<b>"), ("5&nbsp;cups", "&nbsp;"), ("a &#39;mug&#39;", "&#39;")],
+)
+def test_markup_in_a_prompt_is_told_once_a_column(read, title, shown):
+    """A shop keeps its titles as its pages need them; the remedy sends what the page shows."""
+    export = shopify(OLD, *((f"mug-{n}", title, A, "1", "") for n in range(3)))
+    head = 'defaults: {prompt: "{{ title }} on white"}'
+    manifest = read(export, "shopify", head=head)
+    assert warned(manifest) == [("odd-text", None, f"title holds {shown!r}, which is sent as it stands")]
+    (hint,) = {d.hint for d in manifest.warnings}
+    assert hint == "to send what a browser shows:  {{ title | striptags }}"
+    assert warned(read(export, "shopify", head=head.replace("title", "title | striptags"))) == []
+
+
+@pytest.mark.parametrize("title", ["5 < 6 & 7 > 3", "Salt & pepper; fine", "AT&T", "a <3 mug"])
+def test_signs_that_are_no_markup_are_not_told(read, title):
+    assert (
+        warned(read(shopify(OLD, ("mug", title, A, "1", "")), "shopify", head='defaults: {prompt: "{{ title }}"}'))
+        == []
+    )
+
+
+@pytest.mark.parametrize(("text", "is_told"), [("nan", True), ("None", True), ("N/A", True), ("none left", False)])
+def test_a_cell_that_says_nothing_is_told_where_a_template_sends_it(read, text, is_told):
+    """Once a column: a program wrote it where there was nothing."""
+    export = table([*OLD, "Colour"], *({"Handle": h, "Title": "Mug", "Image Src": A, "Colour": text} for h in "ab"))
+    head = 'defaults: {prompt: "{{ title }} in {{ colour }}"}'
+    told = [m for code, _, m in warned(read(export, "shopify", head=head)) if code == "placeholder"]
+    assert told == [f"colour is {text!r} in export.csv:2, which is sent as it stands"] * is_told

@@ -134,3 +134,19 @@ def test_what_is_no_sheet_is_refused(tmp_path, name, data, error, said):
         (tmp_path / name).write_bytes(data)
     with pytest.raises(error, match=said):
         starter(tmp_path / name, tmp_path / "a.yaml")
+
+
+def test_a_column_of_pictures_that_begins_late_is_taken(made):
+    """Behind the rows that are looked at, or in another sheet of the same kind."""
+    rows = [f"A-{n},{URL}?{n},," for n in range(2100)] + [f"A-x,{URL},{URL}?2,"]
+    text, manifest = made("\n".join(["Artikel,Hauptbild,Extra,Detailbild", *rows]))
+    assert "image_urls: [Hauptbild, Extra, Detailbild]" in text
+    assert len(manifest.jobs[2100].inputs["image_urls"]) == 2
+
+
+def test_pictures_beside_a_column_that_is_known_by_its_name_are_taken(made):
+    """But no pages, and nothing that is about a picture."""
+    page = "https://shop.example.com/mug"
+    text, manifest = made(f"sku,photo,detail shot,page,photo alt\nmug,{URL},{URL}?2,{page},\n")
+    assert "columns: {image_urls: [photo, detail shot]}" in text
+    assert inputs(manifest)[0][2] == [URL, f"{URL}?2"]

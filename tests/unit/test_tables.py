@@ -411,18 +411,49 @@ def test_a_mapping_that_cannot_be_is_told(found, columns, code, message, hint):
         ("image_urls,image_url_2", "12", [FIRST, SECOND]),
         ("image,image2", "12", [FIRST, SECOND]),
         ("Photo 2,Photo 1", "21", [FIRST, SECOND]),
-        ("url_2,url_10,url_1", "231", [FIRST, SECOND, THIRD]),
-        ("Image URL 1,Image URL 2,image url 11", "123", [FIRST, SECOND, THIRD]),
+        ("url_2,url_3,url_1", "231", [FIRST, SECOND, THIRD]),
+        ("Image URL 01,Image URL 2,image url 3", "123", [FIRST, SECOND, THIRD]),
         ("src1,src2", "12", [FIRST, SECOND]),
         ("picture", "1", [FIRST]),
     ],
 )
 def test_pictures_may_have_a_column_each(read, header, cells, expected):
-    """By their numbers, 10 behind 2; the one without a number is the first. None is left out."""
+    """By their numbers; the one without a number is the first. None is left out."""
     known = dict(zip("123", (FIRST, SECOND, THIRD), strict=True))
     sheet = f"id,prompt,{header}\nmug,a,{','.join(known[cell] for cell in cells)}\n"
     manifest = read(sheet)
     assert (urls(manifest), warned(manifest)) == ([expected], [])
+
+
+@pytest.mark.parametrize(
+    ("header", "missing", "place", "told"),
+    [
+        ("image_1,image_3", "image_2", "D2", "'2.jpg' is sent as image 2"),
+        ("Image URL,Image URL 3", "Image URL 2", "D2", "'2.jpg' is sent as image 2"),
+        ("url_10,url_9", "url_1", "D2", "'2.jpg' is sent as image 1"),
+        ("Photo 02,Photo 03", "Photo 1", "C2", "'1.jpg' is sent as image 1"),
+    ],
+)
+def test_a_numbered_picture_without_its_column_is_told(read, found, header, missing, place, told):
+    """Its column was lost, or is called otherwise: what follows would be sent as another number than it has."""
+    message = f"there is no column {missing!r}: {told}"
+    manifest = read(f"id,prompt,{header}\nmug,White.,{FIRST},{SECOND}\n")
+    assert [(code, cell, text) for code, cell, text, _ in warned(manifest)] == [("missing-picture", place, message)]
+    errors = found(f"id,prompt,{header}\nmug,As on {told[-7:]}.,{FIRST},{SECOND}\n")
+    assert [(code, cell, text) for code, _, cell, text, _ in errors] == [("missing-picture", place, message)]
+
+
+def test_numbered_pictures_stand_by_their_numbers(read):
+    """10 behind 9, also where the user names them by a `*`; nothing is missing between those."""
+    names = [f"photo_{n}" for n in (10, *range(1, 10))]
+    sheet = f"id,prompt,{','.join(names)}\nmug,a,{','.join(f'{URL}?{name}' for name in names)}\n"
+    for source in ("", "columns: {image_urls: photo_*}"):
+        manifest = read(sheet, source)
+        assert (urls(manifest), warned(manifest)) == ([[f"{URL}?photo_{n}" for n in range(1, 11)]], [])
+    source = "columns: {image_urls: [main, 'more_*']}"
+    assert warned(read(f"id,prompt,main,more_2,more_3\nmug,a,{FIRST},{SECOND},{THIRD}\n", source)) == []
+    [(code, cell, message, _)] = warned(read(f"id,prompt,main,more_1,more_3\nmug,a,,{SECOND},{THIRD}\n", source))
+    assert (code, cell, message) == ("missing-picture", "C2", "'main' is empty: '2.jpg' is sent as image 1")
 
 
 def test_gaps_between_numbered_pictures_are_no_pictures(read):
@@ -725,9 +756,20 @@ def test_an_id_of_the_manifests_own_making_leaves_skus_alone(read):
 def test_a_column_on_the_command_line_is_mapped_alike(tmp_path):
     """`--col`, for a sheet that is a manifest by itself."""
     (tmp_path / "m.csv").write_text(f"Nr,Wish,Photo A\nmug,White,{URL}\n")
-    columns = {"id": "nr", "prompt": "Wish", "image_urls": "photo*"}
+    columns = {"id": ["nr"], "prompt": ["Wish"], "image_urls": ["photo*"]}
     manifest = read_manifest(tmp_path / "m.csv", rules=rules_of, inline=Inline(columns=columns))
     assert jobs(manifest) == [("mug", "White", [URL])]
+
+
+def test_a_hint_names_all_columns_of_pictures(read_alone, found):
+    """Whoever follows it leaves none out; what is said about pictures is none."""
+    sheet = f"id,prompt,Vorderes Bild,商品画像,photo alt text,img count\nmug,White.,{FIRST},{SECOND},front,2\n"
+    with pytest.raises(InvalidManifest) as caught:
+        read_alone(sheet)
+    (hint,) = (d.hint for d in caught.value.diagnostics if d.code == "missing-column")
+    assert hint.endswith("--col image_urls='Vorderes Bild' --col image_urls='商品画像'")
+    assert found(sheet)[0][4].endswith("columns: {image_urls: ['Vorderes Bild', '商品画像']}")
+    assert urls(read_alone(sheet, columns={"image_urls": ["Vorderes Bild", "商品画像"]})) == [[FIRST, SECOND]]
 
 
 # ---------------------------------------------------------------------------------- what goes before a sheet's columns
@@ -805,7 +847,24 @@ def test_the_model_of_the_command_line_has_the_last_word(read_alone):
 def test_a_flag_and_a_column_for_one_field_are_refused(read_alone):
     """Both stand on the command line: neither is the last word."""
     with pytest.raises(InvalidManifest, match="prompt is given by --prompt and by --col"):
-        read_alone(f"id,text,image_urls\nmug,Oak.,{URL}\n", prompt="White.", columns={"prompt": "text"})
+        read_alone(f"id,text,image_urls\nmug,Oak.,{URL}\n", prompt="White.", columns={"prompt": ["text"]})
+
+
+@pytest.mark.parametrize(
+    ("header", "taken", "left"),
+    [("prompt,instruction", "prompt", "instruction"), ("edit,instruction", "instruction", "edit")],
+)
+def test_a_second_column_of_prompts_is_told(read, read_alone, header, taken, left):
+    """One of them is sent; the other may be what was meant."""
+    sheet = f"id,{header},image_urls\nmug,White.,Oak.,{URL}\n"
+    cell, message = (
+        f"{'C' if taken == 'prompt' else 'B'}1",
+        f"the column {left!r} is not sent: prompt is read from {taken!r}",
+    )
+    assert warned(read(sheet)) == [("unused-column", cell, message, "say which under  columns: prompt")]
+    assert warned(read_alone(sheet)) == [("unused-column", cell, message, "say which with  --col prompt=COLUMN")]
+    assert warned(read(sheet, f"columns: {{prompt: {taken}}}")) == []
+    assert warned(read(sheet, head=f'output: {{path: "{{{{ id }}}} {{{{ {left} }}}}.{{{{ ext }}}}"}}')) == []
 
 
 def test_pictures_that_are_left_out_are_told(read):
@@ -824,6 +883,16 @@ def test_columns_like_fields_of_other_models_are_told_once(read):
     message = "carried along, and not sent: 'seed', 'negative_prompt', 'Ratio' (is it aspect_ratio?)"
     hint = "to send such a column say which field it is:  columns: {field: column}"
     assert warned(manifest) == [("unused-column", "D1", message, hint)]
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("縦横比", "aspect_ratio"), ("Seitenverhältnis", "aspect_ratio"), ("枚数", "num_images")]
+)
+def test_columns_like_fields_in_another_language_are_told(read, name, field):
+    """Whoever maps the prompt and the pictures forgets that the ratio is mapped too."""
+    sheet = f"商品番号,指示,画像,{name}\nmug,White.,{URL},1\n"
+    [(code, cell, message, _)] = warned(read(sheet, "columns: {id: 商品番号, prompt: 指示, image_urls: 画像}"))
+    assert (code, cell, message) == ("unused-column", "D1", f"carried along, and not sent: {name!r} (is it {field}?)")
 
 
 def test_columns_that_templates_use_are_not_told(read):

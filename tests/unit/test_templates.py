@@ -10,6 +10,7 @@ from runner.manifest.items import key_of
 from runner.manifest.templates import (
     LONGEST_OUTPUT,
     LONGEST_TEMPLATE,
+    Measured,
     Names,
     Row,
     TemplateProblem,
@@ -490,6 +491,32 @@ def test_a_cell_is_a_number_beside_a_number_and_text_beside_a_text(text, meant):
 def test_a_comparison_that_could_be_meant_otherwise_is_refused(text, message):
     """Either guess would choose which rows are paid for."""
     assert judged(text)[0] == message
+
+
+@pytest.mark.parametrize(
+    ("text", "is_true"),
+    [
+        ("price > 1", True),
+        ("price > 1299", False),
+        ("price > 0.5 and price < 5000", True),
+        ("price | float > 1000", False),
+        ("price | replace('.', '') | int > 1000", True),
+        ("weight < 1", True),
+        ("exact < 2", True),
+    ],
+)
+def test_a_number_that_could_be_two_is_compared_where_both_say_the_same(text, is_true):
+    """`1.299` is what a person from Berlin writes for 1299; what was a number before is one."""
+    cells = {"price": cell("price", "1.299"), "weight": cell("weight", "0.250"), "exact": Measured("1.299")}
+    assert condition(text).holds(Names(cells)) is is_true
+
+
+@pytest.mark.parametrize("text", ["price > 1000", "price == 1.299", "1299 <= price", "price < other"])
+def test_a_number_that_could_be_two_is_not_guessed(text):
+    cells = Names({"price": cell("price", " 1.299"), "other": cell("other", "20")})
+    with pytest.raises(TemplateProblem, match=r"'1.299' could be 1.299 or 1299") as caught:
+        condition(text).holds(cells)
+    assert caught.value.hint == "say which:  price | float > 1000  or  price | replace('.', '') | int > 1000"
 
 
 def test_the_remedies_of_comparisons_work():

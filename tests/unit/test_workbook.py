@@ -724,3 +724,32 @@ def test_fifty_thousand_rows_are_read_in_seconds(tmp_path, read):
     began = time.process_time()
     assert len(load(tmp_path / "large.xlsx").jobs) == 50_000
     assert time.process_time() - began < 12  # three seconds on an idle machine
+
+
+def test_numbers_that_show_another_text_are_carried_along_by_the_thousand(read):
+    """A price in a column that is not sent: kept as it is, however many rows there are."""
+
+    def content(book):
+        sheet, euros = book.add_worksheet(), book.add_format({"num_format": '0.00 "EUR"'})
+        sheet.write_row(0, 0, [*HEADER, "price"])
+        for number in range(1, 702):
+            sheet.write_row(number, 0, [f"m{number}", "White.", URL])
+            sheet.write(number, 3, 7.5, euros)
+
+    manifest = read(content)
+    assert {spec.row["price"] for spec in manifest.jobs} == {"7.5"}
+    assert len(manifest.jobs) == 701
+
+
+def test_a_number_of_a_workbook_is_no_other_number(read):
+    """Its point is a decimal point, where in a text it could stand between thousands."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, [*HEADER, "kg"])
+        sheet.write_row(1, 0, ["mug", "White.", URL, 1.299])
+        sheet.write_row(2, 0, ["cup", "White.", URL, "1.299"])
+
+    with pytest.raises(InvalidManifest, match=r"'1.299' could be 1.299 or 1299 \(for book.xlsx:3\)") as caught:
+        read(content, "where: kg < 2")
+    assert len(caught.value.diagnostics) == 1

@@ -1,0 +1,189 @@
+"""What is said of a job that is made: what cannot be sent, and what can, but was hardly meant so.
+
+What concerns a column is said once for the column, whatever its rows say.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from string import ascii_uppercase
+from typing import Any, Final
+
+from runner.manifest.damage import (
+    MARKUP,
+    NOTHING,
+    PLACEHOLDERS,
+    Damage,
+    braces,
+    damage,
+    escapes,
+    questions,
+    quotes,
+    unfilled,
+)
+from runner.manifest.gaps import REMEDY, Gap, highest_called
+from runner.manifest.jobs import Job
+from runner.manifest.schema import LONGEST_ID
+from runner.manifest.tables import column_name
+from runner.manifest.templates import TemplateProblem, compiled, is_template
+from runner.model import counted
+
+SHORT: Final = 40
+"""Characters; a prompt that is longer says something."""
+LARGEST_BODY: Final = 64 << 20
+"""Bytes that the service takes in one request."""
+SHORTENED: Final = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
+
+
+def check(job: Job) -> None:
+    """Put what is wrong with a job, or looks wrong, into the findings."""
+    if (rules := job.rules) is not None:
+        for problem in rules.problems(job.inputs):
+            job.error(problem.code, problem.path, problem.message, problem.hint)
+    prompt, body = job.inputs.get("prompt"), job.body
+    if isinstance(prompt, str) and prompt:
+        _check_prompt(job, prompt)
+    if b"<" in body or (b"&" in body and b";" in body):
+        _tell_markup(job)
+    if job.gap:
+        _tell_gap(job, *job.gap)
+    if not job.is_plain:
+        _check_id(job, job.id)
+    if b"\\" in body or b"\x7f" in body or not body.isascii():  # JSON writes other controls with a backslash
+        _look_for_damage(job)
+    if job.local:
+        _check_size(job)
+
+
+def _check_id(job: Job, job_id: str) -> None:
+    if "\ufffd" in job_id:
+        _tell(job, damage(("id",), job_id))
+    if not job_id.strip():
+        job.error("id", ("id",), "the id is blank", "name the job, or take its entry out")
+    elif not job_id.isprintable() or len(job_id) > LONGEST_ID:
+        job.error("id", ("id",), f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
+    elif job_id.startswith("#") and not job.item.is_job and not job.is_told("#"):
+        message = f"{job_id[:60]!r} is a job like any other: in a table a # begins no comment"
+        job.warn("odd-text", ("id",), message, "delete the row, or leave it out with  where:")
+    elif "+" in job_id and SHORTENED.match(job_id):
+        hint = "format the column as Text before pasting the numbers"
+        job.error("id", ("id",), f"id {job_id!r} was shortened by a spreadsheet", hint)
+
+
+# ------------------------------------------------------------------------------------------------------------- prompts
+
+
+def _check_prompt(job: Job, prompt: str) -> None:
+    if not prompt.strip():
+        job.error("prompt-length", ("prompt",), "prompt is blank", "say what is to change")
+    elif len(prompt) < SHORT and not any(map(str.isalnum, prompt)):
+        message = f"the prompt sent will be {prompt!r}, which says nothing"
+        job.warn("odd-text", ("prompt",), message, "say what is to change")
+    if "?" in prompt:
+        _tell(job, questions(prompt))
+    if not prompt.isascii():
+        _tell(job, quotes(prompt))
+    if "\\" in prompt or "_x000" in prompt:
+        _tell(job, escapes(prompt))
+    if "{" in prompt or "[" in prompt:
+        _tell(job, braces(prompt, job.item.scope))
+        if prompt != job.fields.get("prompt"):
+            _tell(job, unfilled(prompt))
+    if prompt != job.fields.get("prompt") and NOTHING.search(prompt):
+        _tell_nothing(job)
+    if not job.gap and (called := highest_called(prompt)) > 1:
+        _tell_called(job, called)
+
+
+def _tell_called(job: Job, called: int) -> None:
+    """A prompt that calls a picture by its number, and there are not so many."""
+    media = [value for key, value in job.inputs.items() if job.kinds.get(key, "").startswith("media")]
+    count = sum(len(value) if isinstance(value, list) else 1 for value in media)
+    if 0 < count < called:
+        message = (
+            f"the prompt speaks of image {called}, and {counted(count, 'picture')} {'is' if count == 1 else 'are'} sent"
+        )
+        hint = "give the job all its pictures: lists replace one another, and are not added up"
+        job.warn("missing-picture", ("prompt",), message, hint)
+
+
+def _tell_nothing(job: Job) -> None:
+    """A cell that says `nan` is empty for a person, and a text for a template."""
+    name = _column(job, "prompt", lambda text: text.strip().lower() in PLACEHOLDERS)
+    if name is not None and not job.is_told(f"{name} is nothing"):
+        message = f"{name} is {job.scope[name].strip()!r} in {job.item.source}, which is sent as it stands"
+        hint = f"empty such cells, and ask first, as in {{% if {name} %}}…{{% endif %}}"
+        job.warn("placeholder", ("prompt",), message, hint)
+
+
+def _tell_gap(job: Job, key: str, gap: Gap) -> None:
+    """The pictures move up: what the prompt says of one of them by its number would be done to another."""
+    place, _ = job.place((key, gap.number - 1))
+    if gap.column is not None and place.cell:
+        place = replace(place, cell=column_name(gap.column) + place.cell.lstrip(ascii_uppercase))
+    if gap.is_met_by(job.inputs.get("prompt")):
+        job.common.findings.error("missing-picture", place, gap.message, REMEDY)
+    else:
+        job.common.findings.warn("missing-picture", place, gap.message, REMEDY)
+
+
+# ----------------------------------------------------------------------------------------------------------- all texts
+
+
+def _tell_markup(job: Job) -> None:
+    """What a browser shows as something else, and is sent as it stands."""
+    for key, value in job.inputs.items():
+        texts: list[Any] = value if isinstance(value, list) else [value]
+        found = next((found for text in texts if isinstance(text, str) and (found := MARKUP.search(text))), None)
+        if found is None:
+            continue
+        column = _column(job, key, lambda text: MARKUP.search(text) is not None)
+        hint = f"to send what a browser shows:  {{{{ {column} | striptags }}}}"
+        if not job.is_told(column or key):
+            message = f"{column or key} holds {found[0][:SHORT]!r}, which is sent as it stands"
+            job.warn("odd-text", (key,), message, hint if column else "write what a browser shows")
+
+
+def _column(job: Job, key: str, holds: Callable[[str], bool]) -> str | None:
+    """The name of the first text of which something holds, among those that the template of a field asks for."""
+    given = job.fields.get(key)
+    if not isinstance(given, str) or not is_template(given):
+        return None
+    with suppress(TemplateProblem):  # told where it was to be filled in
+        for name in sorted(compiled(given).names):
+            with suppress(TemplateProblem):  # one that was not asked for
+                if name in job.scope and isinstance(text := job.scope[name], str) and holds(text):
+                    return name
+    return None
+
+
+def _look_for_damage(job: Job) -> None:
+    for key, value in job.inputs.items():
+        if type(value) is not str:
+            for index, text in enumerate(value) if type(value) is list else ():
+                if type(text) is str and not text.isascii():
+                    _tell(job, damage((key, index), text))
+        elif not (value.isascii() and value.isprintable()):
+            _tell(job, damage((key,), value))
+
+
+def _tell(job: Job, found: Damage | None) -> None:
+    if found is None:
+        return
+    if found.is_error:
+        job.error("damaged-text", found.path, found.message, found.hint)
+    else:
+        job.warn("odd-text", found.path, found.message, found.hint)
+
+
+def _check_size(job: Job) -> None:
+    texts = (text for value in job.inputs.values() for text in (value if isinstance(value, list) else [value]))
+    photos = [job.local[text] for text in texts if isinstance(text, str) and text in job.local]
+    size = len(job.body) + sum(4 * ((photo.bytes + 2) // 3) for photo in photos)  # twice in it, sent twice
+    if size > LARGEST_BODY:
+        message = f"the request would be {size >> 20} MiB, and {LARGEST_BODY >> 20} MiB are taken"
+        key = next(key for key in job.inputs if job.kinds.get(key, "").startswith("media"))
+        job.error("body-too-large", (key,), message, "use fewer or smaller photos, or --shrink-inputs")

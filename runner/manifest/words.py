@@ -1,0 +1,59 @@
+"""What columns are called: the names by which a sheet's column is known for a field's, or looks like one."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+SYNONYMS: Final = {
+    "prompt": ("prompt_text", "instruction", "edit"),
+    "image_urls": (
+        *("image_url", "image", "images", "url", "urls", "photo", "photos", "picture", "pictures"),
+        *("image_src", "src", "image_link"),
+    ),
+}
+SYNONYMS_OF_ONE: Final = ("image_urls", "images", "url", "photo", "image_src", "src", "image_link")
+"""What a model's only media field, whatever its name, may be called in a sheet."""
+NUMBERED: Final = re.compile(r"(?P<stem>(?:image_?)?(?:url|image|photo|picture|src))s?_?(?P<number>\d{1,2})")
+"""`url_1`, `image2`, `image_url_10`: one picture a column."""
+SHOWS: Final = re.compile(
+    r"image|(?:^|_)imgs?(?:_|\d|$)|photo(?!graph)|picture|gallery|bild(?:er)?(?=_|\d|$)|foto(?!graf)"
+    r"|画像|写真|[图圖]片|照片|이미지|사진|изображени|фото(?!граф)"
+)
+BESIDE: Final = re.compile(
+    r"(?:^|_)(?:alt|text|title|caption|count|no|num|number|note|position|width|height|size|format|type|ratio|name|status|id|date|author|credit)s?"
+    r"(?:_|$)"
+)
+"""What is in a column's name beside a word for a picture where it is about one, and holds none."""
+LAST_NUMBER: Final = re.compile(r"\d+(?=\D*\Z)")
+NAMING: Final = ("sku", "handle", "custom_id")
+NEAR: Final = {
+    "aspect_ratio": (
+        *("ratio", "aspect", "seitenverhältnis", "bildformat", "proporzioni", "proporción", "比率", "縦横比"),
+        *("アスペクト比", "画面比例", "宽高比", "长宽比", "비율", "соотношение_сторон"),
+    ),
+    "output_format": (
+        *("format", "file_format", "image_format", "dateiformat", "ausgabeformat", "出力形式", "ファイル形式"),
+        *("图片格式", "输出格式"),
+    ),
+    "num_images": (
+        *("count", "images_count", "image_count", "number_of_images", "anzahl", "anzahl_bilder", "枚数", "画像数"),
+        *("张数", "图片数量"),
+    ),
+}
+"""What a field is called elsewhere, and no synonym: a sheet's `format` may be that of a book."""
+OF_OTHERS: Final = frozenset(
+    {"negative_prompt", "seed", "guidance_scale", "num_inference_steps", "strength", "resolution"}
+)
+"""Inputs of other models."""
+
+
+def is_of_pictures(key: str) -> bool:
+    """Whether a column is called like one of pictures; `key` is its name as `key_of` spells it."""
+    return SHOWS.search(key) is not None and BESIDE.search(key) is None
+
+
+def stem_of(key: str) -> str:
+    """What a column with a number is called without it: `image_url` of `image_urls` and of `image_url_2`."""
+    match = NUMBERED.fullmatch(f"{key}_1")
+    return match["stem"] if match else key
