@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -15,7 +16,7 @@ from runner.batch.control import Control
 from runner.batch.live import pricer
 from runner.batch.options import Options, seconds, settled
 from runner.batch.service import Service
-from runner.errors import AccountRefused, ExitCode, StorageFailed
+from runner.errors import AccountRefused, ExitCode, ServiceUnavailable, StorageFailed
 from runner.media import Downloader
 from runner.model import DoubtAttached, Failure, FailureKind, Job, JobState, Money, Price, SubmitLost
 from runner.rules.bandwidth import fixed, learning
@@ -24,6 +25,10 @@ from runner.rules.lifecycle import Policies
 from runner.scheduler import Keeping, LoopClock, Scheduler, Settings
 from runner.store.store import Store
 
+OPEN: Final = (JobState.SUBMITTED, JobState.RESULT_KNOWN)
+"""What is paid for and has not ended."""
+PROBES: Final = 3
+PROBE_GAP_S: Final = 2.0
 CANCELS_AT_ONCE: Final = 8
 """A service in trouble may take half a minute for each."""
 
@@ -40,12 +45,13 @@ async def scheduling(
     on_stop: Callable[[str, str], None] = lambda _, __: None,
     keeping: Keeping | None = None,
     least: Money | None = None,
+    policies: Policies | None = None,
 ) -> AsyncIterator[Scheduler]:
     """A scheduler, ready to run; `options` are settled. Its downloads end with the context."""
     settings = Settings(
         max_in_flight=options.ceiling,
         is_strict=options.concurrency is not None,
-        policies=Policies(job_deadline_s=seconds(options.job_timeout) or 1800.0),
+        policies=policies or Policies(job_deadline_s=seconds(options.job_timeout) or 1800.0),
         drain_s=20.0 if options.on_interrupt == "drain" else 0.0,
         least=least,
     )
@@ -93,16 +99,37 @@ async def collect(
 ) -> None:
     """Follow requests that are paid already to their ends, downloads and all; submits nothing.
 
-    Raises `StorageFailed` and `AccountRefused` where that is why it could not.
+    An outage lengthens it for none. Raises `StorageFailed` and `AccountRefused` where that is why it could not.
     """
+    policies = Policies(outage_patience_s=0.0)
     options = settled(Options(), {})
-    async with scheduling(store, service, directory, options, {}, lambda _, __: None) as scheduler:
+    unseen = partial(scheduling, on_change=lambda _, __: None, policies=policies)
+    async with unseen(store, service, directory, options, {}) as scheduler:
         with (control or Control()).over(scheduler):
             hold = await scheduler.run(jobs)
     if hold is not None and hold.exit_code is ExitCode.IO_ERROR:
         raise StorageFailed(hold.message)
     if hold is not None and hold.exit_code is ExitCode.NO_PERMISSION:
         raise AccountRefused(hold.message)
+
+
+async def check_answers(service: Service, jobs: Iterable[Job]) -> None:
+    """Raise `ServiceUnavailable` where the service says nothing of an open request: to follow any would be to wait."""
+    job = next((job for job in jobs if job.state is JobState.SUBMITTED and job.request_id is not None), None)
+    for probe in range(1, PROBES + 1):
+        try:
+            if job is not None:
+                await service.api.status(job.request_id or "")
+        except ApiError as error:
+            if error.failure.kind is not FailureKind.TRANSIENT:
+                return  # an answer, whatever it says
+            if probe == PROBES:
+                raise ServiceUnavailable(
+                    f"{service.api.base} cannot be used: {error.failure.message}. Nothing was changed; try again later."
+                ) from error
+            await asyncio.sleep(PROBE_GAP_S)
+        else:
+            return
 
 
 async def cancel_queued(store: Store, service: Service, job_ids: set[str] | None = None) -> dict[str, str]:

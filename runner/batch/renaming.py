@@ -19,21 +19,29 @@ from runner.store.reader import Reader, has_state
 
 def refuse_renamed_manifest(manifest: Path, directory: Path) -> None:
     """Raise `UsageProblem` where this very file was run in a directory beside the one that its name leads to now."""
-    if not directory.parent.is_dir() or any(_states_in(directory)):
+    if any(_states_in(directory)):
         return
-    earlier = []
-    for folder in sorted(directory.parent.iterdir()):
-        for state in _states_in(folder):
-            with suppress(BatchError, OSError), Reader(state) as reader:
-                run = reader.last_run()
-                if run is not None and Path(run.manifest).resolve() == manifest.resolve():
-                    earlier.append((run.started_at, folder))
-    if earlier:
-        _, folder = max(earlier)
+    if earlier := runs_of(manifest, directory.parent):
+        _, folder, _ = max(earlier)
         raise UsageProblem(
             f"{manifest} was run in {folder}, and its name leads to {directory} now, where everything would be paid "
             f"for again. --out {folder} goes on there, --out {directory} begins anew. Nothing was submitted."
         )
+
+
+def runs_of(manifest: Path, parent: Path) -> list[tuple[float, Path, Path]]:
+    """Where this very file was run last, below `parent`: when that began, the folder there, and the run directory.
+
+    The two are one, but for a shard's.
+    """
+    found = []
+    for folder in sorted(parent.iterdir()) if parent.is_dir() else ():
+        for state in _states_in(folder):
+            with suppress(BatchError, OSError), Reader(state) as reader:
+                run = reader.last_run()
+                if run is not None and Path(run.manifest).resolve() == manifest.resolve():
+                    found.append((run.started_at, folder, state))
+    return found
 
 
 def _states_in(place: Path) -> Iterator[Path]:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from runner.api.client import is_loopback
-from runner.batch.account import check_account
 from runner.batch.approval import Approved, with_approved
 from runner.batch.beside import beside
+from runner.batch.collecting import check_state, collected_before, collected_first
 from runner.batch.control import Control
 from runner.batch.descriptors import fit, open_files_limit
 from runner.batch.execution import Execution
@@ -29,14 +29,13 @@ from runner.batch.tally import Tallier
 from runner.batch.telling import Telling
 from runner.errors import CannotCreate, StorageFailed, UsageProblem
 from runner.live import bound
-from runner.manifest import render
+from runner.manifest import Manifest, render
 from runner.media import sync_folder
 from runner.model import Job, counted
 from runner.progress import Progress
 from runner.rules.pacing import MODEST
 from runner.store.lock import RunLock
 from runner.store.mounts import refuse_network_mount
-from runner.store.reader import Reader, check_used, has_state
 from runner.store.store import Store
 
 LEAST_FREE_BYTES: Final = 64 << 20
@@ -81,7 +80,8 @@ async def _run(
 ) -> Outcome:
     telling.heed(options)
     has_limit = options.max_cost is not None  # the manifest's own limit limits, and consents to nothing
-    manifest = load(path, options, allow_loopback=options.simulate or is_loopback(api_base(options)))
+    async with collected_before(path, options, control):
+        manifest = load(path, options, allow_loopback=options.simulate or is_loopback(api_base(options)))
     wanted = settled(options, manifest.run)
     telling.heed(wanted)
     options = fit(wanted, open_files_limit())
@@ -95,20 +95,10 @@ async def _run(
         stack.enter_context(RunLock(directory))
         listener = None if options.serve is None else stack.enter_context(closing(bound(options.serve)))
         service = await stack.enter_async_context(connect(options, token, directory))
-        await _check_state(directory, service)
-        cards = await live_cards(service.api, manifest.models)
-        manifest = with_live_rules(manifest, cards, options)
-        if manifest.warnings:
-            control.note(render(manifest.warnings))
-        plan = make_plan(manifest, directory, options, {model: card.price for model, card in cards.items()})
-        if confirm is not None and plan.submits:
-            at_once = options.concurrency or MODEST
-            seen = forecast(directory, plan.submits, at_once, await balance_of(service.api))
-            plan = replace(plan, forecast=seen)
-        if plan.kept and not options.rerun_changed:
-            entries = "1 entry" if plan.kept == 1 else f"{plan.kept:,} entries"
-            control.note(f"{entries} changed, kept as sent before: --rerun-changed pays for what the manifest says now")
-        _consent(plan, options, confirm, has_limit=has_limit)
+        await check_state(directory, service)
+        async with collected_first(directory, service, control, is_attended=confirm is not None):
+            plan = await _planned(manifest, directory, options, service, confirm, control)
+            _consent(plan, options, confirm, has_limit=has_limit)
         store = stack.enter_context(Store(directory))
         _sync_names(directory)
         stack.enter_context(logging_to(directory))
@@ -158,13 +148,23 @@ def _sync_names(directory: Path) -> None:
             sync_folder(folder)
 
 
-async def _check_state(directory: Path, service: Service) -> None:
-    """The state must be the directory's own and its newest, this API's and this account's."""
-    check_used(directory)
-    if has_state(directory):
-        with Reader(directory) as reader:
-            reader.check_newest(directory)
-            await check_account(reader, service, directory)
+async def _planned(
+    manifest: Manifest, directory: Path, options: Options, service: Service, confirm: Confirm | None, control: Control
+) -> Plan:
+    """The plan by the live cards, with a forecast where somebody is to be asked; what is odd about it is told."""
+    cards = await live_cards(service.api, manifest.models)
+    manifest = with_live_rules(manifest, cards, options)
+    if manifest.warnings:
+        control.note(render(manifest.warnings))
+    plan = make_plan(manifest, directory, options, {model: card.price for model, card in cards.items()})
+    if confirm is not None and plan.submits:
+        at_once = options.concurrency or MODEST
+        seen = forecast(directory, plan.submits, at_once, await balance_of(service.api))
+        plan = replace(plan, forecast=seen)
+    if plan.kept and not options.rerun_changed:
+        entries = "1 entry" if plan.kept == 1 else f"{plan.kept:,} entries"
+        control.note(f"{entries} changed, kept as sent before: --rerun-changed pays for what the manifest says now")
+    return plan
 
 
 def _consent(plan: Plan, options: Options, confirm: Confirm | None, *, has_limit: bool) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from runner.api.wire import REQUEST_ID, ApiError
 from runner.batch.account import check_account
 from runner.batch.control import Control
-from runner.batch.driving import cancel_queued, collect, settle_open_intents
+from runner.batch.driving import OPEN, cancel_queued, check_answers, collect, settle_open_intents
 from runner.batch.following import Follower, Status, run_of
 from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
@@ -168,6 +168,10 @@ async def cancel(
             raise UsageProblem(f"not at the service: {', '.join(unknown)}")
         service = await stack.enter_async_context(open_service(directory, options))
         settle_open_intents(store, time.time())
+        open_ = [job for job in store.jobs([JobState.SUBMITTED]) if not wanted or job.job_id in wanted]
+        if open_:
+            control.note(f"asking RunComfy to cancel {counted(len(open_), 'request')}; Ctrl-C leaves")
+        await check_answers(service, open_)
         outcomes = await cancel_queued(store, service, wanted or None)
         still = sum(outcome != "cancelled" for outcome in outcomes.values())
         if still:
@@ -197,24 +201,27 @@ def verify(directory: Path) -> dict[str, list[Failure]]:
     return broken
 
 
-async def repair(directory: Path, options: Options, job_ids: Iterable[str]) -> list[Job]:
-    """Fetch the files of these paid jobs again, free; the jobs as they are then."""
+async def repair(
+    directory: Path, options: Options, job_ids: Iterable[str], control: Control | None = None
+) -> list[Job]:
+    """Fetch the files of these paid jobs, free: again, or for the first time; the jobs as they are then."""
     _check_there(directory)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
         service = await stack.enter_async_context(open_service(directory, options))
         store = stack.enter_context(Store(directory))
-        jobs = [job for job_id in job_ids if (job := store.job(job_id)) and job.state in PAID]
+        jobs = [job for job_id in job_ids if (job := store.job(job_id)) and job.state in (JobState.SUBMITTED, *PAID)]
+        await check_answers(service, jobs)
         now = time.time()
         shared = [job for job in jobs if job.shared_from is not None]
         own = [job for job in jobs if job.shared_from is None]
-        await collect(store, service, directory, [_to_fetch(store, directory, job, now) for job in own])
+        await collect(store, service, directory, [_to_fetch(store, directory, job, now) for job in own], control)
         share(store, directory, {job.job_id: ShareMissing(at=now) for job in shared})
         return [found for job in jobs if (found := store.job(job.job_id))]
 
 
 def _to_fetch(store: Store, directory: Path, job: Job, now: float) -> Job:
-    if job.state is JobState.RESULT_KNOWN:
+    if job.state in OPEN:
         return job
     return store.record_now(job, FilesMissing(at=now, artifacts=whole_ones(directory, job.artifacts)))
 

@@ -13,7 +13,7 @@ import click
 from runner.errors import ExitCode
 
 if TYPE_CHECKING:  # heavy: imported by the commands that run
-    from runner.batch import Options, Plan
+    from runner.batch import Control, Options, Plan
     from runner.model import Money
     from runner.report import Summary
 
@@ -151,6 +151,18 @@ def run_async(main: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(main)
     with asyncio.Runner(loop_factory=new_event_loop) as loop:
         return loop.run(main)
+
+
+async def stoppable(control: Control, work: Coroutine[Any, Any, T]) -> T:
+    """Do what pays for nothing, while signals stop it; ends the command where they did so before it began."""
+    from asyncio import CancelledError
+
+    try:
+        with control.on_signals():
+            return await work
+    except CancelledError:
+        click.echo("interrupted: what is still open is left to the next run", err=True)
+        raise click.exceptions.Exit(control.exit_code) from None
 
 
 def usd(amount: Money | None) -> str:

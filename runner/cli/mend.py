@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.common import AS_JSON, BASE_URL, RUN_DIR, options_of, print_json, run_async, usd
+from runner.cli.common import AS_JSON, BASE_URL, RUN_DIR, options_of, print_json, run_async, stoppable, usd
 from runner.errors import ExitCode, UsageProblem
 
 if TYPE_CHECKING:
-    from runner.batch import Control, Options
     from runner.model import Job
 
 LONGEST_PROMPT = 60
@@ -170,11 +169,12 @@ def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> int
     run.
     """
     from runner.batch import Control
+    from runner.batch import cancel as cancel_requests
     from runner.batch import doubts as find_doubts
 
     cancelled = open_ = 0
     control = Control(note=lambda message: click.echo(message, err=True))
-    asked = run_async(_cancel(run_dir, options_of(base_url=base_url), jobs, control))
+    asked = run_async(stoppable(control, cancel_requests(run_dir, options_of(base_url=base_url), jobs, control)))
     for job, outcome in asked:
         end = str(job.state)
         cancelled += end == "cancelled"
@@ -190,16 +190,3 @@ def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> int
     if control.is_stopped:
         return int(control.exit_code)
     return int(ExitCode.SOME_FAILED if in_doubt else ExitCode.DONE)
-
-
-async def _cancel(run_dir: Path, options: Options, jobs: tuple[str, ...], control: Control) -> list[tuple[Job, str]]:
-    from asyncio import CancelledError
-
-    from runner.batch import cancel as cancel_requests
-
-    try:
-        with control.on_signals():
-            return await cancel_requests(run_dir, options, jobs, control)
-    except CancelledError:
-        click.echo("interrupted: what is still open is left to the next run", err=True)
-        raise click.exceptions.Exit(control.exit_code) from None

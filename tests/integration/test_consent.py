@@ -385,7 +385,7 @@ def test_verify_tells_of_what_is_paid_and_not_collected(night, capsys):
     assert inspect.verify.main([str(nights.out)], standalone_mode=False) == 1
     assert capsys.readouterr().out.splitlines() == [
         f"{job_id}: {failure.message}",
-        "1 job not fetched yet: the same run command collects what is paid for",
+        "1 job not fetched yet: verify --repair and the same run command collect what is paid for",
     ]
 
 
