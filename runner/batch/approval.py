@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runner.batch.options import Options, settled
 from runner.errors import InputMissing, ManifestInvalid, UsageProblem
-from runner.model import Job, JobSpec, Money, canonical, in_usd, money
+from runner.model import AttemptState, Job, JobSpec, Money, canonical, in_usd, money
+from runner.rules.planning import WAITING
 
 if TYPE_CHECKING:
     from runner.batch.planner import Plan
@@ -94,8 +95,11 @@ class Approved:
         return fingerprint is not None
 
     def is_open_for(self, job: Job | None) -> bool:
-        """Whether the plan has not paid for the job yet: it pays for each entry once, however often it is run."""
-        return job is None or paid_attempts(job) <= self.attempts.get(job.job_id, 0)
+        """Whether the plan has not paid for the job yet: it pays for each entry once, however often it is run.
+
+        And once more for each time that a person has said of a doubt: send it again.
+        """
+        return job is None or paid_attempts(job) <= self.attempts.get(job.job_id, 0) or _is_released(job)
 
     def check_money(self, plan: Plan, max_cost: Money | None) -> None:
         """Raise `UsageProblem` where a run would cost more than was approved, in all or for one job, or might."""
@@ -121,6 +125,12 @@ class Approved:
 def paid_attempts(job: Job | None) -> int:
     """How many of a job's attempts were paid, or may have been."""
     return sum(attempt.may_be_paid for attempt in job.attempts) if job is not None else 0
+
+
+def _is_released(job: Job) -> bool:
+    """Whether the job waits because a person had its last doubt settled by another POST, which is not taken yet."""
+    last = next((attempt for attempt in reversed(job.attempts) if attempt.may_be_paid), None)
+    return job.state in WAITING and last is not None and last.state is AttemptState.RELEASED
 
 
 def is_plan(path: Path) -> bool:

@@ -47,6 +47,29 @@ def test_a_job_that_became_another_request_is_not_sent(nights, approved):
     assert "has changed since the plan was made" in morning.said
 
 
+def test_a_plan_is_open_again_for_a_doubt_that_a_person_resubmits(nights, approved):
+    """Each such word is for one POST: a refused one may go again, and what is in doubt once more waits for another."""
+    path = approved()
+    loses = {"on": "submit", "kind": "reset_after"}
+    refuses = {"on": "submit", "kind": "status", "status": 402}
+    good = {"on": "submit", "kind": "reset_after", "times": 0}
+    nights.write({"id": "job-0", "prompt": "White, take 0."})
+    nights.run(loses, manifest=path, yes=False, out=None)
+    for fault, is_released, posts, state in (
+        (loses, False, 0, "in_doubt"),
+        (refuses, True, 1, "held"),
+        (loses, False, 1, "in_doubt"),
+        (good, False, 0, "in_doubt"),
+        (good, True, 1, "done"),
+        (good, False, 0, "done"),
+    ):
+        if is_released:
+            nights.settle(resubmit=["job-0"])
+        morning = nights.run(fault, manifest=path, yes=False, out=None)
+        assert (morning.ledger["posts"], morning.states[0]) == (posts, state)
+    assert (morning.exit_code, nights.accepted) == (0, 3)
+
+
 def test_a_plan_pays_for_each_entry_once(nights, approved):
     """Also where what it asked for failed once more: what is run again is not what was approved again."""
     fails = {"on": "job", "kind": "fail"}
