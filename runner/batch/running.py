@@ -30,7 +30,7 @@ from runner.batch.telling import Telling
 from runner.errors import CannotCreate, StorageFailed, UsageProblem
 from runner.live import bound
 from runner.manifest import Manifest, render
-from runner.media import sync_folder
+from runner.media import check_writable, sync_folder
 from runner.model import Job, counted
 from runner.progress import Progress
 from runner.rules.pacing import MODEST
@@ -130,12 +130,17 @@ async def stream(manifest_path: Path | str, options: Options | None = None, **ch
 
 
 def _make(directory: Path) -> None:
-    """The run directory with room in it; nothing is sent where it cannot be had."""
+    """The run directory with room in it, and place for files; nothing is sent where they cannot be had."""
+    images = directory / "images"
     try:
-        (directory / "images").mkdir(parents=True, exist_ok=True)
+        images.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(directory).free
     except OSError as error:
         raise CannotCreate(f"cannot create {directory}: {error.strerror}. Choose another place with --out.") from error
+    try:
+        check_writable(images)
+    except OSError as error:
+        raise CannotCreate(f"cannot write in {images}: {error.strerror}. Nothing was submitted.") from error
     if free < LEAST_FREE_BYTES:
         needed = LEAST_FREE_BYTES >> 20
         raise StorageFailed(f"{directory}: only {free >> 20} MB free, {needed} MB needed. Nothing was submitted.")

@@ -5,7 +5,17 @@ hashed, synced, and only then renamed. A download never costs a second payment, 
 """
 
 from runner.media.download import Downloader
-from runner.media.files import copy_of, is_there, is_whole, put_aside, sweep_parts, sync_folder, verify, whole_ones
+from runner.media.files import (
+    check_writable,
+    copy_of,
+    is_there,
+    is_whole,
+    put_aside,
+    sweep_parts,
+    sync_folder,
+    verify,
+    whole_ones,
+)
 from runner.media.guard import HostPolicy
 from runner.media.photos import Photos, Spoilt, payload_of
 from runner.media.values import Fetched, FetchFailed, FetchOutcome, FetchSpec, SecretUrl
@@ -20,6 +30,7 @@ __all__ = [
     "Photos",
     "SecretUrl",
     "Spoilt",
+    "check_writable",
     "copy_of",
     "is_there",
     "is_whole",

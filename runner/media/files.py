@@ -30,6 +30,11 @@ def new_part(folder: Path, run_id: str) -> Path:
     return path
 
 
+def check_writable(folder: Path) -> None:
+    """Raise `OSError` where no file can be made in the folder: by making one, since rights do not tell of a disk."""
+    new_part(folder, "probe").unlink()
+
+
 def append(part: Path, rest: bytes) -> None:
     """Put the rest at the end of a part file; one that is gone is not made anew."""
     with part.open("r+b") as file:

@@ -64,6 +64,17 @@ def test_fault_41_a_read_only_disk(tmp_path):
         assert service.ledger()["posts"] == 0
 
 
+def test_fault_41_a_folder_for_pictures_that_takes_none(tmp_path):
+    """The state can be written and no picture could: nothing is paid for."""
+    write_jobs(tmp_path / "jobs.jsonl", 3)
+    with simulator(tmp_path) as service:
+        script = f"mkdir disk/out/images && mount -t tmpfs -o ro tmpfs disk/out/images\n{RUN}; echo $?"
+        said, errors = on_a_disk(tmp_path, "100m", script, service.env)
+        assert said == ["73"], errors
+        assert "cannot write in disk/out/images: Read-only file system. Nothing was submitted." in errors
+        assert service.ledger()["posts"] == 0
+
+
 def test_fault_37_the_disk_fills_up(tmp_path):
     """Nothing paid is lost either: with room again, the same command finishes the work."""
     write_jobs(tmp_path / "jobs.jsonl", 40)
