@@ -13,7 +13,7 @@ from typing import Final
 
 from runner.batch.account import check_account
 from runner.batch.control import Control
-from runner.batch.driving import OPEN, check_answers, collect
+from runner.batch.driving import check_answers, collect
 from runner.batch.following import run_of
 from runner.batch.log import logging_to
 from runner.batch.options import Options, settled
@@ -23,6 +23,7 @@ from runner.batch.shards import directory_in, shard_of
 from runner.errors import BatchError, InputMissing, ManifestInvalid, ServiceUnavailable, UsageProblem
 from runner.model import JobState, counted
 from runner.report import write_reports
+from runner.rules.planning import OPEN
 from runner.rules.sharding import Shard
 from runner.store.lock import RunLock
 from runner.store.mounts import refuse_network_mount

@@ -25,8 +25,6 @@ from runner.rules.lifecycle import Policies
 from runner.scheduler import Keeping, LoopClock, Scheduler, Settings
 from runner.store.store import Store
 
-OPEN: Final = (JobState.SUBMITTED, JobState.RESULT_KNOWN)
-"""What is paid for and has not ended."""
 PROBES: Final = 3
 PROBE_GAP_S: Final = 2.0
 CANCELS_AT_ONCE: Final = 8

@@ -36,6 +36,7 @@ from runner.model import LARGEST, Job, JobSpec, JobState, Money, Price
 from runner.rules.names import asked_for, kept_paths, outputs_at_most, wild
 from runner.rules.pacing import MODEST
 from runner.rules.planning import (
+    OPEN,
     PAID_STATES,
     RETRY_WORDS,
     WAITING,
@@ -72,6 +73,8 @@ class Plan:
     """What the cheapest of them costs, 0 where one has no known price; `None` where there are none."""
     images: int
     """How many outputs they ask for."""
+    collects: int
+    """How many requests are paid for and open, whatever became of their entries: every run collects them."""
     kept: int
     """How many entries have changed and stay as they were sent, since nobody said to pay for them as they are now."""
     notable: tuple[PlanEntry, ...]
@@ -104,7 +107,7 @@ class Plan:
     @property
     def has_work(self) -> bool:
         """Whether a run would do anything."""
-        return bool(self.submits or self.counts.get(Change.RESUME) or self.counts.get(Change.SHARED))
+        return bool(self.submits or self.collects or self.counts.get(Change.RESUME) or self.counts.get(Change.SHARED))
 
 
 def directory_of(manifest: Manifest, options: Options) -> Path:
@@ -126,7 +129,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
     unfit = Unfit(manifest, directory, time.time(), is_simulated=options.simulate)
     counts: Counter[Change] = Counter()
     notable: dict[Change, list[PlanEntry]] = {change: [] for change in Change}
-    new = submits = images = kept = total = 0
+    new = submits = collects = images = kept = total = 0
     is_known, least = True, LARGEST
     for spec, entry, job in planner.weighed():
         if spec is not None and (entry.will_submit or entry.change is Change.SHARED):
@@ -137,6 +140,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
             counts[entry.change] += 1
             if entry.change is not Change.DONE and len(notable[entry.change]) < MOST_NOTABLE:
                 notable[entry.change].append(entry)
+        collects += job is not None and job.state in OPEN
         kept += entry.change is Change.CHANGED and not entry.will_submit
         if entry.will_submit and spec is not None:
             submits += 1
@@ -157,6 +161,7 @@ def make_plan(manifest: Manifest, directory: Path, options: Options, prices: Map
         price=Money(total) if is_known else None,
         least=least if submits else None,
         images=images,
+        collects=collects,
         kept=kept,
         notable=tuple(entry for entries in notable.values() for entry in entries),
         prices=prices,

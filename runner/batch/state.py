@@ -12,7 +12,7 @@ from typing import Final
 from runner.api.wire import REQUEST_ID, ApiError
 from runner.batch.account import check_account
 from runner.batch.control import Control
-from runner.batch.driving import OPEN, cancel_queued, check_answers, collect, settle_open_intents
+from runner.batch.driving import cancel_queued, check_answers, collect, settle_open_intents
 from runner.batch.following import Follower, Status, run_of
 from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
@@ -34,6 +34,7 @@ from runner.model import (
     counted,
 )
 from runner.report import Earlier, Summary, write_reports
+from runner.rules.planning import OPEN
 from runner.store.lock import RunLock, is_locked
 from runner.store.reader import Reader, has_state
 from runner.store.store import Store

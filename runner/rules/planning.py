@@ -77,6 +77,8 @@ PAID_STATES = (
     JobState.OUTPUT_LOST,
 )
 """In the order in which a twin is chosen."""
+OPEN = (JobState.SUBMITTED, JobState.RESULT_KNOWN)
+"""Paid for and not ended: collected by every run."""
 WAITING = (JobState.PENDING, JobState.HELD)
 
 

@@ -109,3 +109,20 @@ def test_a_cancel_says_at_once_whom_it_asks_and_ends_where_nobody_answers(night)
     nights.with_service(act)
     assert heard.lines == ["asking RunComfy to cancel 2 requests; Ctrl-C leaves"]
     assert states(nights.out) == ["submitted", "submitted"]
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_a_plan_with_open_requests_has_work(night, is_edited):
+    """Also where the entry was edited or removed since: a run collects them all the same."""
+    nights = night(jobs=1)
+    nights.run()
+    nights.write({"id": "job-0", "prompt": "White, take 0."}, {"id": "lamp", "prompt": "White."})
+    nights.run(STALLED, job_timeout="10m")
+    edited = [{"id": "lamp", "prompt": "Grey."}] if is_edited else []
+    nights.write({"id": "job-0", "prompt": "White, take 0."}, *edited)
+    plan = nights.plan()
+    assert (plan.submits, plan.collects, plan.has_work) == (0, 1, True)
+    nights.unstall()
+    nights.run()
+    plan = nights.plan()
+    assert (plan.submits, plan.collects, plan.has_work) == (0, 0, False)
