@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +14,7 @@ from runner.batch.account import check_account
 from runner.batch.control import Control
 from runner.batch.driving import cancel_queued, check_answers, collect, settle_open_intents
 from runner.batch.following import Follower, Status, run_of
+from runner.batch.kept import broken_kept, fetch_kept
 from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
 from runner.batch.sharing import share
@@ -199,26 +200,42 @@ def verify(directory: Path) -> dict[str, list[Failure]]:
                 failures.append(open_ if job.state is JobState.SUBMITTED else job.failure or open_)
             if failures:
                 broken[job.job_id] = failures
+        for job_id, _, _, failure in broken_kept(reader, directory):
+            broken.setdefault(job_id, []).append(failure)
     return broken
 
 
 async def repair(
-    directory: Path, options: Options, job_ids: Iterable[str], control: Control | None = None
+    directory: Path, options: Options, job_ids: Collection[str], control: Control | None = None
 ) -> list[Job]:
-    """Fetch the files of these paid jobs, free: again, or for the first time; the jobs as they are then."""
+    """Fetch the files of these paid jobs, free: again, or for the first time; the jobs as they are then.
+
+    Also those that made room for others; which of them are lost is told.
+    """
+    control = control or Control()
     _check_there(directory)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
         service = await stack.enter_async_context(open_service(directory, options))
         store = stack.enter_context(Store(directory))
-        jobs = [job for job_id in job_ids if (job := store.job(job_id)) and job.state in (JobState.SUBMITTED, *PAID)]
+        jobs = [job for job_id in job_ids if (job := store.job(job_id)) and _has_more(directory, job)]
         await check_answers(service, jobs)
         now = time.time()
         shared = [job for job in jobs if job.shared_from is not None]
         own = [job for job in jobs if job.shared_from is None]
         await collect(store, service, directory, [_to_fetch(store, directory, job, now) for job in own], control)
         share(store, directory, {job.job_id: ShareMissing(at=now) for job in shared})
+        if not control.is_stopped:
+            for lost in await fetch_kept(store, service, directory, job_ids):
+                control.note(lost)
         return [found for job in jobs if (found := store.job(job.job_id))]
+
+
+def _has_more(directory: Path, job: Job) -> bool:
+    """Whether something of the job is paid for and is not here."""
+    if job.state is JobState.DONE:
+        return len(whole_ones(directory, job.artifacts)) < len(job.artifacts)
+    return job.state in (JobState.SUBMITTED, *PAID)
 
 
 def _to_fetch(store: Store, directory: Path, job: Job, now: float) -> Job:

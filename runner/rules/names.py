@@ -125,6 +125,12 @@ def before_aside(stem: str) -> str:
     return re.sub(r"~(rejected|replaced)-\d+$", "", stem)
 
 
+def path_before(path: str) -> str:
+    """The same of a whole path, with its extension."""
+    stem, _, ending = path.rpartition(".")
+    return f"{before_aside(stem)}.{ending}"
+
+
 def kept_paths(spec: JobSpec, sent: JobSpec) -> tuple[str, ...]:
     """Where the outputs of a job go that has files already: to the same places, if only the number would be another."""
     is_renumbered = bool(sent.paths) and unnumbered(spec.paths or given_paths(spec, len(sent.paths))) == unnumbered(

@@ -17,7 +17,7 @@ from runner.errors import StorageFailed
 from runner.media import copy_of, is_whole, put_aside, verify
 from runner.media.sniff import EXTENSIONS
 from runner.model import Artifact, DoneAgain, Event, Job
-from runner.rules.names import before_aside, folded, set_aside, stem_of_file
+from runner.rules.names import folded, path_before, set_aside, stem_of_file
 from runner.store.reader import Reader
 
 log: Final = logging.getLogger("runner")
@@ -70,7 +70,7 @@ class Keeping:
         """
         own = {artifact.path for artifact in job.artifacts}
         for artifact in self._kept.get(job.job_id, ()):
-            there = replace(artifact, path=_was(artifact))
+            there = replace(artifact, path=path_before(artifact.path))
             if there.path in own or is_whole(self._directory, artifact) or verify(self._directory, there) is not None:
                 continue
             try:
@@ -81,7 +81,7 @@ class Keeping:
                 ) from error
 
     def _move(self, artifact: Artifact) -> None:
-        there = replace(artifact, path=_was(artifact))
+        there = replace(artifact, path=path_before(artifact.path))
         if not is_whole(self._directory, there):
             return
         if folded(there.path) in self._of_several:
@@ -92,9 +92,3 @@ class Keeping:
     def _is_free(self, stem: str) -> bool:
         is_there = any((self._directory / f"{stem}.{ending}").exists() for ending in ENDINGS)
         return not (is_there or folded(stem) in self._taken)
-
-
-def _was(artifact: Artifact) -> str:
-    """The path before it made room."""
-    stem, _, ending = artifact.path.rpartition(".")
-    return f"{before_aside(stem)}.{ending}"

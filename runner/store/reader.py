@@ -192,6 +192,23 @@ class Reader:
             found.setdefault(job_id, {}).update((artifact.path, artifact) for artifact in kept)
         return {job_id: list(kept.values()) for job_id, kept in found.items()}
 
+    def made_room(self) -> Iterator[tuple[str, Artifact, str | None]]:
+        """Job ids, each with a picture that did go where it was to be kept, and the request that it came from."""
+        if not self.kept():
+            return
+        what = f"CASE WHEN {WISHES} THEN data END, json_extract(data, '$.request_id')"
+        taken = "kind IN ('SubmitAccepted', 'DoubtAttached', 'Shared')"
+        sql = f"SELECT job_id, {what} FROM events WHERE {WISHES} OR {taken} ORDER BY seq"  # noqa: S608
+        wishes: dict[str, list[Any]] = {}
+        requests: dict[str, str] = {}
+        for job_id, wish, request_id in self._rows(sql):
+            if wish is not None:  # one before it that no request was taken for is over
+                wishes[job_id] = json.loads(wish)["kept"]
+                continue
+            for values in wishes.pop(job_id, ()):
+                yield job_id, artifact_of_event(values), requests.get(job_id)
+            requests[job_id] = request_id
+
     def paths_like(self, pattern: str) -> list[str]:
         """The recorded files whose paths are like that, in SQL's words."""
         return [path for (path,) in self._rows("SELECT path FROM artifacts WHERE path LIKE ?", (pattern,))]

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import random
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from support.night import Heard
 
-from runner.batch import export, verify
+from runner.batch import Control, Options, export, repair, verify
 from runner.batch.export import Wishes
 from runner.errors import ExitCode
+from runner.model import canonical
+from runner.simulator import files as simulator_files
+from runner.simulator.settings import FaultRule
 from runner.store.reader import Reader
 
 
@@ -183,3 +190,56 @@ def test_it_is_not_handed_over(night, tmp_path):
     redo(nights, tmp_path, first, "job-0")
     export(nights.out, Wishes(copy_to=tmp_path / "handover"))
     assert [path.name for path in (tmp_path / "handover").iterdir()] == ["job-0.png"]
+
+
+def repeated(inputs, variant, seed):
+    """A picture that is the same each time it is asked for."""
+    picture = io.BytesIO()
+    noise = random.Random(canonical(inputs)).randbytes(24 * 24 * 3)
+    Image.frombytes("RGB", (24, 24), noise).save(picture, "PNG")
+    return picture.getvalue()
+
+
+def test_a_kept_picture_that_is_gone_or_changed_is_told_and_fetched_again(night, tmp_path, monkeypatch):
+    """From the request that it came from, whatever was refused between; the picture that counts is left alone."""
+    nights = night(jobs=2)
+    monkeypatch.setattr(simulator_files, "edit", repeated)
+    first = nights.run()
+    before = pictures(nights)
+    second = redo(nights, tmp_path, first, "job-0", "job-1", prompt="Grey.")
+    refused = {"on": "submit", "kind": "status", "status": 402}
+    nights.run(refused, redo=review(tmp_path / "review.json", second, "job-0", prompt="Black."))
+    redo(nights, tmp_path, second, "job-0", prompt="Gold.")
+    whole = pictures(nights)
+    assert verify(nights.out) == {}
+    kept = sorted(name for name in whole if "~" in name)
+    assert [name.partition("~")[0] for name in kept] == ["job-0", "job-0", "job-1"]
+    for name in kept[:2]:
+        (nights.out / "images" / name).unlink()
+    (nights.out / "images" / kept[2]).write_bytes(b"mine")
+    broken = verify(nights.out)
+    told = {job_id: [failure.message for failure in failures] for job_id, failures in broken.items()}
+    assert {job_id: len(failures) for job_id, failures in told.items()} == {"job-0": 2, "job-1": 1}
+    assert all("(kept when the job was done again)" in text for failures in told.values() for text in failures)
+    nights.repair(*broken)
+    assert (verify(nights.out), pictures(nights), nights.accepted) == ({}, whole, 5)
+    assert whole[kept[2]] == before["job-1.png"]
+
+
+def test_a_kept_picture_that_cannot_be_had_is_said_to_be_lost(night, tmp_path):
+    """The service has forgotten its request; the job itself is done as before."""
+    nights, heard = night(jobs=1), Heard()
+    redo(nights, tmp_path, nights.run(), "job-0")
+    (nights.out / "images" / "job-0~rejected-1.png").unlink()
+    nights.settings["faults"] = (FaultRule(on="result", kind="status", status=404, error_code=404001, every=1),)
+
+    async def act(_, service):
+        [job_id] = verify(nights.out)
+        assert await repair(nights.out, Options(**service), [job_id], Control(note=heard.note)) == []
+
+    nights.with_service(act)
+    [line] = heard.lines
+    assert line.startswith("job-0: images/job-0~rejected-1.png is lost: ")
+    assert [failure.code for failure in verify(nights.out)["job-0"]] == ["missing"]
+    with Reader(nights.out) as reader:
+        assert [str(job.state) for job in reader.jobs()] == ["done"]
