@@ -40,7 +40,7 @@ from runner.model import (
     SpecChanged,
     counted,
 )
-from runner.report import Summary, write_reports
+from runner.report import Summary, sweep_asides, write_reports
 from runner.rules.planning import Change, PlanEntry
 from runner.scheduler import Hold, Keeping, Scheduler, bug_found
 from runner.store.store import Store
@@ -173,6 +173,7 @@ class Execution:
         store.put_specs(self._plan.manifest.jobs)
         store.begin_run(self._run)
         sweep_parts(self._plan.directory)
+        sweep_asides(self._plan.directory)
         for entry, spec in chosen:
             job = store.job(entry.job_id)
             if job is None:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from runner.model import Artifact, Job, Run
 from runner.report.earlier import Earlier
-from runner.report.files import replacing
+from runner.report.files import replacing, sweep_asides
 from runner.report.results import Table, line
 from runner.report.summary import Summary, summarize
 
-__all__ = ["Earlier", "Summary", "summarize", "write_reports"]
+__all__ = ["Earlier", "Summary", "summarize", "sweep_asides", "write_reports"]
 
 
 def write_reports(

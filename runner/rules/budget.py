@@ -46,7 +46,12 @@ class Budget:
         if self.limit is None:
             return None
         open_ = Money(self.unnamed + self.reserved)
-        return Money(self.limit - (self.spent - self.unnamed) - self.likely(open_))
+        return Money(self.limit - self.known - self.likely(open_))
+
+    @property
+    def known(self) -> Money:
+        """What is spent for certain, as the service has named it."""
+        return Money(self.spent - self.unnamed)
 
     def likely(self, price: Money) -> Money:
         """What a price comes to at the dearest, by the bills so far."""

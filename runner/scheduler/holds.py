@@ -50,6 +50,8 @@ def limit_reached(budget: Budget, passed_over: int = 0) -> Hold:
             "cannot be kept; attach what can be found (`doubts --attach`), or give --limit N with --yes in its place"
         )
         return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)
+    maybe = budget.likely(budget.unnamed)
+    perhaps = f", {in_usd(maybe)} USD that may be: requests whose cost the service has not named" if maybe else ""
     aside = budget.likely(budget.reserved)
     kept = f", {in_usd(aside)} USD set aside for requests that are open or in doubt" if aside else ""
     more = f"; a bill was {float(budget.dearer):.3g} times its price, and the next may be" if budget.dearer > 1 else ""
@@ -57,5 +59,5 @@ def limit_reached(budget: Budget, passed_over: int = 0) -> Hold:
     verb = "costs" if passed_over == 1 else "cost"
     left_out = f"leaves out {counted(passed_over, 'job')} that {verb} more than is left"
     what = left_out if passed_over else "allows no further job"
-    message = f"--max-cost {limit} USD {what}: {in_usd(budget.spent)} USD spent{kept}{more}"
+    message = f"--max-cost {limit} USD {what}: {in_usd(budget.known)} USD spent{perhaps}{kept}{more}"
     return Hold(because="max_cost", exit_code=ExitCode.LIMIT_REACHED, message=message)

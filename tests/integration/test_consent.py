@@ -318,6 +318,20 @@ def test_a_job_that_costs_too_much_keeps_no_cheaper_one_back(night):
     assert nights.run(max_cost_usd="0.24").states == ["done"] * 3
 
 
+def test_a_limit_and_the_summary_say_the_same_of_what_is_spent(night):
+    """What is certain, and what may be: a doubt that was sent again may have been paid as well."""
+    nights = night(jobs=3)
+    nights.run({"on": "submit", "kind": "reset_after", "times": 1}, concurrency=1, limit=1)
+    nights.settle(resubmit=["job-0"])
+    morning = nights.run(max_cost_usd="0.1", concurrency=1)
+    assert (morning.exit_code, morning.states) == (3, ["done", "pending", "pending"])
+    assert morning.said == (
+        "--max-cost 0.1 USD allows no further job: 0.039 USD spent, "
+        "0.039 USD that may be: requests whose cost the service has not named"
+    )
+    assert morning.summary["cost_usd"] == {"spent": 0.039, "reserved_in_doubt": 0.0, "unknown_jobs": 1}
+
+
 def test_a_limit_does_not_lie_about_doubts(night):
     """What is set aside is for requests that are open as well."""
     morning = night(jobs=3).run({"on": "job", "kind": "stall"}, max_cost_usd="0.08", job_timeout="10m")

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -33,7 +34,7 @@ from runner.model import (
     Run,
     local_uri,
 )
-from runner.report import summarize, write_reports
+from runner.report import summarize, sweep_asides, write_reports
 from runner.report.page import neutral
 from runner.report.results import unsigned
 from runner.report.summary import iso
@@ -415,6 +416,20 @@ def test_a_kill_while_writing_leaves_the_reports_that_were_there(tmp_path, numbe
     done = subprocess.run([sys.executable, "-c", DIE, str(tmp_path), str(number)], timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
     assert {name: (tmp_path / name).read_bytes() for name in REPORTS} == before
+    assert {path.name for path in tmp_path.iterdir()} > {*REPORTS}
+    sweep_asides(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*REPORTS}
+
+
+def test_a_run_sweeps_away_what_a_killed_one_left(night):
+    """And nothing that a process which lives may be writing, nor what is no report's."""
+    nights = night(jobs=1)
+    nights.run()
+    left, kept = ".report.html.999999999", {f".summary.json.{os.getppid()}", ".report.html.mine", ".notes.999999999"}
+    for name in (left, *kept):
+        (nights.out / name).touch()
+    assert nights.run().exit_code == 0
+    assert {path.name for path in nights.out.glob(".*")} == kept
 
 
 def test_a_report_that_cannot_be_written_says_which(tmp_path):
