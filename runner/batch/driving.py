@@ -97,7 +97,7 @@ async def collect(
 ) -> None:
     """Follow requests that are paid already to their ends, downloads and all; submits nothing.
 
-    An outage lengthens it for none. Raises `StorageFailed` and `AccountRefused` where that is why it could not.
+    An outage makes it no longer. Raises `StorageFailed` and `AccountRefused` where that is why it could not.
     """
     policies = Policies(outage_patience_s=0.0)
     options = settled(Options(), {})

@@ -196,18 +196,18 @@ class Reader:
         """Job ids, each with a picture that did go where it was to be kept, and the request that it came from."""
         if not self.kept():
             return
-        what = f"CASE WHEN {WISHES} THEN data END, json_extract(data, '$.request_id')"
         taken = "kind IN ('SubmitAccepted', 'DoubtAttached', 'Shared')"
-        sql = f"SELECT job_id, {what} FROM events WHERE {WISHES} OR {taken} ORDER BY seq"  # noqa: S608
-        wishes: dict[str, list[Any]] = {}
-        requests: dict[str, str] = {}
-        for job_id, wish, request_id in self._rows(sql):
-            if wish is not None:  # one before it that no request was taken for is over
-                wishes[job_id] = json.loads(wish)["kept"]
-                continue
-            for values in wishes.pop(job_id, ()):
-                yield job_id, artifact_of_event(values), requests.get(job_id)
-            requests[job_id] = request_id
+        sql = f"SELECT job_id, {taken}, data FROM events WHERE {WISHES} OR {taken} ORDER BY seq"  # noqa: S608
+        wishes: dict[str, Any] = {}
+        requests: dict[str, str | None] = {}
+        for job_id, is_taken, data in self._rows(sql):
+            values = json.loads(data)
+            if is_taken:
+                for kept in wishes.pop(job_id, ()):
+                    yield job_id, artifact_of_event(kept), requests.get(job_id)
+                requests[job_id] = values.get("request_id")
+            else:  # a wish before it is over: no request was taken for it
+                wishes[job_id] = values.get("kept", ())
 
     def paths_like(self, pattern: str) -> list[str]:
         """The recorded files whose paths are like that, in SQL's words."""

@@ -70,6 +70,22 @@ def test_a_service_that_is_silent_is_not_waited_for(night):
     assert "of the run before were not collected: http" in heard.lines[-1]
 
 
+def test_what_is_not_finished_can_be_left(night):
+    """By an interrupt; the refusal is told then as well."""
+    nights, heard = night(jobs=2), Heard()
+    nights.run(STALLED, job_timeout="1m")
+    nights.manifest.write_text("{")
+
+    async def interrupt(control):
+        await asyncio.sleep(20)
+        control.stop()
+
+    morning = nights.run(control=Control(note=heard.note), beside=interrupt)
+    assert (morning.exit_code, states(nights.out)) == (ExitCode.MANIFEST_INVALID, ["submitted", "submitted"])
+    assert round(morning.seconds) == 20
+    assert heard.lines[-1] == "no job could be submitted; 0 of 2 paid requests of the run before were collected"
+
+
 def test_a_person_who_can_mend_it_does_not_wait(night):
     """Who is asked and says no is told so at once."""
     nights, heard = left_open(night), Heard()
