@@ -63,11 +63,11 @@ async def collected_before(manifest: Path, options: Options, control: Control) -
         directory = None
         with suppress(BatchError):  # the refusal says more
             directory = _directory_of(manifest, options)
-        if directory is not None and _count(directory):
-            try:
+        try:
+            if directory is not None and _count(directory):
                 await _connect_and_collect(directory, options, control)
-            except BatchError as error:
-                control.note(f"what is paid for in {directory} was not collected: {error.message}")
+        except BatchError as error:
+            control.note(f"what is paid for in {directory} was not collected: {error.message}")
         raise
 
 
@@ -105,9 +105,9 @@ async def _collect(directory: Path, service: Service, control: Control) -> None:
             done = sum((job := store.job(job_id)) is not None and job.state is JobState.DONE for job_id in job_ids)
             write_reports(directory, run_of(store, directory), store.jobs, kept=store.kept())
     except (BatchError, OSError) as error:
-        control.note(f"{what} were not collected: {error}")
+        control.note(f"{what}: not collected: {error}")
     else:
-        control.note(f"no job could be submitted; {done:,} of {what} were collected")
+        control.note(f"no job could be submitted; collected {done:,} of {what}")
 
 
 def _count(directory: Path) -> int:

@@ -17,7 +17,7 @@ STALLED = {"on": "job", "kind": "stall"}
 EXPIRED = "https://b.s3.amazonaws.com/a.jpg?X-Amz-Date=20200101T000000Z&X-Amz-Expires=60&X-Amz-Signature=ab"
 COLLECTED = [
     "no job can be submitted; collecting 2 paid requests of the run before first, Ctrl-C leaves",
-    "no job could be submitted; 2 of 2 paid requests of the run before were collected",
+    "no job could be submitted; collected 2 of 2 paid requests of the run before",
 ]
 
 
@@ -67,7 +67,7 @@ def test_a_service_that_is_silent_is_not_waited_for(night):
     morning = nights.run(*down, control=Control(note=heard.note))
     assert (morning.exit_code, states(nights.out)) == (ExitCode.UNAVAILABLE, ["submitted", "submitted"])
     assert morning.seconds < 30
-    assert "of the run before were not collected: http" in heard.lines[-1]
+    assert "of the run before: not collected: http" in heard.lines[-1]
 
 
 def test_what_is_not_finished_can_be_left(night):
@@ -83,7 +83,7 @@ def test_what_is_not_finished_can_be_left(night):
     morning = nights.run(control=Control(note=heard.note), beside=interrupt)
     assert (morning.exit_code, states(nights.out)) == (ExitCode.MANIFEST_INVALID, ["submitted", "submitted"])
     assert round(morning.seconds) == 20
-    assert heard.lines[-1] == "no job could be submitted; 0 of 2 paid requests of the run before were collected"
+    assert heard.lines[-1] == "no job could be submitted; collected 0 of 2 paid requests of the run before"
 
 
 def test_a_person_who_can_mend_it_does_not_wait(night):
@@ -102,6 +102,17 @@ def test_a_broken_manifest_is_known_by_where_it_was_run(night, tmp_path, monkeyp
     morning = nights.run(control=Control(note=heard.note), out=None)
     assert (morning.exit_code, heard.lines) == (ExitCode.MANIFEST_INVALID, COLLECTED)
     assert states(tmp_path / "runs" / "jobs") == ["done", "done"]
+
+
+def test_a_state_that_cannot_be_read_hides_no_refusal(night):
+    """What is wrong with the manifest is said, and that nothing was collected."""
+    nights, heard = left_open(night), Heard()
+    nights.manifest.write_text("{")
+    state = nights.out / "state.db"
+    state.write_bytes(state.read_bytes()[:100] + b"x" * 4000)
+    morning = nights.run(control=Control(note=heard.note))
+    assert (morning.exit_code, len(heard.lines)) == (ExitCode.MANIFEST_INVALID, 1)
+    assert heard.lines[0].startswith(f"what is paid for in {nights.out} was not collected: ")
 
 
 def test_repair_collects_what_is_paid_and_open(night):
