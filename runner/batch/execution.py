@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -20,15 +20,14 @@ from runner.batch.options import Options, seconds
 from runner.batch.outcome import Outcome
 from runner.batch.planner import Plan
 from runner.batch.service import Service, draw_inputs
-from runner.batch.sharing import has_all_files, leader_of, share
+from runner.batch.sharing import Sharing
 from runner.batch.tally import Tallier
 from runner.batch.watch import next_at, watch
 from runner.errors import ExitCode, StorageFailed
-from runner.media import is_there, sweep_parts, whole_ones
+from runner.media import is_there, sweep_parts
 from runner.model import (
     DoubtReleased,
     Event,
-    FilesMissing,
     Job,
     JobSpec,
     JobState,
@@ -36,7 +35,6 @@ from runner.model import (
     Resumed,
     RetryRequested,
     Run,
-    ShareMissing,
     SpecChanged,
     counted,
 )
@@ -72,6 +70,7 @@ class Execution:
         self._tallier = tallier
         self._on_stop = on_stop
         self._keeping = Keeping(plan.directory, store)
+        self._sharer = Sharing(store, plan.directory, self._keeping)
         self._submit_ids: set[str] = set()
         self._chosen_ids: set[str] = set()
         """Where not all are: the chosen that were not done."""
@@ -178,8 +177,8 @@ class Execution:
             job = store.job(entry.job_id)
             if job is None:
                 continue
-            if entry.change is Change.SHARED or (entry.change is Change.RESUME and job.shared_from is not None):
-                self._await_leader(entry, job, spec)
+            if entry.change is Change.SHARED:
+                self._await_leader(job, spec)
             elif event := self._at_once(entry, job):
                 store.record_now(job, event)
             elif opening := self._opening(entry, job, spec):
@@ -192,7 +191,7 @@ class Execution:
             self._submit_ids.add(entry.job_id)
         if self._is_partial and entry.is_chosen:
             self._chosen_ids.add(entry.job_id)
-        if entry.change in (Change.SHARED, Change.RESUME, Change.FAILED):
+        if entry.change in (Change.SHARED, Change.FAILED):
             self._sharing[entry.job_id] = None
         if entry.change is Change.CHANGED and not entry.will_submit:
             self._kept_ids.add(entry.job_id)
@@ -202,28 +201,27 @@ class Execution:
         """What is decided about a job and costs nothing: its files are fetched again."""
         if entry.change is Change.RESUME and job.state in (JobState.DONE, JobState.OUTPUT_LOST):
             there = tuple(artifact for artifact in job.artifacts if is_there(self._plan.directory, artifact))
-            return FilesMissing(at=self._run.started_at, artifacts=there)
+            return self._sharer.find_missing(job, there)
         return None
 
-    def _await_leader(self, entry: PlanEntry, job: Job, spec: JobSpec | None) -> None:
+    def _await_leader(self, job: Job, spec: JobSpec | None) -> None:
         """What is to become of a job once the one whose request it shares has ended; until then it stays as it is."""
         now = self._run.started_at
         opening: Event | None = None
         kept = self._keeping.names(job, "replaced") if job.artifacts else ()
-        if entry.change is Change.RESUME:
-            opening = ShareMissing(at=now)
-        elif spec is not None and job.was_taken and spec.fingerprint != job.spec.fingerprint:
+        if spec is not None and job.was_taken and spec.fingerprint != job.spec.fingerprint:
             opening = SpecChanged(at=now, spec=spec, kept=kept)
         elif job.state is JobState.HELD:
             opening = Resumed(at=now)
         elif job.state is not JobState.PENDING:
             opening = RetryRequested(at=now, kept=kept)
         self._sharing[job.job_id] = opening
-        directory = self._plan.directory
-        leader = leader_of(self._store, directory, spec or job.spec)
-        is_done = leader is not None and leader.state is JobState.DONE and leader.shared_from is None
-        if leader is not None and is_done and not has_all_files(directory, leader):  # nobody else may ask for them
-            self._store.record_now(leader, FilesMissing(at=now, artifacts=whole_ones(directory, leader.artifacts)))
+
+    def _share(self, to_send: Collection[str] | None = None) -> None:
+        """Go on with the jobs that wait for another's request; `to_send`: those that are about to be sent."""
+        for before, after in self._sharer.share(self._sharing, to_send):
+            self._tallier.moved(before, after)
+            del self._sharing[after.job_id]
 
     def _opening(self, entry: PlanEntry, job: Job, spec: JobSpec | None) -> Event | None:
         """What the plan, and so the person who agreed to it, decided about a job that is to be paid for once more.
@@ -271,10 +269,9 @@ class Execution:
             try:
                 async with reporting(self._plan.directory, self._options, self._control.note):
                     with self._control.over(scheduler):
+                        self._share(self._submit_ids)
                         hold = await scheduler.run(self._work(), self._openings)
-                for before, after in share(self._store, self._plan.directory, self._sharing, self._keeping):
-                    self._tallier.moved(before, after)
-                    del self._sharing[after.job_id]
+                self._share()
             finally:
                 watching.cancel()
                 self._tallier.end()
@@ -319,8 +316,6 @@ class Execution:
             if job.state in MAYBE_PAID
             or (job.job_id not in gone and (not self._is_partial or job.job_id in self._chosen_ids))
         }
-        if any(isinstance(opening, ShareMissing) for opening in self._sharing.values()):
-            ends.add(ExitCode.SOME_FAILED)  # done, by the state, and its files are not to be had
         if self._has_refused_wishes:
             ends.add(ExitCode.SOME_FAILED)
         if self._has_unsent_wishes:

@@ -27,7 +27,6 @@ from runner.batch.places import Places
 from runner.batch.renaming import refuse_renamed_jobs, refuse_renamed_manifest
 from runner.batch.review import Review
 from runner.batch.shards import directory_in
-from runner.batch.sharing import twin_among
 from runner.catalog import ModelCard
 from runner.errors import TokenMissing, UsageProblem
 from runner.manifest import Manifest, Twins
@@ -37,13 +36,13 @@ from runner.rules.names import asked_for, kept_paths, outputs_at_most, wild
 from runner.rules.pacing import MODEST
 from runner.rules.planning import (
     OPEN,
-    PAID_STATES,
     RETRY_WORDS,
     WAITING,
     Change,
     Choices,
     PlanEntry,
     Twin,
+    best_twin,
     gone_entry,
     is_refused_by_us,
     plan_entry,
@@ -51,7 +50,7 @@ from runner.rules.planning import (
 )
 from runner.rules.sampling import Sample
 from runner.store.listing import CHUNK, chunks
-from runner.store.reader import Known, Reader, check_used, has_state
+from runner.store.reader import Reader, check_used, has_state
 
 MOST_NOTABLE: Final = 50
 """Entries of each kind that a plan keeps for whoever shows it."""
@@ -258,7 +257,7 @@ class _Planner:
         self,
         spec: JobSpec,
         job: Job | None,
-        twins: Mapping[str, list[Known]],
+        twins: Mapping[str, list[Twin]],
         leaders: dict[str, str],
         *,
         is_chosen: bool,
@@ -267,7 +266,7 @@ class _Planner:
         twin = None
         if self._may_share(spec, job):
             known = twins.get(spec.fingerprint)
-            twin = twin_among(self._as_they_will_be(known, spec.fingerprint), spec) if known else None
+            twin = best_twin(self._as_they_will_be(known, spec)) if known else None
             if (twin is None or not twin.is_paid) and (leader := leaders.get(spec.fingerprint)) is not None:
                 twin = Twin(job_id=leader)
         price = self._prices.get(spec.model, UNKNOWN_PRICE)
@@ -279,20 +278,22 @@ class _Planner:
             leaders.setdefault(spec.fingerprint, spec.job_id)
         return entry
 
-    def _as_they_will_be(self, known: Iterable[Known], fingerprint: str) -> Iterator[Known]:
-        """The jobs of one request in short, as the manifest of now names them or not.
+    def _as_they_will_be(self, known: Iterable[Twin], spec: JobSpec) -> Iterator[Twin]:
+        """The other jobs with the request of an entry, as the manifest of now names them or not.
 
         Without those whose own entries say something else now, where that may be sent: their pictures make room for
         others, and nobody may count on them.
         """
         may_leave = self._options.rerun_changed or self._review is not None
-        for job_id, state, is_gone in known:
-            if state in PAID_STATES and not may_leave:
-                yield job_id, state, is_gone
+        for twin in known:
+            if twin.job_id == spec.job_id:
+                continue
+            if twin.is_paid and not may_leave:
+                yield twin
                 continue
             ids, requests = self._named
-            if job_id not in ids or f"{job_id}\n{fingerprint}" in requests or not may_leave:
-                yield job_id, state, job_id not in ids
+            if twin.job_id not in ids or f"{twin.job_id}\n{spec.fingerprint}" in requests or not may_leave:
+                yield replace(twin, is_gone=twin.job_id not in ids)
 
     @cached_property
     def _named(self) -> tuple[Twins, Twins]:

@@ -3,88 +3,148 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from runner.media import copy_of, is_whole, sync_folder
-from runner.model import Artifact, Event, Job, JobSpec, JobState, Shared, ShareFailed
+from runner.media import copy_of, is_whole, sync_folder, verify
+from runner.model import Artifact, Event, FilesMissing, Job, JobState, RequestShared, Shared, ShareFailed
 from runner.rules.lifecycle import advance
 from runner.rules.names import stem_of, stem_of_file
 from runner.rules.planning import Twin, best_twin
 from runner.scheduler import Berths, Keeping
-from runner.store.reader import Known
 from runner.store.store import Store
 
 ENDED: Final = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST, JobState.IN_DOUBT)
 
 
-def twin_among(known: Iterable[Known], spec: JobSpec) -> Twin | None:
-    """Of the jobs with that request the one, other than this, that was paid for, or may have been."""
-    others = (one for one in known if one[0] != spec.job_id)
-    return best_twin(Twin(job_id=job_id, state=state, is_gone=is_gone) for job_id, state, is_gone in others)
+class Sharing:
+    """Gives jobs the files of a request that was paid for once."""
 
+    def __init__(self, store: Store, directory: Path, keeping: Keeping | None = None) -> None:
+        self._store = store
+        self._directory = directory
+        self._keeping = keeping
+        self._berths = Berths(store)
 
-def share(
-    store: Store, directory: Path, waiting: Mapping[str, Event | None], keeping: Keeping | None = None
-) -> list[tuple[Job, Job]]:
-    """End the jobs that wait for another's request, as far as that one has ended; each as it was and as it is now.
+    def share(
+        self, waiting: Mapping[str, Event | None], to_send: Collection[str] | None = None
+    ) -> list[tuple[Job, Job]]:
+        """Go on with the jobs that wait for another's request, as far as that has ended; each as it was and as it is.
 
-    With a job stands what was decided about it, if it was not waiting already: that is recorded together with the end.
-    Where the other has not ended well, such a job stays as it was. Raises `StorageFailed` where a file cannot be made.
-    """
-    ended: list[tuple[Job, Job]] = []
-    folders: set[Path] = set()
-    berths = Berths(store)
-    for job_id, opening in waiting.items():
-        job = store.job(job_id)
-        as_wanted = job if job is None or opening is None else advance(job, opening)
-        if job is None or as_wanted is None or as_wanted.state is not JobState.PENDING:
-            continue
-        leader = leader_of(store, directory, as_wanted.spec)
-        if leader is None:
-            continue
-        if has_all_files(directory, leader):
-            if keeping is not None and opening is not None:
-                keeping.opened(job_id, opening)
-                keeping.make_room(replace(job, artifacts=()))
-            artifacts = _copies(directory, leader, as_wanted, berths)
-            folders |= {(directory / artifact.path).parent for artifact in artifacts}
-            event = Shared(at=time.time(), job_id=leader.job_id, request_id=leader.request_id, artifacts=artifacts)
-            ended.append((job, store.record_now(job, event, opening=opening)))
-        elif leader.state in ENDED and leader.failure is not None and opening is None:
-            message = f"shares the request of {leader.job_id!r}, which is {leader.state}: {leader.failure.message}"
-            failed = ShareFailed(at=time.time(), failure=replace(leader.failure, message=message))
-            ended.append((job, store.record_now(job, failed)))
-    for folder in folders:
-        sync_folder(folder)
-    return ended
+        With a job stands what was decided about it, if it was not waiting already: that is recorded together with what
+        comes of it. Where the other has not ended well, such a job stays as it was. `to_send` are the jobs that a run
+        is about to send, on which nobody counts yet; `None` once it is over. Raises `StorageFailed` where a file cannot
+        be made.
+        """
+        moved: list[tuple[Job, Job]] = []
+        folders: set[Path] = set()
+        for job_id, opening in waiting.items():
+            job = self._store.job(job_id)
+            as_wanted = job if job is None or opening is None else advance(job, opening)
+            if job is None or as_wanted is None or as_wanted.state is not JobState.PENDING:
+                continue
+            others = self._others(job, as_wanted.spec.fingerprint)
+            if to_send is not None:
+                others = [twin for twin in others if twin.state is JobState.DONE and twin.job_id not in to_send]
+            event = self._taken_over(job, as_wanted, opening, others)
+            if event is None:
+                continue
+            if isinstance(event, Shared):
+                folders |= {(self._directory / artifact.path).parent for artifact in event.artifacts}
+            moved.append((job, self._store.record_now(job, event, opening=opening)))
+            if isinstance(event, RequestShared) and self._keeping is not None and opening is not None:
+                self._keeping.opened(job_id, opening)  # where its own picture goes once the other one comes
+        for folder in folders:
+            sync_folder(folder)
+        return moved
 
+    def find_missing(self, job: Job, there: tuple[Artifact, ...]) -> Event:
+        """What is to be recorded of a job that is done and has only those of its files: the rest may be had for free.
 
-def leader_of(store: Store, directory: Path, spec: JobSpec) -> Job | None:
-    """The job whose request serves this spec: one with its files, else the one that is nearest to having them."""
-    known = [one for one in store.twins([spec.fingerprint])[spec.fingerprint] if one[0] != spec.job_id]
-    done = (store.job(job_id) for job_id, state, _ in known if state is JobState.DONE)
-    whole = next((job for job in done if job is not None and has_all_files(directory, job)), None)
-    if whole is not None:
-        return whole
-    twin = twin_among(known, spec)
-    return store.job(twin.job_id) if twin is not None else None
+        Of a request that it shares, the very same pictures may lie elsewhere: they are copied from there, whoever has
+        them or keeps them. Else they are fetched. Raises `StorageFailed` where a file cannot be made.
+        """
+        now = time.time()
+        if job.shared_from is None or job.state is not JobState.DONE:
+            return FilesMissing(at=now, artifacts=there)
+        copied = []
+        with self._berths.of(replace(job, artifacts=())) as berth:
+            for artifact in job.artifacts:
+                if artifact not in there and (copy := self._copy_of_like(artifact, job, berth)) is not None:
+                    sync_folder((self._directory / copy.path).parent)
+                    copied.append(copy)
+        found = tuple(sorted((*there, *copied), key=lambda artifact: artifact.index))
+        if len(found) < len(job.artifacts):
+            return FilesMissing(at=now, artifacts=found)
+        return Shared(at=now, job_id=job.shared_from, request_id=job.shared_request, artifacts=found)
 
+    # --------------------------------------------------------------------------------------------------- where from
 
-def has_all_files(directory: Path, job: Job) -> bool:
-    """Whether it is done and its files are there."""
-    return job.state is JobState.DONE and all(is_whole(directory, artifact) for artifact in job.artifacts)
+    def _others(self, job: Job, fingerprint: str) -> list[Twin]:
+        """The other jobs with that request, but for whoever has only what this one has already: that is not wanted."""
+        known = self._store.twins([fingerprint])[fingerprint]
+        had = job.request_id
+        return [twin for twin in known if twin.job_id != job.job_id and (had is None or twin.request_id != had)]
 
+    def _taken_over(self, job: Job, as_wanted: Job, opening: Event | None, others: list[Twin]) -> Event | None:
+        """What comes of a job that waits; `None` while nothing does."""
+        now = time.time()
+        for twin in others:
+            leader = self._store.job(twin.job_id) if twin.state is JobState.DONE else None
+            if leader is None or not all(is_whole(self._directory, artifact) for artifact in leader.artifacts):
+                continue
+            if self._keeping is not None and opening is not None:
+                self._keeping.opened(job.job_id, opening)
+                self._keeping.make_room(replace(job, artifacts=()))
+            if (artifacts := self._copies(leader, as_wanted)) is not None:
+                return Shared(at=now, job_id=leader.job_id, request_id=leader.request_id, artifacts=artifacts)
+        best = best_twin(others)
+        other = self._store.job(best.job_id) if best is not None else None
+        if other is None:
+            return None
+        if other.state is JobState.DONE and other.request_id is not None:  # its files are deleted, or retouched
+            return RequestShared(at=now, job_id=other.job_id, request_id=other.request_id)
+        if other.state in ENDED and other.failure is not None and opening is None:
+            message = f"shares the request of {other.job_id!r}, which is {other.state}: {other.failure.message}"
+            return ShareFailed(at=now, failure=replace(other.failure, message=message))
+        return None
 
-def _copies(directory: Path, leader: Job, job: Job, berths: Berths) -> tuple[Artifact, ...]:
-    """The files under the job's own names; a file that is there under that very name is its own as it is."""
-    count = len(leader.artifacts)
-    own = []
-    with berths.of(replace(job, artifacts=())) as berth:  # all that it had is replaced
-        for n, artifact in enumerate(leader.artifacts, start=1):
-            stem = stem_of(job.spec, n, count)
-            is_there = stem == stem_of_file(artifact.path)
-            own.append(artifact if is_there else copy_of(directory, artifact, berth(stem)))
-    return tuple(own)
+    def _copies(self, leader: Job, job: Job) -> tuple[Artifact, ...] | None:
+        """The files under the job's own names; `None` where one of them is not what was recorded.
+
+        A file that is there under that very name is its own as it is.
+        """
+        count = len(leader.artifacts)
+        own = []
+        with self._berths.of(replace(job, artifacts=())) as berth:  # all that it had is replaced
+            for n, artifact in enumerate(leader.artifacts, start=1):
+                stem = stem_of(job.spec, n, count)
+                if stem != stem_of_file(artifact.path):
+                    copy = copy_of(self._directory, artifact, berth(stem))
+                else:
+                    copy = artifact if verify(self._directory, artifact) is None else None
+                if copy is None:
+                    return None
+                own.append(copy)
+        return tuple(own)
+
+    def _copy_of_like(self, artifact: Artifact, job: Job, berth: Callable[[str], str]) -> Artifact | None:
+        """The picture from wherever just that one lies; `None` where it is nowhere."""
+        kept = (one for one in self._kept.get(job.shared_from or "", ()) if one.sha256 == artifact.sha256)
+        stem = None
+        for source in chain(self._store.pictures_like(artifact, job), kept):
+            if source.path == artifact.path or not is_whole(self._directory, source):
+                continue
+            stem = stem or berth(stem_of_file(artifact.path))
+            if (copy := copy_of(self._directory, source, stem)) is not None:
+                return replace(artifact, path=copy.path)
+        return None
+
+    @cached_property
+    def _kept(self) -> Mapping[str, list[Artifact]]:
+        """What was set aside, by the job that has another picture now."""
+        return self._store.kept()

@@ -17,7 +17,7 @@ from runner.batch.following import Follower, Status, run_of
 from runner.batch.kept import broken_kept, fetch_kept
 from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
-from runner.batch.sharing import share
+from runner.batch.sharing import Sharing
 from runner.errors import ExitCode, InputMissing, UsageProblem
 from runner.media import verify as verify_file
 from runner.media import whole_ones
@@ -28,10 +28,8 @@ from runner.model import (
     Event,
     Failure,
     FailureKind,
-    FilesMissing,
     Job,
     JobState,
-    ShareMissing,
     counted,
 )
 from runner.report import Earlier, Summary, write_reports
@@ -220,11 +218,12 @@ async def repair(
         store = stack.enter_context(Store(directory))
         jobs = [job for job_id in job_ids if (job := store.job(job_id)) and _has_more(directory, job)]
         await check_answers(service, jobs)
-        now = time.time()
-        shared = [job for job in jobs if job.shared_from is not None]
-        own = [job for job in jobs if job.shared_from is None]
-        await collect(store, service, directory, [_to_fetch(store, directory, job, now) for job in own], control)
-        share(store, directory, {job.job_id: ShareMissing(at=now) for job in shared})
+        sharing = Sharing(store, directory)
+        for are_shared in (False, True):  # what comes for one serves the others
+            if not control.is_stopped:
+                some = [job for job in jobs if (job.shared_from is not None) is are_shared]
+                fetched = [_to_fetch(store, sharing, directory, job) for job in some]
+                await collect(store, service, directory, fetched, control)
         if not control.is_stopped:
             for lost in await fetch_kept(store, service, directory, job_ids):
                 control.note(lost)
@@ -238,10 +237,10 @@ def _has_more(directory: Path, job: Job) -> bool:
     return job.state in (JobState.SUBMITTED, *PAID)
 
 
-def _to_fetch(store: Store, directory: Path, job: Job, now: float) -> Job:
+def _to_fetch(store: Store, sharing: Sharing, directory: Path, job: Job) -> Job:
     if job.state in OPEN:
         return job
-    return store.record_now(job, FilesMissing(at=now, artifacts=whole_ones(directory, job.artifacts)))
+    return store.record_now(job, sharing.find_missing(job, whole_ones(directory, job.artifacts)))
 
 
 def _check_there(directory: Path) -> None:

@@ -58,19 +58,22 @@ def put_aside(directory: Path, path: str, new: str) -> None:
     sync_folder(target.parent)
 
 
-def copy_of(directory: Path, artifact: Artifact, stem: str) -> Artifact:
+def copy_of(directory: Path, artifact: Artifact, stem: str) -> Artifact | None:
     """A copy of the file under another name, durably but for its folder, which is synced by whoever makes many.
 
-    No link: an editor that writes in place would change both. Raises `StorageFailed`.
+    `None` where the file is not what was recorded: nothing takes the name then. No link: an editor that writes in place
+    would change both. Raises `StorageFailed`.
     """
+    if not is_whole(directory, artifact):
+        return None
     source = directory / artifact.path
     final = directory / f"{stem}.{artifact.path.rpartition('.')[2]}"
     part = final.parent / f"{PART}{secrets.token_hex(8)}"
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
+        if digest_and_sync(part) != artifact.sha256:
+            return None
         part.replace(final)
     except OSError as error:
         raise storage_failed(final, error) from error

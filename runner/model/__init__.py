@@ -35,12 +35,12 @@ from runner.model.events import (
     RedoRequested,
     RemoteCancelled,
     RemoteFailed,
+    RequestShared,
     ResultRead,
     Resumed,
     RetryRequested,
     Shared,
     ShareFailed,
-    ShareMissing,
     SpecChanged,
     StatusSeen,
     SubmitAccepted,
@@ -52,6 +52,7 @@ from runner.model.events import (
     SubmitThrottled,
 )
 from runner.model.jobs import (
+    AFTER_ACCEPTANCE,
     Artifact,
     Attempt,
     AttemptState,
@@ -88,6 +89,7 @@ from runner.model.requests import (
 )
 
 __all__ = [
+    "AFTER_ACCEPTANCE",
     "COUNTS",
     "LARGEST",
     "LOCAL",
@@ -130,12 +132,12 @@ __all__ = [
     "RemoteFailed",
     "RemoteState",
     "RemoteStatus",
+    "RequestShared",
     "ResultRead",
     "Resumed",
     "RetryRequested",
     "Run",
     "ShareFailed",
-    "ShareMissing",
     "Shared",
     "SpecChanged",
     "StatusSeen",

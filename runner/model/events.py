@@ -153,7 +153,10 @@ class FilesMissing(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared(Event):
-    """Another job's request was the very same, and was paid for: this job has its outputs too, under its own names."""
+    """Another job's request was the very same, and was paid for: this job has its outputs too, under its own names.
+
+    Of a job that shares it already: those that were missing are there again.
+    """
 
     job_id: str
     request_id: str | None
@@ -168,8 +171,11 @@ class ShareFailed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShareMissing(Event):
-    """The files of a job that shares another's request are not on disk: they are taken from there again."""
+class RequestShared(Event):
+    """Another job's request was the very same, and its files are not what came: this job fetches its own, free."""
+
+    job_id: str
+    request_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

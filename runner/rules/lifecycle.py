@@ -19,7 +19,8 @@ there is hope for them again, such as a host that is trusted now. The ended stat
 rejected, go back to `pending` only because a person asks for it and pays again.
 
 A job whose request is word for word another's is never sent: it stays `pending` until that one ends, and ends with it,
-`done` with a copy of its files or `failed`. It has no attempts, and costs nothing.
+`done` with a copy of its files or `failed`; where those files are not what came, it reads the result and fetches its
+own, as `result_known`. It has no attempts of its own at that request, and costs nothing.
 
 `TRANSITIONS` is the only place where a state changes: an unlisted pair is an error and changes nothing. `advance`
 makes the new job, `decide` says what to do with it.
@@ -61,12 +62,12 @@ from runner.model import (
     RedoRequested,
     RemoteCancelled,
     RemoteFailed,
+    RequestShared,
     ResultRead,
     Resumed,
     RetryRequested,
     Shared,
     ShareFailed,
-    ShareMissing,
     SpecChanged,
     StatusSeen,
     Submit,
@@ -89,6 +90,7 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (S.PENDING, Resumed): S.PENDING,
     (S.PENDING, SpecChanged): S.PENDING,
     (S.PENDING, Shared): S.DONE,
+    (S.PENDING, RequestShared): S.RESULT_KNOWN,
     (S.PENDING, ShareFailed): S.FAILED,
     (S.PENDING, InputSpoilt): S.REJECTED,
     (S.SUBMITTING, SubmitAccepted): S.SUBMITTED,
@@ -113,7 +115,7 @@ TRANSITIONS: Final[dict[tuple[JobState, type[Event]], JobState]] = {
     (S.RESULT_KNOWN, Collected): S.DONE,
     (S.RESULT_KNOWN, OutputLost): S.OUTPUT_LOST,
     (S.DONE, FilesMissing): S.RESULT_KNOWN,
-    (S.DONE, ShareMissing): S.PENDING,
+    (S.DONE, Shared): S.DONE,
     (S.DONE, SpecChanged): S.PENDING,
     (S.DONE, RedoRequested): S.PENDING,
     (S.HELD, Resumed): S.PENDING,
@@ -290,6 +292,9 @@ def _changes(job: Job, event: Event) -> dict[str, Any]:
         case Shared(job_id=job_id, request_id=request_id, artifacts=artifacts):
             shared = {"shared_from": job_id, "shared_request": request_id}
             return _fresh() | shared | {"artifacts": artifacts}
+        case RequestShared(job_id=job_id, request_id=request_id):
+            shared = {"shared_from": job_id, "shared_request": request_id}
+            return _fresh() | _empty() | shared | {"is_stale": True}
         case ShareFailed(failure=failure) | InputSpoilt(failure=failure):
             return {"failure": failure}
         case Left(failure=failure):
@@ -349,7 +354,7 @@ def _person_decided(job: Job, event: Event) -> dict[str, Any]:
             failure = Failure(kind=FailureKind.REMOTE, code="written_off", message="given up while in doubt")
             attempts = _with_attempt(job, event, AttemptState.WRITTEN_OFF)
             return {"attempts": attempts, "failure": failure}
-        case _:  # RetryRequested, RedoRequested, ShareMissing: a fresh start with the attempts kept
+        case _:  # RetryRequested, RedoRequested: a fresh start with the attempts kept
             return _anew()
 
 
@@ -380,7 +385,7 @@ def _fresh() -> dict[str, Any]:
 
 def _result(job: Job, event: Event, cost: Money | None, failure: Failure | None = None) -> dict[str, Any]:
     """The request is finished: its attempt ends here, with the cost that the service names."""
-    known = cost if cost is not None else job.attempts[job.turn].cost
+    known = cost if cost is not None or job.attempt is None else job.attempt.cost
     attempts = _with_attempt(job, event, AttemptState.FINISHED, cost=known, failure=failure)
     return {"attempts": attempts, "ready_at": 0.0, "missing_since": None}
 
@@ -390,7 +395,9 @@ def _with_attempt(job: Job, event: Event, state: AttemptState, **changes: Any) -
 
 
 def _with(job: Job, **changes: Any) -> tuple[Attempt, ...]:
-    """The attempts, that which the state is about changed."""
+    """The attempts, that which the state is about changed: of a request that it shares, the job has none."""
+    if job.shared_request is not None:
+        return job.attempts
     turn = job.turn
     return (*job.attempts[:turn], replace(job.attempts[turn], **changes), *job.attempts[turn + 1 :])
 

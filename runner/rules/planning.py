@@ -65,6 +65,8 @@ class Twin:
     """`None`: an entry of the manifest that is to be submitted."""
     is_gone: bool = False
     """Whether the manifest does not name it any more."""
+    request_id: str | None = None
+    """The request that its state is about."""
 
     @property
     def is_paid(self) -> bool:

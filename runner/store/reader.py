@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self
 
 from runner.errors import InputMissing, StateMismatch
-from runner.model import Artifact, Attempt, AttemptState, Job, JobState, Run
+from runner.model import AFTER_ACCEPTANCE, Artifact, Attempt, AttemptState, Job, JobState, Run
 from runner.rules.names import asked_for, folded, owned_stems, stem_of_file
-from runner.rules.planning import WAITING, is_refused_by_us
+from runner.rules.planning import WAITING, Twin, is_refused_by_us
 from runner.store.database import (
     FILE,
     OLD_ARTIFACTS,
@@ -53,8 +53,12 @@ class Binding:
     is_simulated: bool
 
 
-Known: TypeAlias = "tuple[str, JobState, bool]"
-"""A job in short: its id, its state, and whether the manifest has dropped it."""
+_REQUEST: Final = f"""
+    coalesce(shared_request, (SELECT request_id FROM attempts a WHERE a.job_id = j.job_id AND
+    (j.state NOT IN ({", ".join(f"'{state}'" for state in sorted(AFTER_ACCEPTANCE))})
+    OR a.state NOT IN ('not_sent', 'refused')) ORDER BY number DESC LIMIT 1))
+"""  # noqa: S608
+"""`Job.request_id`, in SQL."""
 
 
 def has_state(directory: Path) -> bool:
@@ -144,14 +148,27 @@ class Reader:
         rows = self._rows(f"{SELECT_JOBS} WHERE job_id IN ({marks})", tuple(job_ids))
         return {row[0]: job_of(row) for row in rows}
 
-    def twins(self, fingerprints: Sequence[str]) -> dict[str, list[Known]]:
-        """The jobs with these fingerprints, by fingerprint; a few hundred at a time."""
-        marks = ", ".join("?" * len(fingerprints))
-        sql = f"SELECT fingerprint, job_id, state, is_gone FROM jobs WHERE fingerprint IN ({marks}) ORDER BY position"  # noqa: S608
-        found: dict[str, list[Known]] = defaultdict(list)
-        for fingerprint, job_id, state, is_gone in self._rows(sql, tuple(fingerprints)):
-            found[fingerprint].append((job_id, word(JobState, state), bool(is_gone)))
+    def twins(self, fingerprints: Sequence[str]) -> dict[str, list[Twin]]:
+        """The jobs with these fingerprints, by fingerprint, in the manifest's order; a few hundred at a time."""
+        columns = f"fingerprint, job_id, state, is_gone, {_REQUEST}"
+        where = f"fingerprint IN ({', '.join('?' * len(fingerprints))})"
+        found: dict[str, list[Twin]] = defaultdict(list)
+        for fingerprint, job_id, state, is_gone, request_id in self._rows(
+            f"SELECT {columns} FROM jobs j WHERE {where} ORDER BY position",  # noqa: S608
+            tuple(fingerprints),
+        ):
+            twin = Twin(job_id=job_id, state=word(JobState, state), is_gone=bool(is_gone), request_id=request_id)
+            found[fingerprint].append(twin)
         return found
+
+    def pictures_like(self, artifact: Artifact, job: Job) -> list[Artifact]:
+        """The recorded files that are just that picture of a request that the job shares with others."""
+        sql = (
+            "SELECT path FROM artifacts f JOIN jobs j USING (job_id) "
+            "WHERE (j.fingerprint = ? OR j.job_id = ?) AND f.sha256 = ? AND f.bytes = ? ORDER BY j.position"
+        )
+        rows = self._rows(sql, (job.spec.fingerprint, job.shared_from, artifact.sha256, artifact.bytes))
+        return [replace(artifact, path=path) for (path,) in rows]
 
     def places(self) -> Iterator[tuple[str, str]]:
         """Job ids, each with a path without extension that is that job's.

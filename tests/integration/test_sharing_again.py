@@ -102,15 +102,15 @@ def test_a_fetch_that_is_cut_off_is_not_paid(nights):
     assert files(nights) == {"a.png", "b.png"}
 
 
-def test_what_a_repair_cannot_mend_stays_done_and_is_not_paid(nights):
-    """The output is gone at the service too: whoever shared it has it no less than before."""
+def test_what_is_lost_of_a_shared_request_is_told_and_not_paid(nights):
+    """The output is gone at the service too, by all one knows; it is looked for again for nothing."""
     nights.write({"id": "a", **SAME})
     nights.run()
     nights.write({"id": "b", **SAME})
     assert nights.run().results["b"]["shared_from"] == "a"
     empty(nights)
     gone = nights.run(LOST)
-    assert (gone.ledger["posts"], gone.results["b"]["state"], gone.exit_code) == (0, "done", 1)
+    assert (gone.ledger["posts"], gone.results["b"]["state"], gone.exit_code) == (0, "output_lost", 1)
     morning = nights.run(LOST)
     assert (morning.ledger["posts"], morning.exit_code) == (0, 1)
     nights.repair("a", "b")
@@ -141,14 +141,14 @@ def test_one_that_is_lost_is_paid_again_by_its_own_word(nights):
 
 
 def test_a_renamed_job_without_its_files_fetches_them(nights):
-    """Nobody but the newcomer can ask for them: the old name is gone."""
+    """The newcomer asks for them itself: the old name is gone."""
     nights.write({"id": "a", **SAME})
     nights.run()
     nights.write({"id": "b", **SAME})
     empty(nights)
     morning = nights.run()
     assert (morning.exit_code, morning.ledger["posts"], morning.results["b"]["state"]) == (0, 0, "done")
-    assert files(nights) == {"a.png", "b.png"}
+    assert files(nights) == {"b.png"}
 
 
 def test_a_renamed_job_that_had_failed_is_sent_at_once(nights):
