@@ -67,6 +67,8 @@ class Twin:
     """Whether the manifest does not name it any more."""
     request_id: str | None = None
     """The request that its state is about."""
+    is_written_off: bool = False
+    """Whether a person gave its request up while it was in doubt: it may be paid for all the same."""
 
     @property
     def is_paid(self) -> bool:
@@ -107,6 +109,8 @@ def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, t
     change, will_submit, reason = _judge(spec, job, choices)
     is_lost = twin is not None and twin.state is JobState.OUTPUT_LOST
     is_asked_for = is_lost and job is not None and bool(retry_words(job) & choices.retry)
+    if twin is not None and twin.is_written_off and twin.is_gone:  # nobody else can be asked for it
+        is_asked_for = WRITTEN_OFF in choices.retry
     if twin is not None and will_submit and not is_asked_for and change in SHARING:
         has_failed = twin.state is not None and not twin.is_paid
         change, will_submit, reason = Change.FAILED if has_failed else Change.SHARED, False, _shares(twin)
@@ -120,11 +124,16 @@ SHARING = (Change.NEW, Change.RETRY, Change.CHANGED)
 def best_twin(twins: Iterable[Twin]) -> Twin | None:
     """Of several jobs with one request the one to share with: the nearest to being done, else one of this manifest.
 
-    None of those that wait to be sent: which of them is, the plan itself says.
+    Before those one that was given up while in doubt, since it may be paid. None of those that wait to be sent: which
+    of them is, the plan itself says.
     """
-    order = {state: number for number, state in enumerate(PAID_STATES)}
-    useful = [twin for twin in twins if twin.is_paid or not (twin.is_gone or twin.state in WAITING)]
-    return min(useful, key=lambda twin: order.get(twin.state, len(order)) if twin.state else len(order), default=None)
+    useful = (t for t in twins if t.is_paid or t.is_written_off or not (t.is_gone or t.state in WAITING))
+    return min(useful, key=_rank, default=None)
+
+
+def _rank(twin: Twin) -> tuple[int, bool]:
+    states = [*PAID_STATES, twin.state]
+    return states.index(twin.state), not twin.is_written_off
 
 
 def _shares(twin: Twin) -> str:
@@ -132,6 +141,9 @@ def _shares(twin: Twin) -> str:
         return f"the same request as {twin.job_id!r}, which was paid and its output lost: verify --repair looks for it"
     if twin.state is JobState.IN_DOUBT:
         return f"the same request as {twin.job_id!r}, which is in doubt: see doubts"
+    if twin.is_written_off:
+        given_up = "which was given up while in doubt and may be paid"
+        return f"the same request as {twin.job_id!r}, {given_up}; --retry {WRITTEN_OFF} pays for it again"
     if twin.state is not None and not twin.is_paid:
         return f"the same request as {twin.job_id!r}, which is {twin.state}"
     paid = "already paid" if twin.is_paid else "sent once"
@@ -187,6 +199,9 @@ def _judge_changed(spec: JobSpec, job: Job, choices: Choices) -> tuple[Change, b
         return Change.CHANGED, True, f"{what} changed: paid again"
     if job.job_id in choices.redo:
         return Change.CHANGED, True, f"rejected in the review, {what} changed: paid again"
+    if job.job_id in choices.fetchable:
+        kept = f"{what} changed: kept as it was, and its files are fetched again, free"
+        return Change.RESUME, False, f"{kept}; --rerun-changed pays for it again"
     match job.state:
         case JobState.DONE:
             return Change.CHANGED, False, f"{what} changed: kept as it was; --rerun-changed pays for it again"

@@ -53,12 +53,15 @@ class Binding:
     is_simulated: bool
 
 
-_REQUEST: Final = f"""
-    coalesce(shared_request, (SELECT request_id FROM attempts a WHERE a.job_id = j.job_id AND
-    (j.state NOT IN ({", ".join(f"'{state}'" for state in sorted(AFTER_ACCEPTANCE))})
-    OR a.state NOT IN ('not_sent', 'refused')) ORDER BY number DESC LIMIT 1))
+_TURN: Final = f"""
+    FROM attempts a WHERE a.job_id = j.job_id AND (a.state NOT IN ('not_sent', 'refused')
+    OR j.state NOT IN ({", ".join(f"'{state}'" for state in sorted(AFTER_ACCEPTANCE))})) ORDER BY number DESC LIMIT 1
+"""
+"""The attempt that a job's state is about: `Job.attempt`, in SQL."""
+_TWIN: Final = f"""
+    SELECT fingerprint, job_id, state, is_gone, coalesce(shared_request, (SELECT request_id {_TURN})),
+    state = 'failed' AND (SELECT state {_TURN}) IS 'written_off' FROM jobs j
 """  # noqa: S608
-"""`Job.request_id`, in SQL."""
 
 
 def has_state(directory: Path) -> bool:
@@ -150,14 +153,16 @@ class Reader:
 
     def twins(self, fingerprints: Sequence[str]) -> dict[str, list[Twin]]:
         """The jobs with these fingerprints, by fingerprint, in the manifest's order; a few hundred at a time."""
-        columns = f"fingerprint, job_id, state, is_gone, {_REQUEST}"
-        where = f"fingerprint IN ({', '.join('?' * len(fingerprints))})"
+        sql = f"{_TWIN} WHERE fingerprint IN ({', '.join('?' * len(fingerprints))}) ORDER BY position"
         found: dict[str, list[Twin]] = defaultdict(list)
-        for fingerprint, job_id, state, is_gone, request_id in self._rows(
-            f"SELECT {columns} FROM jobs j WHERE {where} ORDER BY position",  # noqa: S608
-            tuple(fingerprints),
-        ):
-            twin = Twin(job_id=job_id, state=word(JobState, state), is_gone=bool(is_gone), request_id=request_id)
+        for fingerprint, job_id, state, is_gone, request_id, is_written_off in self._rows(sql, tuple(fingerprints)):
+            twin = Twin(
+                job_id=job_id,
+                state=word(JobState, state),
+                is_gone=bool(is_gone),
+                request_id=request_id,
+                is_written_off=bool(is_written_off),
+            )
             found[fingerprint].append(twin)
         return found
 

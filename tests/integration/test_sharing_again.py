@@ -11,6 +11,7 @@ from support.night import Night
 SAME = {"prompt": "White."}
 OTHER = {"prompt": "Black."}
 LOST = {"on": "file", "kind": "status", "status": 404}
+CUT_OFF = {"on": "submit", "kind": "reset_after", "times": 1}
 
 
 @pytest.fixture
@@ -158,6 +159,24 @@ def test_a_renamed_job_that_had_failed_is_sent_at_once(nights):
     nights.write({"id": "b", **SAME})
     morning = nights.run()
     assert (morning.exit_code, morning.ledger["posts"], morning.results["b"]["state"]) == (0, 1, "done")
+
+
+@pytest.mark.parametrize("is_renamed", [True, False])
+def test_what_was_given_up_in_doubt_is_nobodys_to_send_again(nights, is_renamed):
+    """It may be paid: neither its twin nor a new name pays for it once more, but by its own word."""
+    names = ["a"] if is_renamed else ["a", "b"]
+    nights.write(*({"id": name, **SAME} for name in names))
+    assert nights.run(CUT_OFF).results["a"]["state"] == "in_doubt"
+    nights.settle(write_off=["a"])
+    nights.write({"id": "b", **SAME})
+    for choices in ({}, {}, {"retry": ("failed",)}):
+        [entry, _] = nights.plan(**choices, simulate=False).entries
+        assert "which was given up while in doubt and may be paid; --retry written_off" in entry.reason
+        morning = nights.run(**choices)
+        assert (morning.exit_code, morning.ledger["posts"], morning.results["b"]["state"]) == (1, 0, "failed")
+    asked = nights.run(retry=("written_off",))
+    assert (asked.exit_code, asked.ledger["posts"], asked.results["b"]["state"]) == (0, 1, "done")
+    assert nights.accepted == 2
 
 
 @pytest.mark.parametrize("ends", [(1, 0), (1, 2, 0)])

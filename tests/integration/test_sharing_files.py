@@ -120,3 +120,17 @@ def test_one_of_several_that_was_retouched_stays(nights):
     assert nights.run(LOST).exit_code == 0
     assert image(nights, "y-1").read_bytes() == b"retouched"
     assert image(nights, "y-2").read_bytes() == second
+
+
+def test_an_edited_entry_has_its_picture_fetched_as_any_other(nights):
+    """It is kept as it was sent, so that is what it has; also where it shares the request."""
+    before = came_from(nights, "a")
+    nights.write({"id": "a", "prompt": "Grey."}, {"id": "b", "prompt": "Grey."})
+    for name in "ab":
+        image(nights, name).unlink()
+    plan = nights.plan(simulate=False)
+    assert all("prompt changed: kept as it was, and its files are fetched" in entry.reason for entry in plan.entries)
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"], morning.states) == (0, 0, ["done"] * 2)
+    assert (came_from(nights, "a"), came_from(nights, "b"), verify(nights.out)) == (before, before, {})
+    assert nights.run(rerun_changed=True).ledger["posts"] == 1

@@ -213,6 +213,17 @@ def test_what_this_tool_would_not_fetch_is_never_paid_again():
         (Twin(job_id="b"), Change.SHARED, "the same request as 'b': sent once, and shared"),
         (Twin(job_id="b", state=S.IN_DOUBT), Change.SHARED, "the same request as 'b', which is in doubt: see doubts"),
         (Twin(job_id="b", state=S.FAILED), Change.FAILED, "the same request as 'b', which is failed"),
+        *(
+            (
+                Twin(job_id="b", state=S.FAILED, is_written_off=True, is_gone=is_gone),
+                Change.FAILED,
+                (
+                    "the same request as 'b', which was given up while in doubt and may be paid; --retry written_off "
+                    "pays for it again"
+                ),
+            )
+            for is_gone in (False, True)
+        ),
         (
             Twin(job_id="b", state=S.OUTPUT_LOST),
             Change.SHARED,
@@ -236,6 +247,19 @@ def test_the_twin_that_is_nearest_to_its_pictures_is_shared_with():
     assert best_twin([new, running, done]) is done
     assert best_twin([new, running]) is running
     assert best_twin([Twin(job_id="e", state=S.FAILED, is_gone=True)]) is None
+    given_up = Twin(job_id="f", state=S.FAILED, is_gone=True, is_written_off=True)
+    assert best_twin([Twin(job_id="g", state=S.FAILED), given_up]) is given_up
+    assert best_twin([given_up, done]) is done
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_what_was_given_up_is_paid_again_by_its_word_alone(is_gone):
+    """By the newcomer where nobody else has the request any more; else by the one that was given up."""
+    twin = Twin(job_id="b", state=S.FAILED, is_written_off=True, is_gone=is_gone)
+    asked = plan_entry(spec(), None, PRICE, Choices(retry=frozenset({"written_off"})), twin)
+    assert asked.will_submit == is_gone
+    failed = plan_entry(spec(), None, PRICE, Choices(retry=frozenset({"failed"})), twin)
+    assert not failed.will_submit
 
 
 def test_what_was_never_sent_goes_out_by_itself():
