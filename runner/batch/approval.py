@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -84,10 +84,13 @@ class Approved:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise foreign from error
 
-    def holds(self, spec: JobSpec) -> bool:
-        """Whether the plan allows this job; raises `ManifestInvalid` where it has become another request."""
+    def holds(self, spec: JobSpec, instead: Collection[str] = ()) -> bool:
+        """Whether the plan allows this job; raises `ManifestInvalid` where it has become another request.
+
+        `instead` are the fingerprints of what reviews have put in its place.
+        """
         fingerprint = self.fingerprints.get(spec.job_id)
-        if fingerprint is not None and fingerprint != spec.fingerprint:
+        if fingerprint is not None and fingerprint not in (spec.fingerprint, *instead):
             raise ManifestInvalid(
                 f"{self.path}: job {spec.job_id!r} ({spec.source}) has changed since the plan was made. "
                 "Nothing was submitted: make the plan anew, and look at it."

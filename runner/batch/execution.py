@@ -26,6 +26,7 @@ from runner.batch.watch import next_at, watch
 from runner.errors import ExitCode, StorageFailed
 from runner.media import is_there, sweep_parts
 from runner.model import (
+    Artifact,
     DoubtReleased,
     Event,
     Job,
@@ -208,13 +209,13 @@ class Execution:
         """What is to become of a job once the one whose request it shares has ended; until then it stays as it is."""
         now = self._run.started_at
         opening: Event | None = None
-        kept = self._keeping.names(job, "replaced") if job.artifacts else ()
+        kept = self._set_aside(job)
         if spec is not None and job.was_taken and spec.fingerprint != job.spec.fingerprint:
-            opening = SpecChanged(at=now, spec=spec, kept=kept)
+            opening = self._changed(spec, kept)
         elif job.state is JobState.HELD:
             opening = Resumed(at=now)
         elif job.state is not JobState.PENDING:
-            opening = RetryRequested(at=now, kept=kept)
+            opening = _again(job)(at=now, kept=kept)
         self._sharing[job.job_id] = opening
 
     def _share(self, to_send: Collection[str] | None = None) -> None:
@@ -233,13 +234,22 @@ class Execution:
             return DoubtReleased(at=now) if job.state is JobState.IN_DOUBT else None
         if entry.change not in (Change.RETRY, Change.CHANGED):
             return None
-        word = "rejected" if self._options.redo is not None else "replaced"
-        kept = self._keeping.names(job, word) if job.artifacts else ()
+        kept = self._set_aside(job)
         if spec is not None and (entry.change is Change.CHANGED or spec.paths != job.spec.paths):
-            return SpecChanged(at=now, spec=spec, kept=kept)  # its files go where the manifest says now
+            return self._changed(spec, kept)  # its files go where the manifest says now
         if entry.change is Change.CHANGED:
             return None
-        return (RedoRequested if job.state is JobState.DONE else RetryRequested)(at=now, kept=kept)
+        return _again(job)(at=now, kept=kept)
+
+    def _set_aside(self, job: Job) -> tuple[Artifact, ...]:
+        """The job's pictures under the names that they have once there are others."""
+        word = "rejected" if self._options.redo is not None else "replaced"
+        return self._keeping.names(job, word) if job.artifacts else ()
+
+    def _changed(self, spec: JobSpec, kept: tuple[Artifact, ...]) -> SpecChanged:
+        """The job is to be done as the manifest says now, or the review in its place."""
+        instead_of = self._plan.manifest.reworded.get(spec.job_id)
+        return SpecChanged(at=self._run.started_at, spec=spec, kept=kept, instead_of=instead_of)
 
     def _work(self) -> Iterator[Job]:
         """The jobs to drive: first those that are paid already, then the chosen ones in the manifest's order."""
@@ -322,6 +332,10 @@ class Execution:
             ends.add(ExitCode.STOPPED_EARLY)
         code = max(ends, default=ExitCode.DONE)
         return code, "unfinished" if code is ExitCode.STOPPED_EARLY else None
+
+
+def _again(job: Job) -> type[RedoRequested | RetryRequested]:
+    return RedoRequested if job.state is JobState.DONE else RetryRequested
 
 
 def _not_watched(scheduler: Scheduler, watching: asyncio.Task[None]) -> None:

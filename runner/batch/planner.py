@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
@@ -191,9 +191,13 @@ class _Planner:
         self._sample: Sample | None = None
         self._done = bytearray()
         """Which entries were done when they were first weighed: a byte each."""
-        if options.retry and self._has_state:
+        self._reworded: Mapping[tuple[str, str], set[str]] = {}
+        """What was sent in an entry's place, as reviews wanted it: by the entry's id and fingerprint."""
+        if self._has_state:
             with Reader(directory) as reader:
-                _check_retry_words(options.retry, reader.jobs())
+                self._reworded = reader.reworded()
+                if options.retry:
+                    _check_retry_words(options.retry, reader.jobs())
         elif options.retry:
             _check_retry_words(options.retry, ())
 
@@ -215,7 +219,7 @@ class _Planner:
                 known = reader.named([spec.job_id for _, spec, _ in chunk])
                 seen += len(known)
                 placed = [
-                    (n, self._placed(spec, job := known.get(spec.job_id)), job, chosen) for n, spec, chosen in chunk
+                    (n, self._as_it_is(spec, job := known.get(spec.job_id)), job, chosen) for n, spec, chosen in chunk
                 ]
                 twins = reader.twins([spec.fingerprint for _, spec, job, _ in placed if self._may_share(spec, job)])
                 for position, spec, job, is_chosen in placed:
@@ -247,11 +251,17 @@ class _Planner:
     # --------------------------------------------------------------------------------------------------- one entry
 
     def _may_share(self, spec: JobSpec, job: Job | None) -> bool:
-        """Whether another's request may do: not where the job has been sent itself, and its own is not over."""
+        """Whether another's request may do: not where the job has been sent itself, and its own is not over.
+
+        One that was rejected may share another one, that nobody has rejected.
+        """
         if not self._options.dedupe:
             return False
         is_new = job is None or not job.was_taken or job.spec.fingerprint != spec.fingerprint
-        return is_new or (job is not None and job.state in WAITING)
+        return is_new or (job is not None and (job.state in WAITING or self._is_rejected(job)))
+
+    def _is_rejected(self, job: Job | None) -> bool:
+        return self._review is not None and job is not None and self._review.wants_again(job)
 
     def _entry(
         self,
@@ -266,17 +276,30 @@ class _Planner:
         twin = None
         if self._may_share(spec, job):
             known = twins.get(spec.fingerprint)
-            twin = best_twin(self._as_they_will_be(known, spec)) if known else None
-            if (twin is None or not twin.is_paid) and (leader := leaders.get(spec.fingerprint)) is not None:
-                twin = Twin(job_id=leader)
+            others = self._as_they_will_be(known or (), spec)
+            twin = best_twin(self._unrejected(others, job) if self._is_rejected(job) else others)
+        is_to_be_had = twin is not None and twin.is_paid and twin.state is not JobState.OUTPUT_LOST
+        if self._options.dedupe and not is_to_be_had and (leader := leaders.get(spec.fingerprint)) is not None:
+            twin = Twin(job_id=leader)
         price = self._prices.get(spec.model, UNKNOWN_PRICE)
         entry = plan_entry(spec, job, price, self._choices_for(job), twin)
         entry = entry if is_chosen else replace(entry, is_chosen=False)
         if entry.will_submit and not (is_chosen and (self._approved is None or self._approved.is_open_for(job))):
             return replace(entry, will_submit=False, price=None, reason=f"{entry.reason}; not chosen")
-        if entry.will_submit and hash(spec.fingerprint) in self._manifest.repeated:
+        if entry.will_submit and self._approved is not None:
+            self._approved.holds(spec)  # as it is to be sent
+        if entry.will_submit and (hash(spec.fingerprint) in self._manifest.repeated or self._reworded):
             leaders.setdefault(spec.fingerprint, spec.job_id)
         return entry
+
+    def _unrejected(self, twins: Iterable[Twin], job: Job | None) -> Iterator[Twin]:
+        """Those that are paid for, whose picture is to be had, is not the job's own, and is not rejected itself."""
+        review, own = self._review, job.request_id if job is not None else None
+        for twin in twins:
+            is_no_good = review is not None and review.word_on(twin.job_id, twin.request_id) == "rejected"
+            is_another = twin.request_id is None or twin.request_id != own
+            if twin.is_paid and twin.state is not JobState.OUTPUT_LOST and is_another and not is_no_good:
+                yield twin
 
     def _as_they_will_be(self, known: Iterable[Twin], spec: JobSpec) -> Iterator[Twin]:
         """The other jobs with the request of an entry, as the manifest of now names them or not.
@@ -301,13 +324,23 @@ class _Planner:
         ids, requests = Twins(), Twins()
         for spec in self._manifest.jobs:
             ids.add(spec.job_id)
-            requests.add(f"{spec.job_id}\n{spec.fingerprint}")
+            for fingerprint in (spec.fingerprint, *self._instead(spec)):
+                requests.add(f"{spec.job_id}\n{fingerprint}")
         ids.sort()
         requests.sort()
         return ids, requests
 
-    def _placed(self, spec: JobSpec, job: Job | None) -> JobSpec:
-        """The spec with the places of the files that the job has, where the manifest would only number them anew."""
+    def _instead(self, spec: JobSpec) -> Collection[str]:
+        """The fingerprints of what reviews have had sent in an entry's place."""
+        return self._reworded.get((spec.job_id, spec.fingerprint), ())
+
+    def _as_it_is(self, spec: JobSpec, job: Job | None) -> JobSpec:
+        """The spec with the prompt that a review has given it since, and with the places of the files that the job has.
+
+        Those only where the manifest would number them anew.
+        """
+        if job is not None and job.spec.fingerprint in self._instead(spec):
+            spec = replace(spec, inputs=job.spec.inputs, fingerprint=job.spec.fingerprint)
         if self._manifest.on_conflict != "suffix" or job is None or not job.artifacts or spec.paths == job.spec.paths:
             return spec
         return replace(spec, paths=kept_paths(spec, job.spec))
@@ -340,12 +373,12 @@ class _Planner:
             return False
         if self._review is not None and spec.job_id not in self._review.rejected:
             return False
-        return self._approved is None or self._approved.holds(spec)
+        return self._approved is None or self._approved.holds(spec, self._instead(spec))
 
     def _choices_for(self, job: Job | None) -> Choices:
         if job is None:
             return self._choices
-        if self._review is not None and self._review.wants_again(job):
+        if self._is_rejected(job):
             return replace(self._choices, redo=frozenset({job.job_id}))
         if not _is_fetchable(job, self._directory, self._hosts):
             return self._choices

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -79,8 +79,12 @@ class Review:
 
     def word_of(self, job: Job) -> Word:
         """What was said of the pictures that the job has now."""
-        verdict = self.verdicts.get(job.job_id)
-        if verdict is None or not verdict.is_about(job.request_id or ""):
+        return self.word_on(job.job_id, job.request_id)
+
+    def word_on(self, job_id: str, request_id: str | None) -> Word:
+        """What was said of the pictures of one of a job's requests."""
+        verdict = self.verdicts.get(job_id)
+        if verdict is None or not verdict.is_about(request_id or ""):
             return "unreviewed"
         return "approved" if verdict.word == "approved" else "rejected" if verdict.word == "rejected" else "unreviewed"
 
@@ -163,11 +167,14 @@ def _heard(entries: list[Any], find: Callable[[str], Job | None]) -> Iterator[tu
 def with_prompts(manifest: Manifest, review: Review, rules: Callable[[str], InputRules | None]) -> Manifest:
     """The manifest with the prompts that the review gives to rejected jobs, checked like any other.
 
+    What the entries were before, and that some of them may be one request now, stands beside them.
     Raises `ManifestInvalid` for one that the model does not take.
     """
     if not isinstance(manifest.jobs, Specs):
         raise TypeError("a manifest's jobs are the specs that were read")
+    repeated = set(manifest.repeated)
     prompts = {job_id: one.prompt for job_id, one in review.rejected.items() if one.prompt is not None}
+    reworded = {}
     found = [(at, spec) for at, spec in enumerate(manifest.jobs) if spec.job_id in prompts]
     for position, spec in found:
         inputs = {**spec.inputs, "prompt": prompts[spec.job_id]}
@@ -177,5 +184,8 @@ def with_prompts(manifest: Manifest, review: Review, rules: Callable[[str], Inpu
                 f"{review.path}: the prompt for {spec.job_id!r}: {problems[0].message}. Nothing was submitted: mend it "
                 "on the report's page, and save the review anew."
             )
-        manifest.jobs.change(position, inputs=inputs, fingerprint=fingerprint(spec.model, inputs))
-    return manifest
+        if (new := fingerprint(spec.model, inputs)) != spec.fingerprint:
+            manifest.jobs.change(position, inputs=inputs, fingerprint=new)
+            reworded[spec.job_id] = spec.fingerprint
+            repeated.add(hash(new))
+    return replace(manifest, reworded=reworded, repeated=frozenset(repeated))

@@ -71,6 +71,8 @@ class Manifest:
     """The models that the jobs name, each once."""
     repeated: frozenset[int] = frozenset()
     """Hashes of the fingerprints that more than one job may have."""
+    reworded: Mapping[str, str] = field(default_factory=dict)
+    """By job id, the fingerprint of what the entry itself says, where a review has given it another prompt."""
     run: Mapping[str, Any] = field(default_factory=dict)
     """The settings under `run:`, as they stand."""
     on_conflict: str = "error"

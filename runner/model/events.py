@@ -210,9 +210,11 @@ class RedoRequested(DoneAgain):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpecChanged(DoneAgain):
-    """The manifest says something else under the same id; `spec` replaces the old one and is paid for anew."""
+    """The manifest says something else under the same id, or a review; `spec` replaces the old one, paid for anew."""
 
     spec: JobSpec
+    instead_of: str | None = None
+    """The fingerprint of the manifest's own entry, where a review has given it another prompt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -218,18 +218,33 @@ class Reader:
         """Job ids, each with a picture that did go where it was to be kept, and the request that it came from."""
         if not self.kept():
             return
-        taken = "kind IN ('SubmitAccepted', 'DoubtAttached', 'Shared')"
+        taken = "kind IN ('SubmitAccepted', 'DoubtAttached', 'Shared', 'RequestShared')"
         sql = f"SELECT job_id, {taken}, data FROM events WHERE {WISHES} OR {taken} ORDER BY seq"  # noqa: S608
         wishes: dict[str, Any] = {}
         requests: dict[str, str | None] = {}
         for job_id, is_taken, data in self._rows(sql):
             values = json.loads(data)
             if is_taken:
-                for kept in wishes.pop(job_id, ()):
-                    yield job_id, artifact_of_event(kept), requests.get(job_id)
-                requests[job_id] = values.get("request_id")
+                if values["request_id"] != requests.get(job_id):  # else only its files were put back
+                    for kept in wishes.pop(job_id, ()):
+                        yield job_id, artifact_of_event(kept), requests.get(job_id)
+                requests[job_id] = values["request_id"]
             else:  # a wish before it is over: no request was taken for it
                 wishes[job_id] = values.get("kept", ())
+
+    def reworded(self) -> dict[tuple[str, str], set[str]]:
+        """What was sent instead of a manifest's entry, since a review gave another prompt.
+
+        By job id and the entry's own fingerprint: the fingerprints of what was sent. That is the job's request only
+        where its spec is still one of them.
+        """
+        sql = f'SELECT job_id, data FROM events WHERE {WISHES} AND data LIKE \'%"instead_of":"%\' ORDER BY seq'  # noqa: S608
+        found: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for job_id, data in self._rows(sql):
+            event = json.loads(data)
+            if event.get("instead_of"):  # a prompt may say so too
+                found[job_id, event["instead_of"]].add(event["spec"]["fingerprint"])
+        return dict(found)
 
     def paths_like(self, pattern: str) -> list[str]:
         """The recorded files whose paths are like that, in SQL's words."""
