@@ -23,6 +23,7 @@ from runner.model import Job, JobState, Run, counted
 from runner.report import lists, sheet, summarize
 from runner.report.files import replacing
 from runner.report.workbook import writing_workbook
+from runner.rules.planning import best_twin
 from runner.store.reader import Reader
 
 CHUNK: Final = 400
@@ -231,9 +232,17 @@ class _Export:
         jobs = (job for job in self._jobs() if job.state is not JobState.DONE or (review and review.wants_again(job)))
         prompts = {name: one.prompt for name, one in review.rejected.items() if one.prompt} if review else {}
         with _writing(path) as file:
-            written, left = lists.write_rerun(file, jobs, prompts)
+            written, left = lists.write_rerun(file, jobs, prompts, self._waits)
         paid = f"; {counted(left, 'job')} left out: paid, or perhaps. Go on with the run itself" if left else ""
         return f"{path}: a manifest of {counted(written, 'job')}{paid}"
+
+    def _waits(self, job: Job) -> bool:
+        """Whether a job was not sent, since its request is paid for another one, or may be."""
+        if job.was_taken or "--no-dedupe" in self.run.given:
+            return False
+        twins = self.reader.twins([job.spec.fingerprint])[job.spec.fingerprint]
+        twin = best_twin(twin for twin in twins if twin.job_id != job.job_id)
+        return twin is not None and (twin.is_paid or twin.is_written_off)
 
     def _copy(self, folder: Path) -> str:
         """The chosen pictures, under the names that they have below `images/`."""

@@ -276,7 +276,7 @@ class _Planner:
         twin = None
         if self._may_share(spec, job):
             known = twins.get(spec.fingerprint)
-            others = self._as_they_will_be(known or (), spec)
+            others = self._as_they_will_be(known, spec) if known else iter(())
             twin = best_twin(self._unrejected(others, job) if self._is_rejected(job) else others)
         is_to_be_had = twin is not None and twin.is_paid and twin.state is not JobState.OUTPUT_LOST
         if self._options.dedupe and not is_to_be_had and (leader := leaders.get(spec.fingerprint)) is not None:

@@ -69,7 +69,7 @@ class Sharing:
         them or keeps them. Else they are fetched. Raises `StorageFailed` where a file cannot be made.
         """
         now = time.time()
-        if job.shared_from is None or job.state is not JobState.DONE:
+        if job.shared_from is None or job.state is not JobState.DONE or not job.artifacts:
             return FilesMissing(at=now, artifacts=there)
         copied = []
         with self._berths.of(replace(job, artifacts=())) as berth:

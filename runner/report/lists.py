@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TextIO
 from xml.sax.saxutils import escape, quoteattr
 
@@ -17,14 +17,17 @@ UNPAID: Final = (JobState.PENDING, JobState.HELD, JobState.FAILED, JobState.REJE
 NOT_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write_rerun(file: TextIO, jobs: Iterable[Job], prompts: Mapping[str, str]) -> tuple[int, int]:
+def write_rerun(
+    file: TextIO, jobs: Iterable[Job], prompts: Mapping[str, str], waits: Callable[[Job], bool] = lambda _: False
+) -> tuple[int, int]:
     """A JSONL manifest of the jobs that are to be done anew, each as it was to be sent, or with another prompt.
 
-    How many are in it, and how many were left out since they are paid, or may be.
+    `waits` says whether a job was not sent, since its request is paid for another one, or may be. How many are in it,
+    and how many were left out since they are paid, or may be.
     """
     written = left = 0
     for job in jobs:
-        if job.state not in (*UNPAID, JobState.DONE) or job.is_written_off:
+        if job.state not in (*UNPAID, JobState.DONE) or job.is_written_off or waits(job):
             left += 1
             continue
         inputs = _inputs(job)

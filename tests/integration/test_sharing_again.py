@@ -8,6 +8,9 @@ import asyncio
 import pytest
 from support.night import Night
 
+from runner.batch import export
+from runner.batch.export import Wishes
+
 SAME = {"prompt": "White."}
 OTHER = {"prompt": "Black."}
 LOST = {"on": "file", "kind": "status", "status": 404}
@@ -174,6 +177,8 @@ def test_what_was_given_up_in_doubt_is_nobodys_to_send_again(nights, is_renamed)
         assert "which was given up while in doubt and may be paid; --retry written_off" in entry.reason
         morning = nights.run(**choices)
         assert (morning.exit_code, morning.ledger["posts"], morning.results["b"]["state"]) == (1, 0, "failed")
+    [told] = export(nights.out, Wishes(rerun=nights.out / "again.jsonl"))
+    assert "a manifest of 0 jobs; 1 job left out: paid, or perhaps" in told
     asked = nights.run(retry=("written_off",))
     assert (asked.exit_code, asked.ledger["posts"], asked.results["b"]["state"]) == (0, 1, "done")
     assert nights.accepted == 2

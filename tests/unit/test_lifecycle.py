@@ -239,6 +239,18 @@ def test_what_a_person_decides_about_a_doubt():
     assert (given_up.is_written_off, in_state(S.FAILED).is_written_off) == (True, False)
 
 
+def test_what_a_job_fetches_of_anothers_request_is_no_attempt_of_its_own():
+    """Its books stay as they are, whatever comes of it; the request is the other's."""
+    for attempts in ((), after(INTENDED, BY_TYPE[SubmitThrottled]).attempts):
+        job = advance(replace(Job(spec=SPEC), attempts=attempts), BY_TYPE[RequestShared])
+        assert (job.state, job.request_id, job.shared_from, job.is_stale) == (S.RESULT_KNOWN, "r7", "jug", True)
+        done = advance(advance(job, BY_TYPE[ResultRead]), BY_TYPE[Collected])
+        lost = advance(job, BY_TYPE[OutputLost])
+        missing = advance(done, BY_TYPE[FilesMissing])
+        assert [one.state for one in (done, lost, missing)] == [S.DONE, S.OUTPUT_LOST, S.RESULT_KNOWN]
+        assert {(one.attempts, one.request_id) for one in (job, done, lost, missing)} == {(attempts, "r7")}
+
+
 def test_what_was_given_up_and_found_after_all_is_collected():
     """Only the latest attempt, and only one that was in doubt: a request that failed has an id already."""
     given_up = advance(in_state(S.IN_DOUBT), BY_TYPE[DoubtWrittenOff])
