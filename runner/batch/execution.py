@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -80,6 +80,8 @@ class Execution:
         self._kept_ids: set[str] = set()
         self._sharing: dict[str, Event | None] = {}
         self._openings: dict[str, Event] = {}
+        self._again: dict[str, str | None] = {}
+        """The jobs with openings, and the requests that they had."""
         self._opened_states: set[JobState] = set()
         self._has_unsent_wishes = self._has_refused_wishes = False
         started_at = time.time()
@@ -184,6 +186,7 @@ class Execution:
                 store.record_now(job, event)
             elif opening := self._opening(entry, job, spec):
                 self._openings[job.job_id] = opening
+                self._again[job.job_id] = job.request_id
                 self._opened_states.add(job.state)
 
     def _note(self, entry: PlanEntry) -> bool:
@@ -218,9 +221,9 @@ class Execution:
             opening = _again(job)(at=now, kept=kept)
         self._sharing[job.job_id] = opening
 
-    def _share(self, to_send: Collection[str] | None = None) -> None:
-        """Go on with the jobs that wait for another's request; `to_send`: those that are about to be sent."""
-        for before, after in self._sharer.share(self._sharing, to_send):
+    def _share(self, *, is_over: bool) -> None:
+        """Go on with the jobs that wait for another's request."""
+        for before, after in self._sharer.share(self._sharing, self._again, is_over=is_over):
             self._tallier.moved(before, after)
             del self._sharing[after.job_id]
 
@@ -279,9 +282,9 @@ class Execution:
             try:
                 async with reporting(self._plan.directory, self._options, self._control.note):
                     with self._control.over(scheduler):
-                        self._share(self._submit_ids)
+                        self._share(is_over=False)
                         hold = await scheduler.run(self._work(), self._openings)
-                self._share()
+                self._share(is_over=True)
             finally:
                 watching.cancel()
                 self._tallier.end()

@@ -27,11 +27,12 @@ from runner.batch.places import Places
 from runner.batch.renaming import refuse_renamed_jobs, refuse_renamed_manifest
 from runner.batch.review import Review
 from runner.batch.shards import directory_in
+from runner.batch.sharing import has_kept
 from runner.catalog import ModelCard
 from runner.errors import TokenMissing, UsageProblem
 from runner.manifest import Manifest, Twins
 from runner.media import HostPolicy, is_there
-from runner.model import LARGEST, Job, JobSpec, JobState, Money, Price
+from runner.model import LARGEST, Artifact, Job, JobSpec, JobState, Money, Price
 from runner.rules.names import asked_for, kept_paths, outputs_at_most, wild
 from runner.rules.pacing import MODEST
 from runner.rules.planning import (
@@ -193,9 +194,13 @@ class _Planner:
         """Which entries were done when they were first weighed: a byte each."""
         self._reworded: Mapping[tuple[str, str], set[str]] = {}
         """What was sent in an entry's place, as reviews wanted it: by the entry's id and fingerprint."""
+        self._kept: Mapping[str, list[Artifact]] = {}
+        """What made room for others, by job, where pictures are rejected."""
         if self._has_state:
             with Reader(directory) as reader:
                 self._reworded = reader.reworded()
+                if self._review is not None:
+                    self._kept = reader.kept()
                 if options.retry:
                     _check_retry_words(options.retry, reader.jobs())
         elif options.retry:
@@ -277,7 +282,9 @@ class _Planner:
         if self._may_share(spec, job):
             known = twins.get(spec.fingerprint)
             others = self._as_they_will_be(known, spec) if known else iter(())
-            twin = best_twin(self._unrejected(others, job) if self._is_rejected(job) else others)
+            if job is not None and self._is_rejected(job):
+                others = self._newer(others, spec, job)
+            twin = best_twin(others)
         is_to_be_had = twin is not None and twin.is_paid and twin.state is not JobState.OUTPUT_LOST
         if self._options.dedupe and not is_to_be_had and (leader := leaders.get(spec.fingerprint)) is not None:
             twin = Twin(job_id=leader)
@@ -292,13 +299,16 @@ class _Planner:
             leaders.setdefault(spec.fingerprint, spec.job_id)
         return entry
 
-    def _unrejected(self, twins: Iterable[Twin], job: Job | None) -> Iterator[Twin]:
-        """Those that are paid for, whose picture is to be had, is not the job's own, and is not rejected itself."""
-        review, own = self._review, job.request_id if job is not None else None
+    def _newer(self, twins: Iterable[Twin], spec: JobSpec, job: Job) -> Iterator[Twin]:
+        """Those whose picture a rejected job may have instead of its own: paid for, to be had, and not rejected itself.
+
+        Of the request that it had already, only a picture for which another job has put aside just the one that this
+        one has, since it was rejected there too.
+        """
         for twin in twins:
-            is_no_good = review is not None and review.word_on(twin.job_id, twin.request_id) == "rejected"
-            is_another = twin.request_id is None or twin.request_id != own
-            if twin.is_paid and twin.state is not JobState.OUTPUT_LOST and is_another and not is_no_good:
+            is_rejected = self._review is not None and self._review.word_on(twin.job_id, twin.request_id) == "rejected"
+            is_new = spec.fingerprint != job.spec.fingerprint or has_kept(self._kept, twin.job_id, job)
+            if twin.is_paid and twin.state is not JobState.OUTPUT_LOST and is_new and not is_rejected:
                 yield twin
 
     def _as_they_will_be(self, known: Iterable[Twin], spec: JobSpec) -> Iterator[Twin]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import chain
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.media import copy_of, is_whole, sync_folder, verify
-from runner.model import Artifact, Event, FilesMissing, Job, JobState, RequestShared, Shared, ShareFailed
+from runner.model import Artifact, Event, FilesMissing, Job, JobState, RedoRequested, RequestShared, Shared, ShareFailed
 from runner.rules.lifecycle import advance
 from runner.rules.names import stem_of, stem_of_file
 from runner.rules.planning import Twin, best_twin
@@ -19,6 +19,11 @@ from runner.scheduler import Berths, Keeping
 from runner.store.store import Store
 
 ENDED: Final = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST, JobState.IN_DOUBT)
+
+
+def has_kept(kept: Mapping[str, Sequence[Artifact]], job_id: str, job: Job) -> bool:
+    """Whether another job had the picture that this one has, and has put it aside since; `kept` is what each has."""
+    return any(one.sha256 == own.sha256 for one in kept.get(job_id, ()) for own in job.artifacts)
 
 
 class Sharing:
@@ -31,14 +36,14 @@ class Sharing:
         self._berths = Berths(store)
 
     def share(
-        self, waiting: Mapping[str, Event | None], to_send: Collection[str] | None = None
+        self, waiting: Mapping[str, Event | None], again: Mapping[str, str | None], *, is_over: bool
     ) -> list[tuple[Job, Job]]:
         """Go on with the jobs that wait for another's request, as far as that has ended; each as it was and as it is.
 
         With a job stands what was decided about it, if it was not waiting already: that is recorded together with what
-        comes of it. Where the other has not ended well, such a job stays as it was. `to_send` are the jobs that a run
-        is about to send, on which nobody counts yet; `None` once it is over. Raises `StorageFailed` where a file cannot
-        be made.
+        comes of it. Where the other has not ended well, such a job stays as it was. `again` are the jobs that this run
+        does again, with the requests that they had: on those nobody counts. Until it `is_over` there are only jobs that
+        are done. Raises `StorageFailed` where a file cannot be made.
         """
         moved: list[tuple[Job, Job]] = []
         folders: set[Path] = set()
@@ -47,9 +52,11 @@ class Sharing:
             as_wanted = job if job is None or opening is None else advance(job, opening)
             if job is None or as_wanted is None or as_wanted.state is not JobState.PENDING:
                 continue
-            others = self._others(job, as_wanted.spec.fingerprint)
-            if to_send is not None:
-                others = [twin for twin in others if twin.state is JobState.DONE and twin.job_id not in to_send]
+            others = self._others(job, as_wanted.spec.fingerprint, again)
+            if isinstance(opening, RedoRequested):
+                others = [twin for twin in others if twin.job_id in again or has_kept(self._kept, twin.job_id, job)]
+            if not is_over:
+                others = [twin for twin in others if twin.state is JobState.DONE]
             event = self._taken_over(job, as_wanted, opening, others)
             if event is None:
                 continue
@@ -84,11 +91,15 @@ class Sharing:
 
     # --------------------------------------------------------------------------------------------------- where from
 
-    def _others(self, job: Job, fingerprint: str) -> list[Twin]:
-        """The other jobs with that request, but for whoever has only what this one has already: that is not wanted."""
-        known = self._store.twins([fingerprint])[fingerprint]
-        had = job.request_id
-        return [twin for twin in known if twin.job_id != job.job_id and (had is None or twin.request_id != had)]
+    def _others(self, job: Job, fingerprint: str, again: Mapping[str, str | None]) -> list[Twin]:
+        """The other jobs with that request, but for those whose picture is done again, or is what this one has."""
+        found = []
+        for twin in self._store.twins([fingerprint])[fingerprint]:
+            is_former = twin.job_id in again and twin.request_id == again[twin.job_id] and twin.state is JobState.DONE
+            is_same = twin.request_id is not None and twin.request_id == job.request_id
+            if twin.job_id != job.job_id and not is_former and not is_same:
+                found.append(twin)
+        return found
 
     def _taken_over(self, job: Job, as_wanted: Job, opening: Event | None, others: list[Twin]) -> Event | None:
         """What comes of a job that waits; `None` while nothing does."""

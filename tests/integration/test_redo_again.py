@@ -142,6 +142,21 @@ def test_a_redo_that_several_share_is_paid_once_over_a_stop(nights):
     assert morning.results["b"]["shared_from"] == "a"
 
 
+def test_a_rejected_picture_is_not_replaced_by_one_that_was_there(nights):
+    """Of the same request, paid for each: what is wanted is a new one, also where that is not taken at first."""
+    write(nights, a="One.", b="One.", c="One.")
+    first = nights.run(dedupe=False)
+    assert nights.run(redo=rejected(nights, first, "a")).ledger["posts"] == 1
+    second = nights.run()
+    review = rejected(nights, second, "b", "c")
+    held = nights.run(redo=review, yes=False, max_cost_usd="0.16")
+    assert (held.exit_code, held.ledger["posts"], held.results) == (3, 0, second.results)
+    third = nights.run(redo=review)
+    requests = {name: line["request_id"] for name, line in third.results.items()}
+    assert (third.ledger["posts"], requests["b"] == requests["c"]) == (1, True)
+    assert requests["b"] not in {line["request_id"] for line in second.results.values()}
+
+
 def test_what_is_lost_for_several_is_paid_again_once(nights):
     """`--retry` of a request that two jobs share, and whose output is gone."""
     write(nights, a="One.", b="One.")
