@@ -40,13 +40,13 @@ def came_from(nights, job_id):
     return artifact.source_url.split("/files/")[1].split("/")[0]
 
 
-def redo(nights, job_id, **more):
+def redo(nights, job_id, *faults):
     """Reject the picture that a job has, and have it done once more."""
     request_id = json.loads((nights.out / "results.jsonl").read_text().splitlines()[0])["request_id"]
-    one = {"job_id": job_id, "verdict": "rejected", "request_id": request_id, **more}
+    one = {"job_id": job_id, "verdict": "rejected", "request_id": request_id}
     path = nights.manifest.with_name("review.json")
     path.write_text(json.dumps({"schema": "runcomfy-batch.review/1", "jobs": [one]}))
-    return nights.run(redo=path)
+    return nights.run(*faults, redo=path)
 
 
 def test_a_retouched_picture_stays_though_another_asks_for_it(nights):
@@ -108,6 +108,14 @@ def test_a_picture_that_is_nowhere_any_more_is_told_as_lost(nights):
     nights.repair("b")
     assert image(nights, "b").exists()
     assert nights.run().exit_code == 0
+
+
+def test_a_picture_that_is_put_back_has_made_no_room(nights):
+    """A redo of it was refused before: nothing was kept, so nothing of that is missing."""
+    assert redo(nights, "b", {"on": "submit", "kind": "status", "status": 402}).exit_code == 77
+    image(nights, "b").unlink()
+    assert nights.run().exit_code == 0
+    assert verify(nights.out) == {}
 
 
 def test_one_of_several_that_was_retouched_stays(nights):
