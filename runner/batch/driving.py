@@ -17,7 +17,7 @@ from runner.batch.live import pricer
 from runner.batch.options import Options, seconds, settled
 from runner.batch.service import Service
 from runner.errors import AccountRefused, ExitCode, ServiceUnavailable, StorageFailed
-from runner.media import Downloader
+from runner.media.download import Downloader
 from runner.model import DoubtAttached, Failure, FailureKind, Job, JobState, Money, Price, SubmitLost
 from runner.rules.bandwidth import fixed, learning
 from runner.rules.budget import budget_of

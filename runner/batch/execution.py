@@ -24,7 +24,7 @@ from runner.batch.sharing import Sharing
 from runner.batch.tally import Tallier
 from runner.batch.watch import next_at, watch
 from runner.errors import ExitCode, StorageFailed
-from runner.media import is_there, sweep_parts
+from runner.media.files import is_there, sweep_parts
 from runner.model import (
     Artifact,
     DoubtReleased,

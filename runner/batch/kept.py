@@ -14,8 +14,9 @@ from uuid import uuid4
 from runner.api.wire import ApiError
 from runner.batch.service import Service
 from runner.catalog.outputs import output_urls
-from runner.media import Downloader, Fetched, FetchSpec, SecretUrl
-from runner.media import verify as verify_file
+from runner.media.download import Downloader
+from runner.media.files import verify as verify_file
+from runner.media.values import Fetched, FetchSpec, SecretUrl
 from runner.model import Artifact, Failure
 from runner.rules.names import path_before, stem_of_file
 from runner.store.reader import Reader

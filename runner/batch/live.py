@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from runner.api.client import RunComfy, is_loopback
+from runner.api.bases import is_loopback
+from runner.api.client import RunComfy
 from runner.api.wire import ApiError
 from runner.batch.loading import load
 from runner.batch.options import Options, api_base

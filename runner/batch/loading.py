@@ -17,7 +17,7 @@ from runner.catalog.files import ENDING, card_file_name, read_document
 from runner.errors import BatchError, UsageProblem
 from runner.manifest import DEFAULT_MODEL, Diagnostic, Inline, Manifest, Place, read_manifest
 from runner.manifest import manifest_schema as schema_for
-from runner.media import Photos
+from runner.media.photos import Photos
 from runner.model import InputRules
 
 

@@ -10,11 +10,10 @@ from os import environ
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from runner.api.client import DEFAULT_BASE, is_loopback
+from runner.api.bases import DEFAULT_BASE, is_loopback
 from runner.api.token import Token, find_token
 from runner.errors import UsageProblem
-from runner.media import HostPolicy
-from runner.media.guard import DEFAULT_HOSTS
+from runner.media.guard import DEFAULT_HOSTS, HostPolicy
 from runner.model import Money, money
 
 

@@ -16,7 +16,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from runner.api.client import RunComfy, is_loopback
+from runner.api.bases import is_loopback
+from runner.api.client import RunComfy
 from runner.batch.approval import Approved, with_approved
 from runner.batch.forecast import Forecast, balance_of, forecast
 from runner.batch.inputs import Unfit
@@ -31,7 +32,8 @@ from runner.batch.sharing import has_kept
 from runner.catalog import ModelCard
 from runner.errors import TokenMissing, UsageProblem
 from runner.manifest import Manifest, Twins
-from runner.media import HostPolicy, is_there
+from runner.media.files import is_there
+from runner.media.guard import HostPolicy
 from runner.model import LARGEST, Artifact, Job, JobSpec, JobState, Money, Price
 from runner.rules.names import asked_for, kept_paths, outputs_at_most, wild
 from runner.rules.pacing import MODEST

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from runner.api.client import is_loopback
+from runner.api.bases import is_loopback
 from runner.batch.approval import Approved, with_approved
 from runner.batch.beside import beside
 from runner.batch.collecting import check_state, collected_before, collected_first
@@ -30,7 +30,7 @@ from runner.batch.telling import Telling
 from runner.errors import CannotCreate, StorageFailed, UsageProblem
 from runner.live import bound
 from runner.manifest import Manifest, render
-from runner.media import check_writable, sync_folder
+from runner.media.files import check_writable, sync_folder
 from runner.model import Job, counted
 from runner.progress import Progress
 from runner.rules.pacing import MODEST

@@ -12,7 +12,7 @@ from typing import Final
 from runner.api.client import RunComfy
 from runner.api.token import Token
 from runner.batch.options import Options, api_base, hosts_of, token_for, wallet_base
-from runner.media import HostPolicy
+from runner.media.guard import HostPolicy
 from runner.model import LOCAL, Job
 from runner.rules.pacing import MODEST
 from runner.store.reader import Binding

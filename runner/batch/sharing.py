@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from runner.media import copy_of, is_whole, sync_folder, verify
+from runner.media.files import copy_of, is_whole, sync_folder, verify
 from runner.model import Artifact, Event, FilesMissing, Job, JobState, RedoRequested, RequestShared, Shared, ShareFailed
 from runner.rules.lifecycle import advance
 from runner.rules.names import stem_of, stem_of_file

@@ -19,8 +19,8 @@ from runner.batch.options import Options, settled
 from runner.batch.service import Service, connect, token_of
 from runner.batch.sharing import Sharing
 from runner.errors import ExitCode, InputMissing, UsageProblem
-from runner.media import verify as verify_file
-from runner.media import whole_ones
+from runner.media.files import verify as verify_file
+from runner.media.files import whole_ones
 from runner.model import (
     DoubtAttached,
     DoubtReleased,

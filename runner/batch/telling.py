@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runner.api.client import is_loopback
+from runner.api.bases import is_loopback
 from runner.batch import notices
 from runner.batch.control import Control
 from runner.batch.finishing import Command

@@ -68,7 +68,7 @@ def _check(
     path: Path, options: Options, *, inputs: bool, lasting: float | None, form: Form
 ) -> tuple[ExitCode, dict[str, Any]]:
     """One manifest: the exit code, and what there is to say as JSON values."""
-    from runner.api.client import is_loopback
+    from runner.api.bases import is_loopback
     from runner.batch import load
     from runner.batch.options import api_base
     from runner.manifest import as_json as diagnostics_as_json
@@ -107,7 +107,7 @@ def _check(
 
 
 def _ask(manifest: Manifest, lasting: float | None) -> tuple[int, Sequence[Diagnostic]]:
-    from runner.api.client import is_loopback
+    from runner.api.bases import is_loopback
     from runner.batch.inputs import check_inputs
     from runner.batch.options import Options, api_base
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.errors import StorageFailed
-from runner.media import copy_of, is_whole, put_aside, verify
+from runner.media.files import copy_of, is_whole, put_aside, verify
 from runner.media.sniff import EXTENSIONS
 from runner.model import Artifact, DoneAgain, Event, Job
 from runner.rules.names import folded, path_before, set_aside, stem_of_file

@@ -14,7 +14,8 @@ from typing import Any, assert_never
 from runner.api.client import RunComfy
 from runner.api.wire import ApiError
 from runner.errors import StorageFailed
-from runner.media import Downloader, FetchSpec, SecretUrl
+from runner.media.download import Downloader
+from runner.media.values import FetchSpec, SecretUrl
 from runner.model import (
     Action,
     Collect,

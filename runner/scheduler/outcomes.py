@@ -7,7 +7,7 @@ from typing import assert_never
 
 from runner.api.wire import Accepted, ApiError, NotSent, Refused, Result, SubmitReply, Unknown
 from runner.catalog.outputs import output_urls
-from runner.media import Fetched, FetchFailed, FetchOutcome
+from runner.media.values import Fetched, FetchFailed, FetchOutcome
 from runner.model import (
     Collected,
     CollectFailed,

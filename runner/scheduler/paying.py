@@ -15,7 +15,7 @@ from typing import Final
 from runner.api.client import RunComfy
 from runner.api.wire import Accepted
 from runner.errors import ExitCode, StorageFailed
-from runner.media import Spoilt, payload_of
+from runner.media.photos import Spoilt, payload_of
 from runner.model import (
     Event,
     Failure,

@@ -34,7 +34,8 @@ from support.raw_server import (
     raw_server,
 )
 
-from runner.api.client import LARGEST_REPLY, Fuse, RunComfy, SentTwice, Timeouts, check_base, is_loopback
+from runner.api.bases import check_base, is_loopback
+from runner.api.client import LARGEST_REPLY, Fuse, RunComfy, SentTwice, Timeouts
 from runner.api.token import Token
 from runner.api.wire import Accepted, ApiError, NotSent, Refused, Unknown
 from runner.errors import ConfigurationInvalid, StorageFailed

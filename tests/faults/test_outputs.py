@@ -10,8 +10,9 @@ import zlib
 import pytest
 from aiohttp import web
 
-from runner.media import Downloader, FetchFailed, FetchSpec, HostPolicy, SecretUrl
-from runner.media.download import Patience
+from runner.media.download import Downloader, Patience
+from runner.media.guard import HostPolicy
+from runner.media.values import FetchFailed, FetchSpec, SecretUrl
 from runner.rules.names import folded, output_stem, owned_stems
 
 

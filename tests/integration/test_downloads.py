@@ -21,21 +21,12 @@ from support.own_disk import tiny_disk
 from support.raw_server import answer, answer_for_ever, chunked, hang_up, http, raw_server
 
 from runner.errors import StorageFailed
-from runner.media import (
-    Downloader,
-    Fetched,
-    FetchFailed,
-    FetchSpec,
-    HostPolicy,
-    SecretUrl,
-    download,
-    is_whole,
-    sweep_parts,
-    verify,
-)
-from runner.media.download import Patience
-from runner.media.guard import is_allowed
+from runner.media import download
+from runner.media.download import Downloader, Patience
+from runner.media.files import is_whole, sweep_parts, verify
+from runner.media.guard import HostPolicy, is_allowed
 from runner.media.sniff import Broken, inspect
+from runner.media.values import Fetched, FetchFailed, FetchSpec, SecretUrl
 from runner.model import Artifact, FailureKind
 from runner.rules.bandwidth import FEW, MOST, USES, fixed
 
@@ -664,7 +655,9 @@ def test_part_files_of_dead_runs_are_swept(tmp_path):
 FETCH = """
 import asyncio, pathlib, sys
 from runner.errors import StorageFailed
-from runner.media import Downloader, FetchSpec, HostPolicy, SecretUrl
+from runner.media.download import Downloader
+from runner.media.guard import HostPolicy
+from runner.media.values import FetchSpec, SecretUrl
 
 async def main(url, directory=pathlib.Path("disk")):
     spec = FetchSpec(job_id="mug", index=1, url=SecretUrl(url), stem="images/mug")

@@ -13,7 +13,7 @@ from PIL import Image
 from support.night import Heard
 
 from runner.batch import Control, Options, export, repair, verify
-from runner.batch.export import Wishes
+from runner.batch.exporting import Wishes
 from runner.errors import ExitCode
 from runner.model import canonical
 from runner.simulator import files as simulator_files

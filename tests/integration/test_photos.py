@@ -20,8 +20,7 @@ from support.processes import TOKEN, command, simulator
 import runner
 from runner.batch import Options, load
 from runner.manifest import InvalidManifest
-from runner.media import Photos, Spoilt, payload_of
-from runner.media.photos import LARGEST, shrink
+from runner.media.photos import LARGEST, Photos, Spoilt, payload_of, shrink
 from runner.model import local_uri
 
 CHECK = "import sys; from pathlib import Path; from runner.batch import load; load(Path(sys.argv[1]))"

@@ -9,7 +9,7 @@ import pytest
 from support.night import Night
 
 from runner.batch import export
-from runner.batch.export import Wishes
+from runner.batch.exporting import Wishes
 
 SAME = {"prompt": "White."}
 OTHER = {"prompt": "Black."}

@@ -18,7 +18,7 @@ from runner.batch.review import Review, Word
 from runner.errors import StorageFailed, UsageProblem
 from runner.manifest.original import Original, Row, original
 from runner.manifest.workbook import worksheets
-from runner.media import is_whole
+from runner.media.files import is_whole
 from runner.model import Job, JobState, Run, counted
 from runner.report import lists, sheet, summarize
 from runner.report.files import replacing
