@@ -196,7 +196,11 @@ def test_an_interrupt_leaves_a_cancel_that_hangs(tmp_path):
         wait_until(lambda: service.ledger()["faults"][0]["hits"] == 1)
         cancel.send_signal(signal.SIGINT)
         _, errors = cancel.communicate(timeout=20)
-        assert (cancel.returncode, errors) == (130, "interrupted: what is still open is left to the next run\n")
+        said = [
+            "asking RunComfy to cancel 1 request; Ctrl-C leaves",
+            "interrupted: what is still open is left to the next run",
+        ]
+        assert (cancel.returncode, errors.splitlines()) == (130, said)
 
 
 def test_a_killed_run_that_is_cancelled_is_over(tmp_path):

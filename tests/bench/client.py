@@ -75,7 +75,7 @@ async def ours(base, folder, jobs):
     """The whole program."""
     import runner
     from runner.batch import driving, execution
-    from runner.media.files import download
+    from runner.media import download
     from runner.media.sniff import Found
     from runner.rules.polling import Polling
 

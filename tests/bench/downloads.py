@@ -31,8 +31,8 @@ from support.lag import loop_lag, quantile
 from support.quick_server import quick_server
 from support.tables import table
 
+from runner.media import download, files
 from runner.media.download import Downloader
-from runner.media.files import download, files
 from runner.media.guard import HostPolicy
 from runner.media.sniff import Found, inspect
 from runner.media.values import FetchSpec, SecretUrl

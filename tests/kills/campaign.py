@@ -33,9 +33,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from PIL import Image
 from support.promises import Promises, Violation, demand
 
-import runner
 from runner.api import client
-from runner.batch import driving, execution
+from runner.batch import driving, execution, running
 from runner.rules.polling import Polling
 from runner.simulator import Simulator, SimulatorSettings
 from runner.simulator import files as simulator_files
@@ -127,7 +126,7 @@ def child(manifest, out, base, fail_points, **choices):
     fast = Polling(first_s=LATENCY_S / 2, blind_s=0.03, shortest_s=0.03)
     driving.Settings = partial(driving.Settings, polling=fast)
     choices = {"base_url": base, "token": TOKEN, "yes": True, "out": out, "concurrency": CAP} | choices
-    outcome = asyncio.run(runner.run(manifest, **choices))
+    outcome = asyncio.run(running.run(manifest, **choices))
     os._exit(outcome.exit_code)
 
 

@@ -11,7 +11,7 @@ import aiohttp
 from runner.api import client
 from runner.api.wire import Accepted, NotSent, Refused, Unknown
 from runner.batch import driving, execution, planner, running
-from runner.media.files import download, files
+from runner.media import download, files
 from runner.model import DoubtReleased, Failure, FailureKind, JobState, SubmitIntended, SubmitNotSent
 from runner.rules import budget, pacing
 from runner.rules.lifecycle import advance

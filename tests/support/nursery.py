@@ -95,13 +95,15 @@ def warm_up():
     """Import all that a command may need, and draw what most simulators are asked for, once for all of them."""
     from PIL import Image
 
-    import runner.batch
     import runner.cli
     import runner.simulator.server  # noqa: F401
+    from runner import batch
     from runner.report.page import _template
     from runner.simulator import edits
     from runner.simulator.photos import photo_of
 
+    for name in batch.__all__:
+        getattr(batch, name)
     edits.LONG_SIDE = 320  # real edits all the same, and a tenth of the work
     Image.init()
     _template()
