@@ -1000,8 +1000,24 @@ def test_what_the_last_ones_took_and_weighed_is_known(store):
 def test_places_that_cannot_be_read_are_told(store):
     """As everything else in a broken state."""
     store._read.close()
-    with pytest.raises(StorageFailed, match="cannot be read"):
-        list(store.places())
+    for read in (store.places, store.inputs):
+        with pytest.raises(StorageFailed, match="cannot be read"):
+            list(read())
+
+
+def test_the_inputs_of_all_jobs_are_read_by_themselves(store):
+    """As JSON, in order."""
+    assert list(store.inputs()) == ['{"prompt":"white background"}'] * 3
+
+
+def test_a_column_that_is_called_so_is_no_prompt_of_a_review(store):
+    """What was sent instead of an entry is what the event says, not a cell of the user's own."""
+    done = (ResultRead(at=NOW, outputs=("u",), cost=None), Collected(at=NOW, artifacts=(artifact(1),)))
+    walk(store, "mug", INTENDED, accepted("r1"), *done)
+    walk(store, "mug", SpecChanged(at=NOW, spec=spec("mug", "oak", row={"instead_of": "x"})), INTENDED, accepted("r2"))
+    assert store.reworded() == {}
+    walk(store, "mug", *done, SpecChanged(at=NOW, spec=spec("mug", "ash"), instead_of="f:oak"))
+    assert store.reworded() == {("mug", "f:oak"): {"f:ash"}}
 
 
 def test_the_file_alone_holds_all_though_somebody_looks_on(tmp_path):
