@@ -119,7 +119,7 @@ def classify_submit(reply: Reply) -> SubmitReply:
             return Accepted(request_id)
         if code is not None and code // 1000 in REFUSALS and not _NAMES_ONE.search(reply.body):
             return _refused(code // 1000, code, document, reply)
-        return Unknown(_lost(f"HTTP {reply.status} without a request id: {describe_body(reply)}", reply.body))
+        return Unknown(_lost(f"HTTP {reply.status} without a usable request id: {describe_body(reply)}", reply.body))
     if reply.status in REFUSALS:
         return _refused(reply.status, code, document, reply)
     if 300 <= reply.status < 400:

@@ -84,19 +84,20 @@ def logging_to(directory: Path) -> Iterator[logging.Logger]:
             handler.close()
 
 
-_listeners: list[tuple[int, bool]] = []
+_before: list[tuple[int, bool]] = []
+"""How the logger was before the runs that log now: once for each of them."""
 
 
 @contextmanager
 def _listening() -> Iterator[None]:
     """The logger as runs need it; as the program had it again once the last of them is over."""
-    _listeners.append((_LOGGER.level, _LOGGER.propagate) if not _listeners else _listeners[0])
+    _before.append(_before[0] if _before else (_LOGGER.level, _LOGGER.propagate))
     _LOGGER.setLevel(logging.INFO)
     _LOGGER.propagate = False
     try:
         yield
     finally:
-        before = _listeners.pop()
-        if not _listeners:
-            _LOGGER.setLevel(before[0])
-            _LOGGER.propagate = before[1]
+        level, propagate = _before.pop()
+        if not _before:
+            _LOGGER.setLevel(level)
+            _LOGGER.propagate = propagate

@@ -248,8 +248,8 @@ REFUSALS: Final = (SubmitNotSent, SubmitThrottled, SubmitHeld)
 def is_undone_by(before: Job, event: Event) -> bool:
     """Whether a job is again what it was before a person wanted it once more: its new POST was not taken.
 
-    What was taken for good reasons, as forbidden words, undoes the wish only where there is something to lose by it: an
-    output that is paid for.
+    One that was refused for good, as for its words, is undone only where there is something to lose: an output that is
+    paid for.
     """
     if isinstance(event, SubmitRejected):
         return before.state in (S.DONE, S.OUTPUT_LOST)
