@@ -281,8 +281,7 @@ class Scheduler:
             case ReadResult():
                 return await self._recording.record(job, await self._reading.result(job))
             case Collect():
-                with self._berths.of(job) as berth:
-                    return await self._recording.record(job, await self._collect(job, berth))
+                return await self._collected(job)
             case GiveUp(failure=failure):
                 return await self._recording.record(job, OutputLost(at=self._clock.now(), failure=failure))
             case Leave(failure=failure):
@@ -302,13 +301,22 @@ class Scheduler:
 
     # --------------------------------------------------------------------------------------------------- collecting
 
-    async def _collect(self, job: Job, berth: Callable[[str], str]) -> Event:
-        """Fetch the outputs that are not on disk yet. A stop lets it go on for a while."""
+    async def _collected(self, job: Job) -> Job:
+        """Fetch the outputs and record what came. A stop lets both go on for a while, so that who counts hears of it."""
         task = asyncio.current_task()
         if task is not None and task in self._tasks:
             self._collecting.add(task)
-        if self._keeping is not None:
-            self._keeping.make_room(job)
+        try:
+            with self._berths.of(job) as berth:
+                if self._keeping is not None:
+                    self._keeping.make_room(job)
+                return await self._recording.record(job, await self._collect(job, berth))
+        finally:
+            if task is not None:
+                self._collecting.discard(task)
+
+    async def _collect(self, job: Job, berth: Callable[[str], str]) -> Event:
+        """Fetch the outputs that are not on disk yet."""
         have = {artifact.index for artifact in job.artifacts}
         count = len(job.outputs)
         before = next(iter(job.spec.files.values()), None)
@@ -319,11 +327,7 @@ class Scheduler:
             for n, url in enumerate(job.outputs, start=1)
             if n not in have
         ]
-        try:
-            fetched = await asyncio.gather(*(self._downloader.fetch(spec) for spec in specs))
-        finally:
-            if task is not None:
-                self._collecting.discard(task)
+        fetched = await asyncio.gather(*(self._downloader.fetch(spec) for spec in specs))
         return outcomes.of_downloads(job, fetched, self._clock.now(), self._dice())
 
 

@@ -216,15 +216,15 @@ def test_fault_15_everything_fails(night):
     assert morning.exit_code == 69
 
 
-def slow_disk(monkeypatch, stall_s):
-    """The disk hangs at the second job's first intent; what is then on it is on it."""
+def slow_disk(monkeypatch, stall_s, kind="SubmitIntended"):
+    """The disk hangs at the second job's first event of that kind; what is then on it is on it."""
     plain, left = VirtualLoop.run_in_executor, [1]
 
     def hang(loop, executor, call, *arguments):
         done = plain(loop, executor, call, *arguments)
         writes = arguments[0] if getattr(call, "__name__", "") == "_commit_all" else ()
         values = [values for write in writes for _, values in write.statements]
-        if not (left and any("SubmitIntended" in found and "job-1" in found for found in values)):
+        if not (left and any(kind in found and "job-1" in found for found in values)):
             return done
         left.clear()
         late = loop.create_future()
@@ -241,6 +241,20 @@ def test_a_disk_that_hangs_longer_than_a_post_may_take_is_no_doubt(night, monkey
     assert (morning.states, morning.exit_code) == (["done"] * 3, 0)
     assert [attempt["state"] for attempt in morning.results["job-1"]["attempts"]] == ["not_sent", "finished"]
     assert morning.payments == 1
+
+
+def test_who_counts_hears_of_a_picture_that_is_recorded_while_the_run_is_stopped(night, monkeypatch):
+    """It is done by the state: so it is for the figures, and for a program that is told of each job that ends."""
+    slow_disk(monkeypatch, 30.0, "Collected")
+    ended = []
+
+    async def interrupt(control):
+        await asyncio.sleep(25)
+        control.stop()
+
+    morning = night(jobs=2).run(concurrency=1, on_job=ended.append, beside=interrupt)
+    assert (morning.exit_code, morning.states) == (130, ["done", "done"])
+    assert [job.job_id for job in ended] == ["job-0", "job-1"]
 
 
 def test_an_intent_that_an_earlier_version_lost_is_in_doubt(night):
