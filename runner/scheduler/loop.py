@@ -302,7 +302,7 @@ class Scheduler:
     # --------------------------------------------------------------------------------------------------- collecting
 
     async def _collected(self, job: Job) -> Job:
-        """Fetch the outputs and record what came. A stop lets both go on for a while, so that who counts hears of it."""
+        """Fetch the outputs and record what came. A stop lets both go on for a while: who counts hears of it."""
         task = asyncio.current_task()
         if task is not None and task in self._tasks:
             self._collecting.add(task)
