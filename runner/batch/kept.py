@@ -1,7 +1,7 @@
 """The pictures that made room for others: whether each is still there, and where one is not, where to have it again.
 
-A job that is done again keeps its former picture under another name. It was paid for like any other, by a request that
-the service knows for some days.
+A job that is done again keeps its former picture: under its name until the new request is taken, then under another. It
+was paid for like any other, by a request that the service knows for some days.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def broken_kept(reader: Reader, directory: Path) -> Iterator[tuple[str, Artifact
 
     One that a kill kept from making room is where it was.
     """
-    for job_id, artifact, request_id in reader.made_room():
+    for job_id, artifact, request_id in reader.former_pictures():
         failure = verify_file(directory, artifact)
         if failure is None:
             continue

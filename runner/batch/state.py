@@ -22,6 +22,7 @@ from runner.errors import ExitCode, InputMissing, UsageProblem
 from runner.media.files import verify as verify_file
 from runner.media.files import whole_ones
 from runner.model import (
+    WITH_RESULT,
     DoubtAttached,
     DoubtReleased,
     DoubtWrittenOff,
@@ -38,8 +39,6 @@ from runner.store.lock import RunLock, is_locked
 from runner.store.reader import Reader, has_state
 from runner.store.store import Store
 
-PAID: Final = (JobState.RESULT_KNOWN, JobState.DONE, JobState.OUTPUT_LOST)
-"""States whose files are to be had for nothing."""
 NOT_FETCHED: Final = "not_fetched"
 """The code of what is paid for and was not collected yet: the same run command does."""
 DOUBTFUL: Final = (JobState.SUBMITTING, JobState.IN_DOUBT)
@@ -189,7 +188,7 @@ def verify(directory: Path) -> dict[str, list[Failure]]:
     """Whether every file that was paid for is here, and is what was recorded; what is not, by job."""
     broken: dict[str, list[Failure]] = {}
     with Reader(directory) as reader:
-        for job in reader.jobs((JobState.SUBMITTED, *PAID)):
+        for job in reader.jobs((JobState.SUBMITTED, *WITH_RESULT)):
             failures = [failure for a in job.artifacts if (failure := verify_file(directory, a)) is not None]
             if job.state is not JobState.DONE:
                 open_ = Failure(
@@ -234,7 +233,7 @@ def _has_more(directory: Path, job: Job) -> bool:
     """Whether something of the job is paid for and is not here."""
     if job.state is JobState.DONE:
         return len(whole_ones(directory, job.artifacts)) < len(job.artifacts)
-    return job.state in (JobState.SUBMITTED, *PAID)
+    return job.state in (JobState.SUBMITTED, *WITH_RESULT)
 
 
 def _to_fetch(store: Store, sharing: Sharing, directory: Path, job: Job) -> Job:

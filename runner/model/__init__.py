@@ -53,6 +53,7 @@ from runner.model.events import (
 )
 from runner.model.jobs import (
     AFTER_ACCEPTANCE,
+    WITH_RESULT,
     Artifact,
     Attempt,
     AttemptState,
@@ -93,6 +94,7 @@ __all__ = [
     "COUNTS",
     "LARGEST",
     "LOCAL",
+    "WITH_RESULT",
     "Action",
     "Artifact",
     "Attempt",

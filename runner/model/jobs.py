@@ -41,6 +41,8 @@ AFTER_ACCEPTANCE = frozenset(
     }
 )
 """States that an attempt has led to that the service took."""
+WITH_RESULT = (JobState.RESULT_KNOWN, JobState.DONE, JobState.OUTPUT_LOST)
+"""States of a request that came out well: its files are to be had for nothing."""
 
 
 class AttemptState(StrEnum):

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from runner.errors import InputMissing, StateMismatch
-from runner.model import AFTER_ACCEPTANCE, Artifact, Attempt, AttemptState, Job, JobState, Run
+from runner.model import AFTER_ACCEPTANCE, WITH_RESULT, Artifact, Attempt, AttemptState, Job, JobState, Run
 from runner.rules.names import asked_for, folded, owned_stems, stem_of_file
 from runner.rules.planning import WAITING, Twin, is_refused_by_us
 from runner.store.database import (
@@ -214,8 +214,11 @@ class Reader:
             found.setdefault(job_id, {}).update((artifact.path, artifact) for artifact in kept)
         return {job_id: list(kept.values()) for job_id, kept in found.items()}
 
-    def made_room(self) -> Iterator[tuple[str, Artifact, str | None]]:
-        """Job ids, each with a picture that did go where it was to be kept, and the request that it came from."""
+    def former_pictures(self) -> Iterator[tuple[str, Artifact, str | None]]:
+        """Job ids, each with a picture of the job from before it was done again, and the request that it came from.
+
+        It is where it was to be kept; while nobody knows of a new request that was taken, where it was.
+        """
         if not self.kept():
             return
         taken = "kind IN ('SubmitAccepted', 'DoubtAttached', 'Shared', 'RequestShared')"
@@ -231,6 +234,10 @@ class Reader:
                 requests[job_id] = values["request_id"]
             else:  # a wish before it is over: no request was taken for it
                 wishes[job_id] = values.get("kept", ())
+        for job in filter(None, map(self.job, wishes)):
+            if job.state not in WITH_RESULT:
+                for artifact in job.artifacts:
+                    yield job.job_id, artifact, requests.get(job.job_id)
 
     def reworded(self) -> dict[tuple[str, str], set[str]]:
         """What was sent instead of a manifest's entry, since a review gave another prompt.

@@ -226,6 +226,23 @@ def test_a_kept_picture_that_is_gone_or_changed_is_told_and_fetched_again(night,
     assert whole[kept[2]] == before["job-1.png"]
 
 
+@pytest.mark.parametrize("is_written_off", [False, True])
+def test_a_picture_whose_redo_is_in_doubt_is_verified_and_fetched_again(night, tmp_path, monkeypatch, is_written_off):
+    """Under its own name: nobody knows of another. Also where the doubt was written off."""
+    nights = night(jobs=1)
+    monkeypatch.setattr(simulator_files, "edit", repeated)
+    path = review(tmp_path / "review.json", nights.run(), "job-0", prompt="Grey.")
+    before = pictures(nights)
+    nights.run({"on": "submit", "kind": "reset_after"}, redo=path)
+    if is_written_off:
+        nights.settle(write_off=["job-0"])
+    assert verify(nights.out) == {}
+    (nights.out / "images" / "job-0.png").unlink()
+    assert [failure.code for failure in verify(nights.out)["job-0"]] == ["missing"]
+    nights.repair("job-0")
+    assert (verify(nights.out), pictures(nights), nights.accepted) == ({}, before, 2)
+
+
 def test_a_kept_picture_that_cannot_be_had_is_said_to_be_lost(night, tmp_path):
     """The service has forgotten its request; the job itself is done as before."""
     nights, heard = night(jobs=1), Heard()
