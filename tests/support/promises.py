@@ -76,11 +76,15 @@ class Promises:
         """Requests that nobody watches, or is about to."""
         self.intents = 0
         """Jobs whose POST was under way at the death."""
+        self.has_doubts = False
+        """Whether the next run has something to be asked about: what is in doubt, or was under way."""
         self.taken_away = set()
         """Paths of files that a person deleted."""
         self._pictures = set()
         """Jobs, and the hashes of the pictures that they have or had."""
         self._journal = journal
+        self._begins = journal.stat().st_size if journal.exists() else 0
+        """Where the journal tells of these jobs: not before there was a word of them."""
         self._payloads = {canonical(value) for value in inputs.values()}
         self._allowed = Counter(self._payloads)
         self._before = State({}, set(), {}, [], [], [])
@@ -116,7 +120,10 @@ class Promises:
         """What the service accepted of these jobs: request id to inputs."""
         if not self._journal.exists():
             return {}
-        lines = [json.loads(line) for line in self._journal.read_text().splitlines() if line.endswith("}")]
+        with self._journal.open("rb") as file:
+            file.seek(self._begins)
+            text = file.read().decode()
+        lines = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
         lines = [line for line in lines if "request_id" in line and canonical(line["inputs"]) in self._payloads]
         self._endless = {line["request_id"] for line in lines if line["fault"] in ("stall", "lost")}
         self._free = {line["request_id"] for line in lines if line["fault"] == "fail"}
@@ -172,6 +179,7 @@ class Promises:
         unknown = Counter(digest for _, word, _, digest in state.attempts if word in UNKNOWN)
         self.doubts = unknown.total()
         self.intents = sum(word == "intent" for _, word, _, _ in state.attempts)
+        self.has_doubts = any(word in ("intent", "in_doubt") for _, word, _, _ in state.attempts)
         lost = Counter(_digest(inputs) for request_id, inputs in ledger.items() if request_id not in known)
         demand(lost <= unknown, "I2 a paid request was lost", lost - unknown)
         for job_id, _, request_id, digest in state.attempts:
