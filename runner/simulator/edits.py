@@ -189,11 +189,13 @@ def _placed(photo: Photo, size: tuple[int, int], *, x: float, zoom: float) -> Ph
     fit = min(size[0] * 0.80 / max(right - left, 1), size[1] * 0.74 / max(bottom - top, 1))
     scale = min(fit, size[1] / height * 1.15, size[0] / width * 1.6) * zoom
     middle, foot = (left + right) / 2 * scale, bottom * scale
-    at = (round(size[0] * x - middle), round(size[1] * 0.83 - foot))
+    area = ImageChops.lighter(photo.mask, photo.shadow).getbbox() or (0, 0, width, height)
+    at = (round(size[0] * x - middle + area[0] * scale), round(size[1] * 0.83 - foot + area[1] * scale))
+    scaled = (max(1, round((area[2] - area[0]) * scale)), max(1, round((area[3] - area[1]) * scale)))
 
     def move(layer: Image.Image, mode: str) -> Image.Image:
         canvas = Image.new(mode, size)
-        canvas.paste(layer.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC), at)
+        canvas.paste(layer.resize(scaled, Image.Resampling.BICUBIC, box=area), at)
         return canvas
 
     return replace(

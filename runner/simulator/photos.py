@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from runner.simulator.products import PRODUCTS, Sketch
+from runner.simulator.products import PRODUCTS, Sketch, reach
 
 Color = tuple[int, int, int]
 SIZE = (1024, 768)
@@ -133,10 +133,16 @@ def _shadow(mask: Image.Image) -> Image.Image:
     flat = mask.crop(box).resize((int(width * 1.06), max(8, int((box[3] - box[1]) * 0.14))))
     shadow = Image.new("L", mask.size)
     shadow.paste(flat, (box[0] - int(width * 0.01), foot - int(flat.height * 0.62)), flat)
-    wide = shadow.filter(ImageFilter.GaussianBlur(24))
-    tight = Image.new("L", mask.size)
-    ImageDraw.Draw(tight).ellipse((box[0] + width * 0.08, foot - 12, box[2] - width * 0.08, foot + 9), fill=210)
-    return ImageChops.lighter(wide.point(lambda v: int(v * 0.8)), tight.filter(ImageFilter.GaussianBlur(8)))
+    contact = Image.new("L", mask.size)
+    ImageDraw.Draw(contact).ellipse((box[0] + width * 0.08, foot - 12, box[2] - width * 0.08, foot + 9), fill=210)
+    wide, tight = _blurred(shadow, 24), _blurred(contact, 8)
+    return ImageChops.lighter(wide.point(lambda v: int(v * 0.8)), tight)
+
+
+def _blurred(shape: Image.Image, radius: int) -> Image.Image:
+    area = reach(shape.getbbox() or (0, 0, 1, 1), radius, shape.size)
+    shape.paste(shape.crop(area).filter(ImageFilter.GaussianBlur(radius)), area)
+    return shape
 
 
 def _smooth(t: float) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 Color = tuple[int, int, int]
 Point = tuple[float, float]
@@ -16,7 +16,6 @@ class Sketch:
     """A canvas in units of 1000 x 750, the product standing on y = 620."""
 
     def __init__(self, size: tuple[int, int]) -> None:
-        self._size = size
         self._big = (size[0] * SCALE, size[1] * SCALE)
         self._unit = self._big[0] / 1000
         self._image = Image.new("RGB", self._big)
@@ -24,10 +23,7 @@ class Sketch:
 
     def finish(self) -> tuple[Image.Image, Image.Image]:
         """The product and its mask, at their size."""
-        return (
-            self._image.resize(self._size, Image.Resampling.LANCZOS),
-            self._mask.resize(self._size, Image.Resampling.LANCZOS),
-        )
+        return self._image.reduce(SCALE), self._mask.reduce(SCALE)
 
     def polygon(self, points: Sequence[Point], color: Color, *, shade: str = "side", smooth: bool = False) -> None:
         """A filled shape; `smooth` rounds its corners into a curve."""
@@ -64,12 +60,14 @@ class Sketch:
 
     def gloss(self, x0: float, y0: float, x1: float, y1: float, strength: float = 0.35) -> None:
         """A soft reflection, kept inside what is drawn already."""
-        glow = Image.new("L", self._big)
+        soft = 9 * self._unit
         box = (*self._at((x0, y0)), *self._at((x1, y1)))
-        ImageDraw.Draw(glow).rounded_rectangle(box, 20 * self._unit, fill=int(255 * strength))
-        glow = glow.filter(ImageFilter.GaussianBlur(9 * self._unit))
-        inside = Image.composite(glow, Image.new("L", self._big), self._mask)
-        self._image.paste(Image.new("RGB", self._big, (255, 255, 255)), (0, 0), inside)
+        area = reach(box, soft, self._big)
+        glow = Image.new("L", (area[2] - area[0], area[3] - area[1]))
+        moved = (box[0] - area[0], box[1] - area[1], box[2] - area[0], box[3] - area[1])
+        ImageDraw.Draw(glow).rounded_rectangle(moved, 20 * self._unit, fill=int(255 * strength))
+        inside = ImageChops.multiply(glow.filter(ImageFilter.GaussianBlur(soft)), self._mask.crop(area))
+        self._image.paste((255, 255, 255), area, inside)
 
     def _at(self, point: Point) -> tuple[float, float]:
         return point[0] * self._unit, point[1] * self._unit
@@ -83,6 +81,13 @@ class Sketch:
         cut = shape.crop(box)
         self._image.paste(_lit(cut.size, color, shade), box[:2], cut)
         self._mask.paste(255, box, cut)
+
+
+def reach(box: tuple[float, float, float, float], soft: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """How far a box goes, blurred with that radius: a blur of the whole picture would be the same, and slow."""
+    far = 4 * soft
+    left, top = max(0, int(box[0] - far)), max(0, int(box[1] - far))
+    return left, top, min(size[0], int(box[2] + far)), min(size[1], int(box[3] + far))
 
 
 def tint(color: Color, factor: float) -> Color:

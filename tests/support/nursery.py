@@ -99,12 +99,12 @@ def warm_up():
     import runner.simulator.server  # noqa: F401
     from runner import batch
     from runner.report.page import _template
-    from runner.simulator import edits
+    from runner.simulator import edits, photos
     from runner.simulator.photos import photo_of
 
     for name in batch.__all__:
         getattr(batch, name)
-    edits.LONG_SIDE = 320  # real edits all the same, and a tenth of the work
+    photos.SIZE, edits.LONG_SIDE = (512, 384), 320  # real edits all the same, and a tenth of the work
     Image.init()
     _template()
     for name in ("mug-red", "mug", "mug-blue", "vase-blue"):
