@@ -8,6 +8,7 @@ Half of the jobs are done, eight were with the service when the run died, the re
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import http.server
 import json
@@ -77,7 +78,8 @@ def prepare(directory, jobs, base):
     url = "https://photos.example.com/mug-red.jpg"
     lines = (json.dumps({"id": f"job-{n}", "prompt": f"Take {n}.", "image_urls": [url]}) + "\n" for n in range(jobs))
     (directory / "jobs.jsonl").write_text("".join(lines))
-    manifest = load(directory / "jobs.jsonl")
+    with contextlib.chdir(directory):
+        manifest = load(Path("jobs.jsonl"))  # by the path that the command is given
     images = directory / "out" / "images"
     images.mkdir(parents=True)
     fact = {"sha256": hashlib.sha256(PICTURE).hexdigest(), "bytes": len(PICTURE), "width": 1, "height": 1}
