@@ -12,7 +12,8 @@ import tempfile
 import weakref
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -160,45 +161,53 @@ class Twins:
     """
 
     def __init__(self) -> None:
-        self._hashes = [array("q") for _ in range(BUCKETS)]
+        self._buckets: defaultdict[int, array[int]] = defaultdict(_numbers)
 
     def add(self, value: str) -> None:
         """One more value."""
         number = hash(value)
-        self._hashes[number % BUCKETS].append(number)
+        self._buckets[number % BUCKETS].append(number)
 
-    def buckets(self) -> Sequence[Sequence[int]]:
+    def buckets(self) -> Mapping[int, Sequence[int]]:
         """The hashes, those that may be equal side by side: a few at a time take little memory to compare."""
-        return self._hashes
+        return self._buckets
 
     def common(self, others: Twins) -> frozenset[int]:
         """The hashes that occur among these and among the others."""
-        pairs = zip(self._hashes, others.buckets(), strict=True)
+        beside = others.buckets()
+        pairs = ((own, beside.get(key, ())) for key, own in self._buckets.items())
         return frozenset().union(*(set(own).intersection(other) for own, other in pairs))
 
     def sort(self) -> None:
         """Make ready for `in`: nothing is added any more."""
-        self._hashes = [array("q", sorted(bucket)) for bucket in self._hashes]
+        for key, bucket in self._buckets.items():
+            self._buckets[key] = array("q", sorted(bucket))
 
     def __bool__(self) -> bool:
-        return any(self._hashes)
+        return bool(self._buckets)
 
     def __contains__(self, value: str) -> bool:
         """Whether it was added, perhaps: another value may have its hash."""
         number = hash(value)
-        bucket = self._hashes[number % BUCKETS]
+        bucket = self._buckets.get(number % BUCKETS, ())
         place = bisect_left(bucket, number)
         return place < len(bucket) and bucket[place] == number
 
     def repeated(self, others: Twins | None = None) -> frozenset[int]:
         """The hashes that occur more than once, among these and the others; none where there are only others."""
+        if not self:
+            return frozenset()
         found: set[int] = set()
-        beside = others.buckets() if others is not None and any(self._hashes) else [()] * BUCKETS
-        for own, other in zip(self._hashes, beside, strict=True):
-            hashes = [*own, *other]
+        beside = others.buckets() if others is not None else {}
+        for key in self._buckets.keys() | beside.keys():
+            hashes = [*self._buckets.get(key, ()), *beside.get(key, ())]
             if len(set(hashes)) < len(hashes):
                 found.update(one for one, following in pairwise(sorted(hashes)) if one == following)
         return frozenset(found)
+
+
+def _numbers() -> array[int]:
+    return array("q")
 
 
 def stem_key(stem: str) -> str:
