@@ -45,6 +45,7 @@ from runner.model import (
     Resumed,
     RetryRequested,
     Run,
+    Shared,
     SpecChanged,
     StatusSeen,
     SubmitAccepted,
@@ -1068,6 +1069,44 @@ def test_pictures_that_made_room_are_known_by_where_they_are_kept(store):
     assert store.paths_of_several() == {"images/mug-1.png"}
     places = {stem for job_id, stem in store.places() if job_id == "mug"}
     assert {"images/mug-1~rejected-1", "images/mug~2"} <= places
+
+
+def test_former_pictures_are_known_with_the_requests_that_they_came_from(store):
+    """Where they are kept, once a new request was taken; until then, and where it is in doubt, where they were."""
+    done = ResultRead(at=NOW, outputs=("u",), cost=None)
+    kept = replace(artifact(1), path="images/mug-1~rejected-1.png")
+    wish = RedoRequested(at=NOW, kept=(kept,))
+    collected = Collected(at=NOW, artifacts=(artifact(1),))
+    assert list(store.former_pictures()) == []
+    before = walk(store, "mug", INTENDED, accepted("r1"), done, collected)
+    refused = SubmitHeld(at=NOW, failure=FAILURE)
+    opened = store.record_now(before, INTENDED, opening=wish)
+    asyncio.run(store.record(opened, refused, before=before))
+    assert list(store.former_pictures()) == []  # it is the job's own, as before
+    opened = store.record_now(store.job("mug"), INTENDED, opening=wish)
+    assert list(store.former_pictures()) == [("mug", artifact(1), "r1")]
+    store.record_now(opened, SubmitLost(at=NOW, failure=FAILURE))
+    assert list(store.former_pictures()) == [("mug", artifact(1), "r1")]
+    walk(store, "mug", DoubtAttached(at=NOW, request_id="r2"))
+    assert list(store.former_pictures()) == [("mug", kept, "r1")]
+    walk(store, "mug", done, collected, FilesMissing(at=NOW, artifacts=()))
+    shared = Shared(at=NOW, job_id="mug", request_id="r2", artifacts=(artifact(1),))
+    walk(store, "lamp", shared, shared)  # its files were put back
+    assert list(store.former_pictures()) == [("mug", kept, "r1")]
+
+
+def test_the_very_picture_of_a_shared_request_is_found_wherever_it_lies(store):
+    """Of jobs with the same request, or of the one that has paid for it: equal bytes alone."""
+    done = ResultRead(at=NOW, outputs=("u",), cost=None)
+    store.put_specs([spec("mug"), spec("lamp"), spec("vase", "grey"), spec("shoe", "grey")])
+    walk(store, "mug", INTENDED, accepted("r1"), done, Collected(at=NOW, artifacts=(artifact(1),)))
+    other = replace(artifact(2), sha256="t" * 64)
+    walk(store, "lamp", INTENDED, accepted("r2"), done, Collected(at=NOW, artifacts=(other,)))
+    elsewhere = replace(artifact(1), path="images/vase-1.png")
+    walk(store, "vase", INTENDED, accepted("r3"), done, Collected(at=NOW, artifacts=(elsewhere,)))
+    assert store.pictures_like(artifact(1), store.job("lamp")) == [artifact(1)]
+    assert store.pictures_like(artifact(1), store.job("shoe")) == [elsewhere]
+    assert store.pictures_like(artifact(1), replace(store.job("shoe"), shared_from="mug")) == [artifact(1), elsewhere]
 
 
 def test_what_cannot_be_read_is_no_state(tmp_path):

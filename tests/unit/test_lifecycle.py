@@ -54,7 +54,17 @@ from runner.model import (
     SubmitThrottled,
     Wait,
 )
-from runner.rules.lifecycle import NEEDS, REFUSALS, TRANSITIONS, ImpossibleEvent, Policies, advance, decide, withdrawn
+from runner.rules.lifecycle import (
+    NEEDS,
+    REFUSALS,
+    TRANSITIONS,
+    ImpossibleEvent,
+    Policies,
+    advance,
+    decide,
+    is_undone_by,
+    withdrawn,
+)
 
 S = JobState
 NOW = 1000.0
@@ -285,6 +295,15 @@ def test_a_refused_wish_leaves_all_as_it_was(state, refusal):
     assert job.attempts[:-1] == before.attempts
     assert not job.attempts[-1].may_be_paid
     assert (job.attempt, job.request_id, job.submitted_at) == (before.attempt, before.request_id, before.submitted_at)
+
+
+@pytest.mark.parametrize("state", [S.DONE, S.FAILED, S.CANCELLED, S.OUTPUT_LOST, S.REJECTED, S.IN_DOUBT])
+def test_a_refusal_undoes_a_wish_but_where_the_words_are_refused_and_nothing_is_lost_with_it(state):
+    """And a doubt that was released is over."""
+    before = in_state(state)
+    undone = {kind for kind in (*REFUSALS, SubmitRejected, SubmitLost) if is_undone_by(before, BY_TYPE[kind])}
+    for_good = {SubmitRejected} if state in (S.DONE, S.OUTPUT_LOST) else set()
+    assert undone == (set() if state is S.IN_DOUBT else {*REFUSALS, *for_good})
 
 
 def test_what_a_refusal_left_behind_is_not_what_is_fetched_again():

@@ -17,6 +17,7 @@ from runner.rules.names import (
     numbered,
     output_stem,
     owned_stems,
+    path_before,
     safe_path,
     set_aside,
     stem_for,
@@ -217,6 +218,7 @@ def test_a_picture_that_makes_room_has_its_old_name_in_its_new_one():
             names = list(itertools.islice(set_aside(stem, word), 2))
             assert names == [f"{stem}~{word}-1", f"{stem}~{word}-2"]
             assert {before_aside(name) for name in names} == {stem}
+            assert {path_before(f"{name}.jpg") for name in names} == {f"{stem}.jpg"}
 
 
 def test_numbers_in_names_are_numbers():

@@ -191,9 +191,12 @@ def test_doubts_are_in_the_plan_where_they_are_to_be_sent_again():
     assert "paid twice" in entry.reason
 
 
+@pytest.mark.parametrize("prompt", ["white", "black"])
 @pytest.mark.parametrize("state", [S.DONE, S.OUTPUT_LOST])
-def test_files_that_may_be_had_are_fetched_and_not_paid(state):
-    entry = plan_entry(spec(), job(state), PRICE, Choices(fetchable=frozenset({"a"}), retry=frozenset({"failed"})))
+def test_files_that_may_be_had_are_fetched_and_not_paid(state, prompt):
+    """Also of an entry that says something else now."""
+    choices = Choices(fetchable=frozenset({"a"}), retry=frozenset({"failed"}))
+    entry = plan_entry(spec(prompt), job(state), PRICE, choices)
     assert (entry.change, entry.will_submit) == (Change.RESUME, False)
     assert "free" in entry.reason
 
