@@ -296,6 +296,8 @@ def prepare(mutant=None):
     sys.unraisablehook = lambda _: None
     simulator_files.edit = lambda inputs, variant, seed: _painted(canonical(inputs) + bytes([variant]))
     instrument(lambda: stage.nights.world)
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 50)  # `play` collects what the dead left behind
     if mutant is not None:
         put_in, _ = mutants.MUTANTS[mutant]
         put_in()
