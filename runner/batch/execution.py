@@ -72,11 +72,11 @@ class Execution:
         self._on_stop = on_stop
         self._keeping = Keeping(plan.directory, store)
         self._sharer = Sharing(store, plan.directory, self._keeping)
-        self._submit_ids: set[str] = set()
-        self._chosen_ids: set[str] = set()
-        """Where not all are: the chosen that were not done."""
+        self._submit_ids = set(plan.new_ids())
         chosen = (options.only, options.redo, options.approved, options.limit, options.sample)
         self._is_partial = any(choice is not None for choice in chosen)
+        self._chosen_ids = set(self._submit_ids) if self._is_partial else set()
+        """Where not all are: the chosen that were not done."""
         self._kept_ids: set[str] = set()
         self._sharing: dict[str, Event | None] = {}
         self._openings: dict[str, Event] = {}

@@ -10,7 +10,7 @@ import aiohttp
 
 from runner.api import client
 from runner.api.wire import Accepted, NotSent, Refused, Unknown
-from runner.batch import driving, execution, planner, running
+from runner.batch import driving, execution, running, weighing
 from runner.media import download, files
 from runner.model import DoubtReleased, Failure, FailureKind, JobState, SubmitIntended, SubmitNotSent
 from runner.rules import budget, pacing
@@ -269,13 +269,13 @@ def a_decision_is_written_before_its_post():
 
 @mutant(48)
 def an_edited_entry_is_sent_without_a_word():
-    choices = planner.Choices
+    choices = weighing.Choices
 
     def generous(**given):
         act("an_edited_entry_is_sent_without_a_word")
         return choices(**given | {"rerun_changed": True})
 
-    planner.Choices = generous
+    weighing.Choices = generous
 
 
 @mutant(3)
@@ -298,7 +298,7 @@ def a_state_cut_off_in_the_making_is_read():
         act("a_state_cut_off_in_the_making_is_read")
         return (directory / reader.FILE).is_file()
 
-    for module in (reader, planner, running):
+    for module in (reader, weighing, running):
         module.has_state = trusting
 
 
