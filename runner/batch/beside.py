@@ -15,17 +15,20 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from runner.api.token import VARIABLES
 from runner.batch.control import Control
 from runner.batch.feed import Feed
 from runner.batch.following import run_of
 from runner.batch.options import Options, seconds
-from runner.live import Figures, LiveServer, bound, write_to
+from runner.live.figures import Figures, write_to
 from runner.rules.pacing import BrakeState
 from runner.scheduler.gate import SubmitGate
 from runner.store.reader import Reader
+
+if TYPE_CHECKING:
+    from runner.live.server import LiveServer
 
 log = logging.getLogger("runner")
 
@@ -90,6 +93,8 @@ async def beside(
             stack.push_async_callback(_write_figures, path, figures, told)
             await stack.enter_async_context(_going_on("metrics", _metrics(path, figures, told)))
         if listener is not None:
+            from runner.live.server import LiveServer  # with aiohttp's server: few runs have a page
+
             gc.freeze()  # else who looks on sets off a collection of all there is, for which the run would stand still
             feed = stack.enter_context(closing(Feed(directory, figures)))
             server = await stack.enter_async_context(LiveServer(listener, feed, RunControls(control)))
@@ -102,6 +107,8 @@ async def serve(directory: Path, port: int, announce: Callable[[LiveServer], Non
 
     Raises `InputMissing` where there is no run, `ConfigurationInvalid` where the port is taken.
     """
+    from runner.live.server import LiveServer, bound
+
     with closing(Feed(directory)) as feed, closing(bound(port)) as listener:
         with Reader(directory) as reader:
             run_of(reader, directory)

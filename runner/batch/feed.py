@@ -14,7 +14,8 @@ from runner.batch.following import Follower, Status
 from runner.batch.glimpse import glimpse
 from runner.batch.review import keep, kept
 from runner.errors import StoppedEarly
-from runner.live import Figures, Histogram, Update
+from runner.live.figures import Figures, Histogram
+from runner.live.source import Update
 from runner.model import Job, JobState, Run
 from runner.report.index import Index, Row, row_of
 from runner.report.originals import Original, Originals

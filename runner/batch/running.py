@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import replace
@@ -28,7 +29,6 @@ from runner.batch.service import Service, connect, token_of
 from runner.batch.tally import Tallier
 from runner.batch.telling import Telling
 from runner.errors import CannotCreate, StorageFailed, UsageProblem
-from runner.live import bound
 from runner.manifest import Manifest, render
 from runner.media.files import check_writable, sync_folder
 from runner.model import Job, counted
@@ -93,7 +93,7 @@ async def _run(
     _make(directory)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
-        listener = None if options.serve is None else stack.enter_context(closing(bound(options.serve)))
+        listener = None if options.serve is None else stack.enter_context(closing(_listener(options.serve)))
         service = await stack.enter_async_context(connect(options, token, directory))
         await check_state(directory, service)
         async with collected_first(directory, service, control, is_attended=confirm is not None):
@@ -127,6 +127,12 @@ async def stream(manifest_path: Path | str, options: Options | None = None, **ch
     finally:
         control.stop()
         await running
+
+
+def _listener(port: int) -> socket.socket:
+    from runner.live.server import bound  # aiohttp's server: few runs have a page
+
+    return bound(port)
 
 
 def _make(directory: Path) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from runner.live import Figures, Histogram
+from runner.live.figures import Figures, Histogram
 from runner.model import Attempt, AttemptState, Failure, Job, JobState, Money
 from runner.progress import Progress, Tally
 from runner.report.results import duration_s

@@ -10,7 +10,7 @@ import click
 from runner.cli.common import RUN_DIR, run_async
 
 if TYPE_CHECKING:
-    from runner.live import LiveServer
+    from runner.live.server import LiveServer
 
 
 @click.command(short_help="Show a run directory's page while another process runs it.")

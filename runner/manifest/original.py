@@ -14,7 +14,6 @@ from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
 from runner.manifest.diagnostics import Findings
 from runner.manifest.tables import Sheet, open_text, shown
-from runner.manifest.workbook import open_workbook
 
 LOOKED_AT: Final = 50
 """Rows by which an encoding is known again."""
@@ -55,6 +54,8 @@ def original(
         raise InputMissing(f"{path}: the table is not there any more; results.csv has its rows too")
     findings = Findings(str(path))
     if path.suffix.lower() == ".xlsx":
+        from runner.manifest.workbook import open_workbook  # its XML, which few need
+
         with open_workbook(path, worksheet, findings, str(path)) as sheet:
             yield Original(_there(sheet, path))
         return

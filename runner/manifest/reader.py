@@ -27,7 +27,6 @@ from runner.manifest.sources import Reopen, RulesOf, items
 from runner.manifest.spool import Specs
 from runner.manifest.tables import open_text
 from runner.manifest.twins import refuse_twins
-from runner.manifest.workbook import open_workbook
 from runner.manifest.yaml_core import LARGEST
 from runner.manifest.yaml_reader import YamlManifest
 from runner.model import LocalFiles
@@ -229,6 +228,8 @@ class _Reading:
         if source.format == "jsonl":
             yield from self._json_lines(source, path, label)
         elif source.format == "xlsx":
+            from runner.manifest.workbook import open_workbook  # its XML, which few need
+
             yield from self._table(source, label, partial(open_workbook, path, source.sheet, self._findings, label))
         else:
             codec = self._codec(source, path, label)

@@ -22,7 +22,6 @@ from runner.manifest.presets import Preset, recognised
 from runner.manifest.readings import MOST_SHOWN, decide
 from runner.manifest.tables import Cells, Sheet, open_text
 from runner.manifest.words import NAMING, is_of_pictures
-from runner.manifest.workbook import open_workbook
 
 LOOKED_AT: Final = 2000
 """Rows."""
@@ -74,6 +73,8 @@ def starter(sheet: Path, manifest: Path, *, said: str | None = None) -> str:
 def _look_at(sheet: Path, form: str, said: str | None) -> _Look:
     findings = Findings(str(sheet))
     if form == "xlsx":
+        from runner.manifest.workbook import open_workbook  # its XML, which few need
+
         opening: AbstractContextManager[Sheet | None] = open_workbook(sheet, None, findings, str(sheet))
     else:
         read_as = _codec(sheet, form, said, findings)

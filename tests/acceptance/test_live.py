@@ -20,7 +20,7 @@ from support.nursery import nursery
 from support.processes import command, environment, simulator, wait_until, write_jobs
 
 from runner.batch.review import Review
-from runner.live import bound
+from runner.live.server import bound
 from runner.store.lock import RunLock
 from runner.store.reader import Reader
 

@@ -18,7 +18,7 @@ from support.hostile import PWN, attacks
 
 from runner.batch.feed import Feed
 from runner.batch.review import Review
-from runner.live import LiveServer, bound
+from runner.live.server import LiveServer, bound
 from runner.model import (
     Artifact,
     Attempt,

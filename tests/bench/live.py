@@ -25,7 +25,7 @@ from support.tables import table
 
 from runner.batch import Follower
 from runner.batch.feed import Feed
-from runner.live import LiveServer, bound
+from runner.live.server import LiveServer, bound
 from runner.model import FilesMissing, JobState
 from runner.store.store import Store
 

@@ -19,7 +19,7 @@ from runner.batch import Control, Follower
 from runner.batch.feed import Feed
 from runner.batch.review import Review
 from runner.errors import ConfigurationInvalid, InputMissing, StoppedEarly
-from runner.live import LiveServer, bound
+from runner.live.server import LiveServer, bound
 from runner.model import FilesMissing, JobState, Resumed
 from runner.store import lock
 from runner.store.lock import RunLock

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from support import prometheus
 
-from runner.live import Figures, Histogram, as_text, write_to
+from runner.live.figures import Figures, Histogram, as_text, write_to
 from runner.model import JobState, Money
 
 NOW = 1_700_000_000.0
