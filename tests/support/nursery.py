@@ -96,6 +96,8 @@ def warm_up():
     from PIL import Image
 
     import runner.cli
+    import runner.live.server
+    import runner.manifest.workbook
     import runner.simulator.server  # noqa: F401
     from runner import batch
     from runner.report.page import _template
