@@ -72,16 +72,19 @@ async def scheduling(
         )
 
 
-def settle_open_intents(store: Store, now: float) -> None:
+def settle_open_intents(store: Store, now: float) -> bool:
     """What an earlier run's death left between the first byte and the answer is in doubt; the caller holds the lock.
 
     Unless the answer was saved beside a state that could not be written: then it is found. Raises `StorageFailed` where
-    such an answer fits nowhere.
+    such an answer fits nowhere. Whether there was something of that kind, or that an earlier version left behind: a
+    plan made before did not see it.
     """
     died = Failure(
         kind=FailureKind.TRANSIENT, code="died", message="the run ended between the first byte and the answer"
     )
-    for job in (*store.jobs([JobState.SUBMITTING]), *store.wedged()):
+    wedged = store.wedged()
+    is_news = bool(wedged)
+    for job in (*store.jobs([JobState.SUBMITTING]), *wedged):
         store.record_now(job, SubmitLost(at=now, failure=died))
     for saved in store.saved():
         found = store.job(saved.job_id)
@@ -89,7 +92,9 @@ def settle_open_intents(store: Store, now: float) -> None:
         is_new = store.owner_of(saved.request_id) is None
         if found is not None and is_in_doubt and is_new and found.attempts[-1].number == saved.attempt:
             store.record_now(found, DoubtAttached(at=now, request_id=saved.request_id))
+            is_news = True
     store.forget_saved()
+    return is_news
 
 
 async def collect(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -72,10 +72,10 @@ class Execution:
         self._on_stop = on_stop
         self._keeping = Keeping(plan.directory, store)
         self._sharer = Sharing(store, plan.directory, self._keeping)
-        self._submit_ids = set(plan.new_ids())
+        self._submit_ids: set[str] = set()
         chosen = (options.only, options.redo, options.approved, options.limit, options.sample)
         self._is_partial = any(choice is not None for choice in chosen)
-        self._chosen_ids = set(self._submit_ids) if self._is_partial else set()
+        self._chosen_ids: set[str] = set()
         """Where not all are: the chosen that were not done."""
         self._kept_ids: set[str] = set()
         self._sharing: dict[str, Event | None] = {}
@@ -169,8 +169,8 @@ class Execution:
         """Bring the state up to the manifest and to what the user asked for."""
         now = self._run.started_at
         store = self._store
-        settle_open_intents(store, now)  # first: it may refuse, and then no run began
-        chosen = [(entry, spec) for spec, entry in self._plan.with_work() if self._note(entry)]
+        is_news = settle_open_intents(store, now)  # first: it may refuse, and then no run began
+        chosen = [(entry, spec) for spec, entry in self._weighed(anew=is_news) if self._note(entry)]
         store.bind(self._service.binding, now)
         store.put_specs(self._plan.manifest.jobs)
         store.begin_run(self._run)
@@ -188,6 +188,15 @@ class Execution:
                 self._openings[job.job_id] = opening
                 self._again[job.job_id] = job.request_id
                 self._opened_states.add(job.state)
+
+    def _weighed(self, *, anew: bool) -> Iterable[tuple[JobSpec | None, PlanEntry]]:
+        """The entries to look at: all, where the state has changed since; else the new ones are known as they are."""
+        if anew:
+            return ((spec, entry) for spec, entry, _ in self._plan.weighed())
+        self._submit_ids.update(self._plan.new_ids())
+        if self._is_partial:
+            self._chosen_ids.update(self._submit_ids)
+        return self._plan.with_work()
 
     def _note(self, entry: PlanEntry) -> bool:
         """Remember which jobs are to be driven and which wait for another's; whether the state must be told more."""

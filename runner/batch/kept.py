@@ -35,7 +35,8 @@ def broken_kept(reader: Reader, directory: Path) -> Iterator[tuple[str, Artifact
         job = reader.job(job_id)
         is_new = job is not None and any(own.path == before.path for own in job.artifacts)
         if is_new or verify_file(directory, before) is not None:
-            told = replace(failure, message=f"{failure.message} (kept when the job was done again)")
+            aside = " (kept when the job was done again)" if artifact.path != before.path else ""
+            told = replace(failure, message=failure.message + aside)
             yield job_id, artifact, request_id, told
 
 

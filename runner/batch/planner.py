@@ -80,7 +80,7 @@ class Plan:
         return self._weigher.new_ids()
 
     def with_work(self) -> Iterator[tuple[JobSpec | None, PlanEntry]]:
-        """The other entries without their jobs, but for what was done when the plan was made."""
+        """The other entries with their specs, but for what was done when the plan was made."""
         return ((spec, entry) for spec, entry, _ in self._weigher.weighed(skips_settled=True))
 
     @property

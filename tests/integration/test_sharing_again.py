@@ -10,6 +10,8 @@ from support.night import Night
 
 from runner.batch import export
 from runner.batch.exporting import Wishes
+from runner.model import Resumed, SubmitIntended
+from runner.store.store import Store
 
 SAME = {"prompt": "White."}
 OTHER = {"prompt": "Black."}
@@ -213,3 +215,22 @@ def test_a_new_picture_in_front_of_all_others(nights, order):
     }
     assert morning.ledger["posts"] == 4
     assert nights.run(rerun_changed=True).ledger["posts"] == 0
+
+
+@pytest.mark.parametrize("of_x", [(), ({"id": "x", **OTHER},)])
+def test_who_asks_for_what_an_earlier_version_left_behind_is_not_paid(nights, of_x):
+    """Its POST may have left, though the state does not tell: it is in doubt before anything is sent."""
+    nights.write({"id": "x", **SAME})
+    nights.run({"on": "submit", "kind": "status", "status": 402})
+    with Store(nights.out) as store:
+        job = store.record_now(store.job("x"), Resumed(at=1.0))
+        store.record_now(job, SubmitIntended(at=2.0, payload_sha256="p", reserved=None))
+        store._writer.write_now([("UPDATE jobs SET state = 'pending' WHERE job_id = 'x'", ())])
+    nights.write(*of_x, {"id": "b", **SAME})
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"]) == (1, 0)
+    with Store(nights.out) as store:
+        assert [str(store.job(name).state) for name in ("x", "b")] == [
+            "in_doubt",
+            "failed",
+        ]  # with the doubt that it shares

@@ -182,15 +182,15 @@ class Worker:
     def work(self, quotas):
         """Kill until every point's quota is met."""
         quotas = Counter(quotas)
-        misses = 0
+        misses = Counter()
         while any(left > 0 for left in quotas.values()) and not self.violations:
-            point = self.dice.choice([point for point, left in quotas.items() if left > 0])
+            wanted = point = self.dice.choice([point for point, left in quotas.items() if left > 0])
             if "opening" in point and not self.promises.has_doubts:
                 point = "random"  # which may leave something in doubt
             is_killed = self.kill_once(point)
             quotas[point] -= is_killed
-            misses = 0 if is_killed else misses + 1
-            demand(misses < 200, "a point is never reached", point)
+            misses[wanted] = 0 if is_killed and point == wanted else misses[wanted] + 1
+            demand(misses[wanted] < 200, "a point is never reached", wanted)
         while not self.violations and self.kill_once(None):
             pass
 
