@@ -206,7 +206,7 @@ class Execution:
             self._chosen_ids.add(entry.job_id)
         if entry.change in (Change.SHARED, Change.FAILED):
             self._sharing[entry.job_id] = None
-        if entry.change is Change.CHANGED and not entry.will_submit:
+        if entry.change in (Change.CHANGED, Change.FAILED) and not entry.will_submit:
             self._kept_ids.add(entry.job_id)
         return entry.change is not Change.NEW and (entry.will_submit or entry.change in (Change.RESUME, Change.SHARED))
 

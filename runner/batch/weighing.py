@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from enum import IntEnum
@@ -19,7 +20,7 @@ from runner.errors import UsageProblem
 from runner.manifest import Manifest, Twins
 from runner.media.files import is_there
 from runner.media.guard import HostPolicy
-from runner.model import Artifact, Job, JobSpec, JobState, Price
+from runner.model import Artifact, Job, JobSpec, JobState, Price, canonical
 from runner.rules.names import kept_paths, wild
 from runner.rules.planning import (
     RETRY_WORDS,
@@ -76,9 +77,12 @@ class Weigher:
         """What was sent in an entry's place, as reviews wanted it: by the entry's id and fingerprint."""
         self._kept: Mapping[str, list[Artifact]] = {}
         """What made room for others, by job, where pictures are rejected."""
+        self._given_up: Mapping[str, str] = {}
+        """Payloads whose POSTs were given up while in doubt, each with its job."""
         if self._has_state:
             with Reader(directory) as reader:
                 self._reworded = reader.reworded()
+                self._given_up = reader.given_up()
                 if self._review is not None:
                     self._kept = reader.kept()
                 if options.retry:
@@ -160,8 +164,7 @@ class Weigher:
         """
         if not self._options.dedupe:
             return False
-        is_new = job is None or not job.was_taken or job.spec.fingerprint != spec.fingerprint
-        return is_new or (job is not None and (job.state in WAITING or self._is_rejected(job)))
+        return _is_new(spec, job) or (job is not None and (job.state in WAITING or self._is_rejected(job)))
 
     def _is_rejected(self, job: Job | None) -> bool:
         return self._review is not None and job is not None and self._review.wants_again(job)
@@ -183,6 +186,8 @@ class Weigher:
             if job is not None and self._is_rejected(job):
                 others = self._newer(others, spec, job)
             twin = best_twin(others)
+            if self._given_up and _is_new(spec, job) and not (twin and (twin.is_paid or twin.is_written_off)):
+                twin = self._given_up_twin(spec) or twin
         is_to_be_had = twin is not None and twin.is_paid and twin.state is not JobState.OUTPUT_LOST
         if self._options.dedupe and not is_to_be_had and (leader := leaders.get(spec.fingerprint)) is not None:
             twin = Twin(job_id=leader)
@@ -196,6 +201,13 @@ class Weigher:
         if entry.will_submit and self._may_lead(spec):
             leaders.setdefault(spec.fingerprint, spec.job_id)
         return entry
+
+    def _given_up_twin(self, spec: JobSpec) -> Twin | None:
+        """Another job whose POST of the very same may be paid, though its entry says something else by now."""
+        owner = self._given_up.get(hashlib.sha256(canonical(spec.inputs)).hexdigest())
+        if owner is None or owner == spec.job_id:
+            return None
+        return Twin(job_id=owner, state=JobState.FAILED, is_gone=True, is_written_off=True)
 
     def _newer(self, twins: Iterable[Twin], spec: JobSpec, job: Job) -> Iterator[Twin]:
         """Those whose picture a rejected job may have instead of its own: paid for, to be had, and not rejected itself.
@@ -295,6 +307,11 @@ class Weigher:
     def _group_of(self, spec: JobSpec) -> str:
         """What a sample is spread over: sources, models and the combinations of a matrix."""
         return f"{spec.source.rpartition(':')[0]}|{spec.model}|{spec.variant}"
+
+
+def _is_new(spec: JobSpec, job: Job | None) -> bool:
+    """Whether the entry's request was never sent under its id."""
+    return job is None or not job.was_taken or job.spec.fingerprint != spec.fingerprint
 
 
 def _is_fetchable(job: Job, directory: Path, hosts: HostPolicy) -> bool:

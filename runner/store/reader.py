@@ -316,6 +316,13 @@ class Reader:
             for state, reserved, cost, count in rows
         ]
 
+    def given_up(self) -> dict[str, str]:
+        """The payloads, by their SHA-256, whose POSTs were given up while in doubt; each with the job that it was for.
+
+        They may be paid for, whatever the job asks for by now.
+        """
+        return dict(self._rows("SELECT payload_sha256, job_id FROM attempts WHERE state = 'written_off'"))
+
     def wedged(self) -> list[Job]:
         """Jobs with an intent to pay that their state does not tell of, as an earlier version left them; `submitting`.
 

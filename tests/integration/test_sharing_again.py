@@ -234,3 +234,21 @@ def test_who_asks_for_what_an_earlier_version_left_behind_is_not_paid(nights, of
             "in_doubt",
             "failed",
         ]  # with the doubt that it shares
+
+
+@pytest.mark.parametrize("is_at_once", [False, True])
+def test_what_was_given_up_in_doubt_stays_so_when_its_entry_asks_for_something_else(nights, is_at_once):
+    """Whoever asks for it now waits for the word that pays for it again."""
+    nights.write({"id": "b", **SAME})
+    nights.run(CUT_OFF)
+    nights.settle(write_off=["b"])
+    nights.write({"id": "a", **SAME}, {"id": "b", **OTHER})
+    if not is_at_once:
+        nights.run(rerun_changed=True, only="b")
+    evening = nights.run(rerun_changed=True)
+    assert (evening.exit_code, evening.ledger["posts"]) == (1, int(is_at_once))
+    again = [nights.run(), nights.run(retry=("failed",))]
+    assert [(night.exit_code, night.ledger["posts"]) for night in again] == [(1, 0), (1, 0)]
+    paid = nights.run(retry=("written_off",))
+    assert (paid.exit_code, paid.ledger["posts"], paid.states) == (0, 1, ["done", "done"])
+    assert nights.run().ledger["posts"] == 0

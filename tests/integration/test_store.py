@@ -29,6 +29,7 @@ from runner.model import (
     CollectFailed,
     DoubtAttached,
     DoubtReleased,
+    DoubtWrittenOff,
     Failure,
     FailureKind,
     FilesMissing,
@@ -987,6 +988,15 @@ def test_an_open_intent_that_the_state_does_not_tell_of_is_found(store):
         walk(store, job_id, INTENDED)
     store._writer.write_now([("UPDATE jobs SET state = 'pending' WHERE job_id = 'lamp'", ())])
     assert [(job.job_id, job.state) for job in store.wedged()] == [("lamp", JobState.SUBMITTING)]
+
+
+def test_what_was_given_up_in_doubt_is_known_by_what_was_sent(store):
+    """Whatever its job asks for by now."""
+    assert store.given_up() == {}
+    lost = SubmitLost(at=NOW, failure=FAILURE)
+    walk(store, "mug", INTENDED, lost, DoubtWrittenOff(at=NOW), SpecChanged(at=NOW, spec=spec("mug", "grey")))
+    walk(store, "lamp", INTENDED, lost)
+    assert store.given_up() == {"p" * 64: "mug"}
 
 
 def test_what_the_last_ones_took_and_weighed_is_known(store):
