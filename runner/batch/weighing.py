@@ -20,7 +20,8 @@ from runner.errors import UsageProblem
 from runner.manifest import Manifest, Twins
 from runner.media.files import is_there
 from runner.media.guard import HostPolicy
-from runner.model import Artifact, Job, JobSpec, JobState, Price, canonical
+from runner.media.photos import Spoilt, payload_of
+from runner.model import Artifact, Job, JobSpec, JobState, Price
 from runner.rules.names import kept_paths, wild
 from runner.rules.planning import (
     RETRY_WORDS,
@@ -204,7 +205,11 @@ class Weigher:
 
     def _given_up_twin(self, spec: JobSpec) -> Twin | None:
         """Another job whose POST of the very same may be paid, though its entry says something else by now."""
-        owner = self._given_up.get(hashlib.sha256(canonical(spec.inputs)).hexdigest())
+        try:
+            payload = payload_of(spec)
+        except Spoilt:  # then it is not sent either
+            return None
+        owner = self._given_up.get(hashlib.sha256(payload).hexdigest())
         if owner is None or owner == spec.job_id:
             return None
         return Twin(job_id=owner, state=JobState.FAILED, is_gone=True, is_written_off=True)

@@ -6,6 +6,7 @@ A reader found each of these ways to pay once more, or to wait for ever.
 import asyncio
 
 import pytest
+from PIL import Image
 from support.night import Night
 
 from runner.batch import export
@@ -236,13 +237,17 @@ def test_who_asks_for_what_an_earlier_version_left_behind_is_not_paid(nights, of
         ]  # with the doubt that it shares
 
 
+@pytest.mark.parametrize("picture", [{}, {"image_urls": ["mug.png"]}])
 @pytest.mark.parametrize("is_at_once", [False, True])
-def test_what_was_given_up_in_doubt_stays_so_when_its_entry_asks_for_something_else(nights, is_at_once):
-    """Whoever asks for it now waits for the word that pays for it again."""
-    nights.write({"id": "b", **SAME})
+def test_what_was_given_up_in_doubt_stays_so_when_its_entry_asks_for_something_else(
+    nights, tmp_path, is_at_once, picture
+):
+    """Whoever asks for it now waits for the word that pays for it again; also of a photo of this machine."""
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "mug.png")
+    nights.write({"id": "b", **SAME, **picture})
     nights.run(CUT_OFF)
     nights.settle(write_off=["b"])
-    nights.write({"id": "a", **SAME}, {"id": "b", **OTHER})
+    nights.write({"id": "a", **SAME, **picture}, {"id": "b", **OTHER, **picture})
     if not is_at_once:
         nights.run(rerun_changed=True, only="b")
     evening = nights.run(rerun_changed=True)
