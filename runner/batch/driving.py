@@ -76,8 +76,8 @@ def settle_open_intents(store: Store, now: float) -> bool:
     """What an earlier run's death left between the first byte and the answer is in doubt; the caller holds the lock.
 
     Unless the answer was saved beside a state that could not be written: then it is found. Raises `StorageFailed` where
-    such an answer fits nowhere. Whether there was something of that kind, or that an earlier version left behind: a
-    plan made before did not see it.
+    such an answer fits nowhere. Returns whether something came to light that a plan made before could not see: such an
+    answer, or an intent that an earlier version left behind and no job's state tells of.
     """
     died = Failure(
         kind=FailureKind.TRANSIENT, code="died", message="the run ended between the first byte and the answer"

@@ -78,6 +78,7 @@ class Execution:
         self._chosen_ids: set[str] = set()
         """Where not all are: the chosen that were not done."""
         self._kept_ids: set[str] = set()
+        """Those that wait for a person's word: their entries changed, or they share what ended badly."""
         self._sharing: dict[str, Event | None] = {}
         self._openings: dict[str, Event] = {}
         self._again: dict[str, str | None] = {}
