@@ -14,11 +14,11 @@ from runner.media.files import copy_of, is_whole, sync_folder, verify
 from runner.model import Artifact, Event, FilesMissing, Job, JobState, RedoRequested, RequestShared, Shared, ShareFailed
 from runner.rules.lifecycle import advance
 from runner.rules.names import stem_of, stem_of_file
-from runner.rules.planning import Twin, best_twin
+from runner.rules.planning import ENDED_BADLY, Twin, best_twin
 from runner.scheduler import Berths, Keeping
 from runner.store.store import Store
 
-ENDED: Final = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST, JobState.IN_DOUBT)
+ENDED: Final = (*ENDED_BADLY, JobState.IN_DOUBT)
 
 
 def has_kept(kept: Mapping[str, Sequence[Artifact]], job_id: str, job: Job) -> bool:

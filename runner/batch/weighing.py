@@ -24,6 +24,7 @@ from runner.media.photos import Spoilt, payload_of
 from runner.model import Artifact, Job, JobSpec, JobState, Price
 from runner.rules.names import kept_paths, wild
 from runner.rules.planning import (
+    ENDED_BADLY,
     RETRY_WORDS,
     WAITING,
     Change,
@@ -165,7 +166,9 @@ class Weigher:
         """
         if not self._options.dedupe:
             return False
-        return _is_new(spec, job) or (job is not None and (job.state in WAITING or self._is_rejected(job)))
+        if job is None or _is_new(spec, job):
+            return True
+        return job.state in (*WAITING, *ENDED_BADLY) or self._is_rejected(job)
 
     def _is_rejected(self, job: Job | None) -> bool:
         return self._review is not None and job is not None and self._review.wants_again(job)
@@ -186,6 +189,8 @@ class Weigher:
             others = self._as_they_will_be(known, spec) if known else iter(())
             if job is not None and self._is_rejected(job):
                 others = self._newer(others, spec, job)
+            elif job is not None and not _is_new(spec, job) and job.state not in WAITING:
+                others = (twin for twin in others if twin.is_paid)  # what became of the rest, it knows itself
             twin = best_twin(others)
             if self._given_up and _is_new(spec, job) and not (twin and (twin.is_paid or twin.is_written_off)):
                 twin = self._given_up_twin(spec) or twin
@@ -234,7 +239,7 @@ class Weigher:
         """
         may_leave = self._options.rerun_changed or self._review is not None
         for twin in known:
-            if twin.job_id == spec.job_id:
+            if twin.job_id == spec.job_id or twin.is_unsent:
                 continue
             if twin.is_paid and not may_leave:
                 yield twin

@@ -69,6 +69,8 @@ class Twin:
     """The request that its state is about."""
     is_written_off: bool = False
     """Whether a person gave its request up while it was in doubt: it may be paid for all the same."""
+    is_unsent: bool = False
+    """Whether it ended without a POST of its own: with another one, or by what was found here."""
 
     @property
     def is_paid(self) -> bool:
@@ -84,6 +86,8 @@ PAID_STATES = (
 OPEN = (JobState.SUBMITTED, JobState.RESULT_KNOWN)
 """Paid for and not ended: collected by every run."""
 WAITING = (JobState.PENDING, JobState.HELD)
+ENDED_BADLY = (JobState.FAILED, JobState.REJECTED, JobState.CANCELLED, JobState.OUTPUT_LOST)
+"""What `--retry` may send again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,18 +111,27 @@ def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, t
     `twin` is another job whose request is the same, and that was or will be paid for.
     """
     change, will_submit, reason = _judge(spec, job, choices)
-    is_lost = twin is not None and twin.state is JobState.OUTPUT_LOST
-    is_asked_for = is_lost and job is not None and bool(retry_words(job) & choices.retry)
-    if twin is not None and twin.is_written_off and twin.is_gone:  # nobody else can be asked for it
-        is_asked_for = WRITTEN_OFF in choices.retry
-    if twin is not None and will_submit and not is_asked_for and change in SHARING:
-        has_failed = twin.state is not None and not twin.is_paid
-        change, will_submit, reason = Change.FAILED if has_failed else Change.SHARED, False, _shares(twin)
+    if twin is not None and will_submit and change in SHARING:
+        if not _is_asked_for(job, twin, choices):
+            has_failed = twin.state is not None and not twin.is_paid
+            change, will_submit, reason = Change.FAILED if has_failed else Change.SHARED, False, _shares(twin)
+        elif twin.is_written_off:
+            reason = f"{reason}; if the request of {twin.job_id!r} was taken, it is paid twice"
     amount = price_of(price, spec.inputs) if will_submit else None
     return PlanEntry(job_id=spec.job_id, change=change, will_submit=will_submit, price=amount, reason=reason)
 
 
 SHARING = (Change.NEW, Change.RETRY, Change.CHANGED)
+
+
+def _is_asked_for(job: Job | None, twin: Twin, choices: Choices) -> bool:
+    """Whether `--retry` asks for a request that came to nothing under the other's name: then either may send it."""
+    if twin.state is None or (twin.is_paid and twin.state is not JobState.OUTPUT_LOST):
+        return False
+    if twin.is_written_off:
+        return WRITTEN_OFF in choices.retry
+    words = {"failed", str(twin.state)} if job is None else retry_words(job)
+    return bool(words & choices.retry)
 
 
 def best_twin(twins: Iterable[Twin]) -> Twin | None:

@@ -60,7 +60,8 @@ _TURN: Final = f"""
 """The attempt that a job's state is about: `Job.attempt`, in SQL."""
 _TWIN: Final = f"""
     SELECT fingerprint, job_id, state, is_gone, coalesce(shared_request, (SELECT request_id {_TURN})),
-    state = 'failed' AND (SELECT state {_TURN}) IS 'written_off' FROM jobs j
+    state = 'failed' AND (SELECT state {_TURN}) IS 'written_off',
+    state IN ('failed', 'rejected') AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = j.job_id) FROM jobs j
 """  # noqa: S608
 
 
@@ -155,13 +156,15 @@ class Reader:
         """The jobs with these fingerprints, by fingerprint, in the manifest's order; a few hundred at a time."""
         sql = f"{_TWIN} WHERE fingerprint IN ({', '.join('?' * len(fingerprints))}) ORDER BY position"
         found: dict[str, list[Twin]] = defaultdict(list)
-        for fingerprint, job_id, state, is_gone, request_id, is_written_off in self._rows(sql, tuple(fingerprints)):
+        for fingerprint, job_id, state, *values in self._rows(sql, tuple(fingerprints)):
+            is_gone, request_id, is_written_off, is_unsent = values
             twin = Twin(
                 job_id=job_id,
                 state=word(JobState, state),
                 is_gone=bool(is_gone),
                 request_id=request_id,
                 is_written_off=bool(is_written_off),
+                is_unsent=bool(is_unsent),
             )
             found[fingerprint].append(twin)
         return found

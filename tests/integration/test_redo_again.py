@@ -74,10 +74,10 @@ def test_what_failed_or_was_lost_after_a_review_is_sent_again_as_the_review_said
     review = rejected(nights, first, "a", "b", prompt="Better.", tags=["halo"])
     assert nights.run(FAILS, redo=review, dedupe=False, concurrency=1).states == ["failed", "done"]
     if is_written:
-        nights.write_plan(tmp_path / "plan.json", retry=("failed",))
+        nights.write_plan(tmp_path / "plan.json", retry=("failed",), dedupe=False)
         again = nights.run(manifest=tmp_path / "plan.json", yes=False, out=None)
     else:
-        again = nights.run(retry=("failed",))
+        again = nights.run(retry=("failed",), dedupe=False)
     assert (again.exit_code, again.ledger["posts"]) == (0, 1)
     doubtful = nights.run(CUT_OFF, redo=rejected(nights, again, "b", prompt="Best."))
     assert doubtful.states == ["done", "in_doubt"]

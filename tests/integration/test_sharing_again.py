@@ -17,6 +17,7 @@ from runner.store.store import Store
 SAME = {"prompt": "White."}
 OTHER = {"prompt": "Black."}
 LOST = {"on": "file", "kind": "status", "status": 404}
+FAILS_ONCE = {"on": "job", "kind": "fail", "times": 1}
 CUT_OFF = {"on": "submit", "kind": "reset_after", "times": 1}
 
 
@@ -255,3 +256,72 @@ def test_what_was_given_up_in_doubt_stays_so_when_its_entry_asks_for_something_e
     paid = nights.run(retry=("written_off",))
     assert (paid.exit_code, paid.ledger["posts"], paid.states) == (0, 1, ["done", "done"])
     assert nights.run().ledger["posts"] == 0
+
+
+def test_two_that_failed_with_another_do_not_wait_for_each_other(nights):
+    """The one whose request they shared asks for something else by now: one of them is sent, for both."""
+    nights.write(*({"id": name, **SAME} for name in "abc"))
+    assert nights.run(FAILS_ONCE).states == ["failed"] * 3
+    nights.write({"id": "a", **OTHER}, {"id": "b", **SAME}, {"id": "c", **SAME})
+    assert nights.run(retry=("failed",), only="a").states == ["done", "failed", "failed"]
+    mended = nights.run(retry=("failed",))
+    assert (mended.exit_code, mended.ledger["posts"], mended.states) == (0, 1, ["done"] * 3)
+
+
+def test_two_that_failed_by_themselves_do_not_wait_for_each_other(nights):
+    """Each was sent before, for something else; what they share now failed under a third one's name."""
+    nights.write({"id": "a", **SAME}, {"id": "b", **OTHER}, {"id": "c", "prompt": "Oak."})
+    nights.run()
+    nights.write(*({"id": name, "prompt": "Snow."} for name in "abc"))
+    assert nights.run(FAILS_ONCE, rerun_changed=True, only="a").states == ["failed", "done", "done"]
+    nights.write({"id": "a", **SAME}, {"id": "b", "prompt": "Snow."}, {"id": "c", "prompt": "Snow."})
+    mended = nights.run(retry=("failed",), rerun_changed=True)
+    assert (mended.exit_code, mended.ledger["posts"], mended.states) == (0, 2, ["done"] * 3)
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_who_stands_before_the_one_that_failed_is_served_by_the_same_retry(nights, is_known):
+    """One request, whoever of them it is sent for."""
+    nights.write({"id": "a", **SAME})
+    nights.run(FAILS_ONCE)
+    nights.write({"id": "b", **SAME}, {"id": "a", **SAME})
+    if is_known:
+        assert nights.run().states == ["failed", "failed"]
+    assert nights.plan(retry=("failed",)).submits == 1
+    mended = nights.run(retry=("failed",))
+    assert (mended.exit_code, mended.ledger["posts"], mended.states) == (0, 1, ["done", "done"])
+    assert mended.results["a"]["shared_from"] == "b"
+    assert nights.run(retry=("failed",)).ledger["posts"] == 0
+
+
+def test_one_that_failed_with_another_is_sent_where_it_alone_is_asked_for(nights):
+    """The other one may have its picture later."""
+    nights.write({"id": "a", **SAME}, {"id": "b", **SAME})
+    nights.run(FAILS_ONCE)
+    alone = nights.run(retry=("failed",), only="b")
+    assert (alone.exit_code, alone.ledger["posts"], alone.states) == (0, 1, ["failed", "done"])
+    rest = nights.run(retry=("failed",))
+    assert (rest.exit_code, rest.ledger["posts"], rest.results["a"]["shared_from"]) == (0, 0, "b")
+
+
+def test_what_was_given_up_in_doubt_is_sent_for_another_only_by_its_own_word(nights):
+    """Also where only the other one is chosen, and where both were sent before."""
+    nights.write({"id": "a", **SAME}, {"id": "b", **SAME})
+    nights.run(CUT_OFF)
+    nights.settle(write_off=["a"])
+    assert nights.run(retry=("failed",), only="b").ledger["posts"] == 0
+    paid = nights.run(retry=("failed", "written_off"), only="b")
+    assert (paid.exit_code, paid.ledger["posts"], paid.results["b"]["state"]) == (0, 1, "done")
+    rest = nights.run(retry=("written_off",))
+    assert (rest.exit_code, rest.ledger["posts"], rest.results["a"]["shared_from"]) == (0, 0, "b")
+
+
+def test_what_was_given_up_in_doubt_is_sent_once_for_all_who_ask_for_it(nights):
+    """Whoever comes first in the manifest."""
+    nights.write({"id": "a", **SAME})
+    nights.run(CUT_OFF)
+    nights.settle(write_off=["a"])
+    nights.write({"id": "b", **SAME}, {"id": "a", **SAME})
+    assert nights.run(retry=("failed",)).ledger["posts"] == 0
+    paid = nights.run(retry=("written_off",))
+    assert (paid.exit_code, paid.ledger["posts"], paid.states) == (0, 1, ["done", "done"])

@@ -10,7 +10,7 @@ import aiohttp
 
 from runner.api import client
 from runner.api.wire import Accepted, NotSent, Refused, Unknown
-from runner.batch import driving, execution, running, weighing
+from runner.batch import collecting, driving, execution, weighing
 from runner.media import download, files
 from runner.model import DoubtReleased, Failure, FailureKind, JobState, SubmitIntended, SubmitNotSent
 from runner.rules import budget, pacing
@@ -298,7 +298,7 @@ def a_state_cut_off_in_the_making_is_read():
         act("a_state_cut_off_in_the_making_is_read")
         return (directory / reader.FILE).is_file()
 
-    for module in (reader, weighing, running):
+    for module in (reader, weighing, collecting):
         module.has_state = trusting
 
 
