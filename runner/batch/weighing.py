@@ -130,11 +130,14 @@ class Weigher:
         """Note what needs not be weighed again."""
         if position < len(self._was):
             return
-        was = _Was.DONE if entry.change is Change.DONE else _Was.OPEN
+        was = _Was.OPEN
         if entry.change is Change.NEW and entry.will_submit and self._approved is None and not self._may_lead(spec):
             was = _Was.NEW
+        elif entry.change is Change.DONE:
+            was = _Was.DONE
         self._was.append(was)
-        self._settled += job is not None and was != _Was.OPEN
+        if job is not None and was is not _Was.OPEN:
+            self._settled += 1
 
     def _may_lead(self, spec: JobSpec) -> bool:
         """Whether another entry may ask for the same."""
@@ -185,13 +188,8 @@ class Weigher:
         """One entry; `twins` are the jobs of the state by request, `leaders` those before it that are to be sent."""
         twin = None
         if self._may_share(spec, job):
-            known = twins.get(spec.fingerprint)
-            others = self._as_they_will_be(known, spec) if known else iter(())
-            if job is not None and self._is_rejected(job):
-                others = self._newer(others, spec, job)
-            elif job is not None and not _is_new(spec, job) and job.state not in WAITING:
-                others = (twin for twin in others if twin.is_paid)  # what became of the rest, it knows itself
-            twin = best_twin(others)
+            if known := twins.get(spec.fingerprint):
+                twin = best_twin(self._to_share_with(known, spec, job))
             if self._given_up and _is_new(spec, job) and not (twin and (twin.is_paid or twin.is_written_off)):
                 twin = self._given_up_twin(spec) or twin
         is_to_be_had = twin is not None and twin.is_paid and twin.state is not JobState.OUTPUT_LOST
@@ -207,6 +205,15 @@ class Weigher:
         if entry.will_submit and self._may_lead(spec):
             leaders.setdefault(spec.fingerprint, spec.job_id)
         return entry
+
+    def _to_share_with(self, known: Iterable[Twin], spec: JobSpec, job: Job | None) -> Iterator[Twin]:
+        """Of the jobs with the request of an entry, those that may serve it."""
+        others = self._as_they_will_be(known, spec)
+        if job is not None and self._is_rejected(job):
+            return self._newer(others, spec, job)
+        if job is not None and not _is_new(spec, job) and job.state not in WAITING:
+            return (twin for twin in others if twin.is_paid)  # what became of the rest, it knows itself
+        return others
 
     def _given_up_twin(self, spec: JobSpec) -> Twin | None:
         """Another job whose POST of the very same may be paid, though its entry says something else by now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -60,6 +60,17 @@ class _Rules:
             if name in document:
                 self._add_url_problems(name, document[name], found)
         return found
+
+    def fit(self, several: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether all of several inputs may be sent, at a glance."""
+        for inputs in several:
+            if not self._is_valid(inputs):
+                return False
+            for name in self.url_fields:
+                value = inputs.get(name, ())
+                if not all(map(is_plain, value if isinstance(value, list) else (value,))):
+                    return False
+        return True
 
     def file_problems(self, field: str, measured: MeasuredFile) -> list[InputProblem]:
         """Which of the field's limits on a file this one breaks, as far as it was measured."""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from runner.manifest.blocks import Block
 from runner.manifest.checks import check
 from runner.manifest.common import Common
 from runner.manifest.diagnostics import Findings
 from runner.manifest.head import Head
 from runner.manifest.items import Item
-from runner.manifest.jobs import Job, digest_of, given_id
+from runner.manifest.jobs import Job, given_id
 from runner.manifest.matrix import NONE
 from runner.manifest.rows import RowItem
 from runner.manifest.scopes import Layer
 from runner.manifest.sources import RulesOf
 from runner.manifest.spool import Specs, Twins, stem_key
 from runner.manifest.templates import Cell, Scope
-from runner.model import LocalFiles
+from runner.model import LocalFiles, digest_of
 from runner.rules.names import folded, owned_stems
 
 
@@ -52,6 +53,15 @@ class Assembly:
         for key in sorted(self.head.matrix.used & item.fields.keys()) if item.is_job else ():
             message = f"the job's own {key} is sent, and not the matrix's"
             self.findings.warn("matrix", item.at(key), message, "drop it here, or exclude the job from the matrix")
+
+    def add_block(self, block: Block) -> None:
+        """Put what rows have come to with the others."""
+        self._common.rules(block.model)  # one of the manifest's models
+        self.columns.setdefault(block.table.label, block.table.indexes)
+        for record in block.records:
+            self.ids.add(folded(record[0]))
+            self.fingerprints.add(record[3])
+            self.specs.add(record)
 
     def end(self) -> None:
         """What is left to be said when all items are in: overrides that are for nobody, axes that change nothing."""

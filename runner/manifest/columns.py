@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.fields import Read, reader
@@ -66,6 +67,8 @@ class Given:
     """Names that its templates ask for."""
     model: str = ""
     """The model of a row that does not name one."""
+    rest: Mapping[str, Any] | None = None
+    """What each row has beside its own, where that is all: no matrix, no overrides, no paths for the outputs."""
 
 
 class Columns:
@@ -92,7 +95,7 @@ class Columns:
         self._aside: set[int] = set()
         """Columns that give way to another, a flag or a default, and are told."""
         self._asked = given.names
-        self._skipped: dict[int, str] = {}
+        self.skipped: dict[int, str] = {}
         """The numbered columns before which one is missing, `image_3` where there is no `image_2`, with its name."""
         self._map_named()
         self._map_by_name()
@@ -108,7 +111,7 @@ class Columns:
             (
                 name,
                 indexes,
-                reader(name, indexes, schemas.get(name, {}), header, self._skipped, is_media=name in self._urls),
+                reader(name, indexes, schemas.get(name, {}), header, self.skipped, is_media=name in self._urls),
             )
             for name, indexes in self.of.items()
         ]
@@ -170,7 +173,7 @@ class Columns:
         """Of numbered columns, sorted, those before which one is missing; `expected` is the first number."""
         for number, index in pairs:
             if number > expected:
-                self._skipped[index] = LAST_NUMBER.sub(str(expected), self._header[index])
+                self.skipped[index] = LAST_NUMBER.sub(str(expected), self._header[index])
             expected = number + 1
 
     # ---------------------------------------------------------------------------------------------------- by its name

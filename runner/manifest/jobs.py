@@ -6,7 +6,6 @@ overrides. Templates are filled in at the end, in prompts, ids, paths and media 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -20,7 +19,7 @@ from runner.manifest.pictures import are_urls, media
 from runner.manifest.schema import LONGEST_ID
 from runner.manifest.scopes import Layer
 from runner.manifest.templates import Cell, Scope, TemplateProblem, cell, compiled, is_template, unknown_name
-from runner.model import InputRules, LocalFile, canonical
+from runner.model import InputRules, LocalFile, canonical, digest_of
 from runner.rules.names import is_plain, outputs_of, safe_path
 
 LARGEST_WHOLE: Final = 2**53
@@ -302,11 +301,6 @@ def _named(key: str, value: Any) -> Any:
     if isinstance(value, bool):
         return cell(key, str(value).lower())
     return cell(key, "" if value is None else str(value))
-
-
-def digest_of(model: str, body: bytes) -> str:
-    """The fingerprint of a request, from its canonical bytes (`runner.model.fingerprint`)."""
-    return hashlib.sha256(model.encode() + b"\n" + body).hexdigest()
 
 
 def given_id(item: Item) -> str | None:

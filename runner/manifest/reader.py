@@ -14,6 +14,7 @@ from typing import Any, Final
 from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
 from runner.manifest.assembly import Assembly
+from runner.manifest.blocks import Block
 from runner.manifest.columns import Given, Source
 from runner.manifest.common import DEFAULT_MODEL, MEDIA, MODEL
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
@@ -180,9 +181,12 @@ class _Reading:
             head.matrix.settle(frozenset(rules.fields) if rules else None, head.names, self._findings)
         self.assembly = Assembly(head, self._rules, self._findings, self._local)
 
-    def _add(self, found: Iterator[Item]) -> None:
+    def _add(self, found: Iterator[Item | Block]) -> None:
         for item in found:
-            self.assembly.add(item)
+            if isinstance(item, Block):
+                self.assembly.add_block(item)
+            else:
+                self.assembly.add(item)
 
     def _alone(self, form: str, inline: Inline) -> Head:
         """The head of a table that is a manifest by itself: what the command line says."""
@@ -210,7 +214,7 @@ class _Reading:
 
     # ----------------------------------------------------------------------------------------------------- sources
 
-    def _from(self, source: Source | Folder) -> Iterator[Item]:
+    def _from(self, source: Source | Folder) -> Iterator[Item | Block]:
         if isinstance(source, Folder):
             has_id = "id" in self.assembly.head.fields
             yield from photos(source, self._media_of, self._local, self._findings, has_id=has_id)
@@ -245,7 +249,7 @@ class _Reading:
         is_list = rules is None or rules.fields.get(name, {}).get("type") == "array"
         return {name: [path] if is_list else path}
 
-    def _table(self, source: Source, label: str, reopen: Reopen) -> Iterator[Item]:
+    def _table(self, source: Source, label: str, reopen: Reopen) -> Iterator[Item | Block]:
         with reopen() as sheet:
             if sheet is not None:
                 yield from items(source, sheet, label, self._rules, self._given(), self._findings, reopen)
@@ -254,7 +258,10 @@ class _Reading:
         head = self.assembly.head
         model = head.fields.get("model")
         return Given(
-            fields=head.given, names=head.names, model=model if isinstance(model, str) and model else DEFAULT_MODEL
+            fields=head.given,
+            names=head.names,
+            model=model if isinstance(model, str) and model else DEFAULT_MODEL,
+            rest=None if head.matrix is not None or head.overrides or head.path is not None else head.fields,
         )
 
     def _codec(self, source: Source, path: Path, label: str) -> str | None:

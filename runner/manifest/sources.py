@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+from runner.manifest.blocks import Block, Blocks, batches
 from runner.manifest.columns import Columns, Given, Source
 from runner.manifest.damage import PLACEHOLDERS
 from runner.manifest.diagnostics import Findings, Place
@@ -21,7 +22,7 @@ from runner.manifest.gaps import Gapped
 from runner.manifest.items import Entry, Item, Sieve, key_of
 from runner.manifest.presets import Group, Picture, groups
 from runner.manifest.rows import ALIKE, RowItem, RowScope, Table
-from runner.manifest.tables import FORMULA, MENDED, SPOILT, Sheet, cell_name, column_name, what_spoilt
+from runner.manifest.tables import FORMULA, MENDED, SPOILT, Cells, Sheet, cell_name, column_name, what_spoilt
 from runner.manifest.templates import Condition
 from runner.manifest.words import NAMING
 from runner.model import InputRules
@@ -34,8 +35,8 @@ Reopen = Callable[[], AbstractContextManager[Sheet | None]]
 
 def items(
     source: Source, sheet: Sheet, label: str, rules_of: RulesOf, given: Given, findings: Findings, reopen: Reopen
-) -> Iterator[Item]:
-    """The items of an open table; what is wrong with it goes to the findings."""
+) -> Iterator[Item | Block]:
+    """The items of an open table, or blocks of them; what is wrong with it goes to the findings."""
     table = Table(sheet, label, is_book=source.format == "xlsx")
     if source.preset is not None:
         yield from _products(source, table, sheet, rules_of, given, findings)
@@ -48,51 +49,79 @@ def items(
 
 def _rows(
     source: Source, table: Table, sheet: Sheet, rules_of: RulesOf, given: Given, findings: Findings, reopen: Reopen
-) -> Iterator[Item]:
-    @cache
-    def reading(model: str) -> Columns:
-        return Columns(source, table.header, rules_of(model), given, findings)
+) -> Iterator[Item | Block]:
+    reader = _RowReader(source, table, rules_of, given, findings, reopen)
+    if reader.blocks is None:
+        yield from reader.items(sheet.rows)
+    else:
+        for rows in batches(sheet.rows):
+            block = reader.blocks.block(rows)
+            yield from reader.items(rows) if block is None else (block,)
+    reader.sieve.tell()
 
-    model_at = _model_column(source, table.header, given)
-    columns = reading(given.model) if model_at is None else None
-    naming = None if _has_ids(source, table) or "id" in given.fields else _naming_column(table, reopen, findings)
-    named_at: dict[str, int] = {} if naming is None else {"id": naming}
-    letters = "" if naming is None else column_name(naming)
-    label = table.label
-    sieve = Sieve(source.where, source.place("where"), label, findings)
-    nameless, is_book = table.nameless, source.format == "xlsx"
-    for line, number, cells in sheet.rows:
-        text = "".join(cells)
-        if not text or text.isspace():
-            continue
-        if nameless and any(cells[index].strip() for index in nameless):
-            _tell_nameless(cells, nameless, line, number, label, findings)
-            nameless = []
-        item = RowItem(table, line, number, cells)
-        if not sieve.takes(item):
-            continue
-        if model_at is not None or columns is None:
-            columns = reading((cells[model_at].strip() if model_at is not None else "") or given.model)
-        fields = item.fields
-        for name, _, read in columns.readers:
-            value = read(cells)
-            if value is not None:
-                fields[name] = value
-        if naming is not None:
-            fields["id"] = cells[naming].strip()
-        if "#" in text or "Err:" in text:
-            used = [index for _, indexes, _ in columns.readers for index in indexes]
-            _refuse_spoilt(cells, used if naming is None else [*used, naming], line, number, label, findings)
-        if is_book:
-            used = [index for _, indexes, _ in columns.readers for index in indexes]
-            _refuse_formatted(cells, used if naming is None else [*used, naming], line, number, label, findings)
-        item.first = {**columns.first, **named_at} if named_at else columns.first
-        item.id_letters = columns.id_letters or letters
-        prompt = fields.get("prompt")
-        if prompt is not None and (len(prompt) < 6 or prompt[0] in " '="):
-            _look_at_prompt(item, findings)
-        yield item
-    sieve.tell()
+
+class _RowReader:
+    """Makes the items of a table's rows."""
+
+    def __init__(
+        self, source: Source, table: Table, rules_of: RulesOf, given: Given, findings: Findings, reopen: Reopen
+    ) -> None:
+        self._table = table
+        self._findings = findings
+        self._model = given.model
+        self._model_at = _model_column(source, table.header, given)
+        self._is_book = source.format == "xlsx"
+        self._nameless = table.nameless
+
+        @cache
+        def reading(model: str) -> Columns:
+            return Columns(source, table.header, rules_of(model), given, findings)
+
+        self._reading = reading
+        self._columns = reading(given.model) if self._model_at is None else None
+        has_ids = _has_ids(source, table) or "id" in given.fields
+        self._naming = None if has_ids else _naming_column(table, reopen, findings)
+        self.sieve = Sieve(source.where, source.place("where"), table.label, findings)
+        self.blocks: Blocks | None = None
+        if self._columns is not None:
+            self.blocks = Blocks.of(source, table, self._columns, rules_of(given.model), given, self._naming)
+
+    def items(self, rows: Iterable[Cells]) -> Iterator[Item]:
+        """The rows that are wanted, one by one."""
+        table, findings, label = self._table, self._findings, self._table.label
+        columns, model_at, naming = self._columns, self._model_at, self._naming
+        named_at: dict[str, int] = {} if naming is None else {"id": naming}
+        letters = "" if naming is None else column_name(naming)
+        for line, number, cells in rows:
+            text = "".join(cells)
+            if not text or text.isspace():
+                continue
+            if self._nameless and any(cells[index].strip() for index in self._nameless):
+                _tell_nameless(cells, self._nameless, line, number, label, findings)
+                self._nameless = []
+            item = RowItem(table, line, number, cells)
+            if not self.sieve.takes(item):
+                continue
+            if model_at is not None or columns is None:
+                columns = self._reading((cells[model_at].strip() if model_at is not None else "") or self._model)
+            fields = item.fields
+            for name, _, read in columns.readers:
+                value = read(cells)
+                if value is not None:
+                    fields[name] = value
+            if naming is not None:
+                fields["id"] = cells[naming].strip()
+            if self._is_book or "#" in text or "Err:" in text:
+                used = [index for _, indexes, _ in columns.readers for index in indexes]
+                used += [] if naming is None else [naming]
+                _refuse_spoilt(cells, used, line, number, label, findings)
+                _refuse_formatted(cells, used, line, number, label, findings)
+            item.first = {**columns.first, **named_at} if named_at else columns.first
+            item.id_letters = columns.id_letters or letters
+            prompt = fields.get("prompt")
+            if prompt is not None and (len(prompt) < 6 or prompt[0] in " '="):
+                _look_at_prompt(item, findings)
+            yield item
 
 
 def _tell_nameless(

@@ -30,10 +30,11 @@ Record = tuple[Any, ...]
 """A spec's fields, where its id stands, as `A3` or `5:8`, empty where the request names the job, and perhaps the number
 of its row in a spreadsheet. Its row may be a mapping, or two sequences of one length: columns and texts."""
 _FIELDS: Final = ("job_id", "model", "inputs", "fingerprint", "row", "source", "variant", "paths", "files")
-_PUT: Final = tuple(getattr(JobSpec, name).__set__ for name in _FIELDS)
+_ID, _MODEL, _INPUTS, _FINGERPRINT, _ROW, _SOURCE, _VARIANT, _PATHS, _FILES = (
+    getattr(JobSpec, name).__set__ for name in _FIELDS
+)
 """Sets each field of a spec; its `__init__` would take three times as long, of a million specs two seconds."""
 BUCKETS: Final = 64
-ROW: Final = _FIELDS.index("row")
 
 
 class _Store:
@@ -146,12 +147,23 @@ class Specs(Sequence[JobSpec]):
         return chunk
 
     def _spec(self, position: int, record: Record) -> JobSpec:
-        spec = object.__new__(JobSpec)
-        for put, value in zip(_PUT, record, strict=False):  # the record's last values are no fields
-            put(spec, value)
-        if type(record[ROW]) is tuple:
-            _PUT[ROW](spec, dict(zip(*record[ROW], strict=True)))
+        spec = _spec_of(record)
         return replace(spec, **self._changes[position]) if position in self._changes else spec
+
+
+def _spec_of(record: Record) -> JobSpec:
+    job_id, model, inputs, fingerprint, row, source, variant, paths, files = record[: len(_FIELDS)]
+    spec = object.__new__(JobSpec)
+    _ID(spec, job_id)
+    _MODEL(spec, model)
+    _INPUTS(spec, inputs)
+    _FINGERPRINT(spec, fingerprint)
+    _ROW(spec, dict(zip(*row, strict=True)) if type(row) is tuple else row)
+    _SOURCE(spec, source)
+    _VARIANT(spec, variant)
+    _PATHS(spec, paths)
+    _FILES(spec, files)
+    return spec
 
 
 class Twins:

@@ -148,20 +148,33 @@ def _sheet(
         message = f"a header of {len(header):,} columns; at most {MOST_COLUMNS:,} are read"
         findings.error("too-large", Place(line=line, file=label), message, "is the first row the header?")
         return None
-    rows = _rows(reader, len(header), number, skipped, findings, label, as_shown=as_shown)
     header = list(map(shown, header)) if as_shown else header
-    return Sheet(header, _whole(rows, delimiter, header, findings, label), line, number, delimiter)
+    rows = _rows(reader, header, number, skipped, findings, label, delimiter=delimiter, as_shown=as_shown)
+    return Sheet(header, rows, line, number, delimiter)
 
 
 def _rows(
-    reader: Any, width: int, number: int, skipped: int, findings: Findings, label: str, *, as_shown: bool
+    reader: Any,
+    header: Sequence[str],
+    number: int,
+    skipped: int,
+    findings: Findings,
+    label: str,
+    *,
+    delimiter: str,
+    as_shown: bool,
 ) -> Iterator[Cells]:
+    width = len(header)
     start = reader.line_num + skipped + 1
     try:
         for cells in reader:
             number += 1
             if len(cells) == width:
-                yield start, number, cells if not as_shown or '="' not in "".join(cells) else list(map(shown, cells))
+                text = "".join(cells)
+                row = start, number, cells if not as_shown or '="' not in text else list(map(shown, cells))
+                if "\n" in text or "\r" in text:
+                    _refuse_swallowed(row, delimiter, width, findings, label)
+                yield row
             elif any(map(str.strip, cells)):
                 hint = "an unquoted delimiter in a prompt? quote that cell"
                 if len(cells) < width:
@@ -173,19 +186,14 @@ def _rows(
         _syntax(error, start, findings, label)
 
 
-def _whole(
-    rows: Iterator[Cells], delimiter: str, header: Sequence[str], findings: Findings, label: str
-) -> Iterator[Cells]:
-    """The rows; a cell into which a stray quote has swallowed rows is refused: these jobs would never be missed."""
-    width = len(header)
-    for row in rows:
-        for index, cell in enumerate(row[2]) if "\n" in (text := "".join(row[2])) or "\r" in text else ():
-            if count := _swallowed(cell, index, delimiter, width):
-                place = Place(line=row[0], cell=cell_name(index, row[1]), file=label)
-                message = f"this cell looks like {count} rows swallowed by a stray quote: {cell.strip()[:60]!r}"
-                hint = 'look for a lone " in it and at its ends; a " that is meant is written twice: ""'
-                findings.error("swallowed-rows", place, message, hint)
-        yield row
+def _refuse_swallowed(row: Cells, delimiter: str, width: int, findings: Findings, label: str) -> None:
+    """A cell into which a stray quote has swallowed rows is refused: these jobs would never be missed."""
+    for index, cell in enumerate(row[2]):
+        if count := _swallowed(cell, index, delimiter, width):
+            place = Place(line=row[0], cell=cell_name(index, row[1]), file=label)
+            message = f"this cell looks like {count} rows swallowed by a stray quote: {cell.strip()[:60]!r}"
+            hint = 'look for a lone " in it and at its ends; a " that is meant is written twice: ""'
+            findings.error("swallowed-rows", place, message, hint)
 
 
 def _swallowed(cell: str, index: int, delimiter: str, width: int) -> int:

@@ -85,6 +85,7 @@ from runner.model.requests import (
     LocalFiles,
     MeasuredFile,
     canonical,
+    digest_of,
     fingerprint,
     local_uri,
 )
@@ -155,6 +156,7 @@ __all__ = [
     "Wait",
     "canonical",
     "counted",
+    "digest_of",
     "dollars",
     "fingerprint",
     "in_usd",

@@ -63,7 +63,12 @@ _pieces: Final = _encoder()
 
 def fingerprint(model: str, inputs: Mapping[str, Any]) -> str:
     """The identity of a paid request: the SHA-256 of its model and canonical inputs, 64 hex digits."""
-    return hashlib.sha256(model.encode() + b"\n" + canonical(inputs)).hexdigest()
+    return digest_of(model, canonical(inputs))
+
+
+def digest_of(model: str, body: bytes) -> str:
+    """The same from the canonical bytes."""
+    return hashlib.sha256(model.encode() + b"\n" + body).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +137,9 @@ class InputRules(Protocol):
 
     def problems(self, inputs: Mapping[str, Any]) -> list[InputProblem]:
         """Every way in which the inputs break the schema; empty when they may be sent. Never raises."""
+
+    def fit(self, several: Iterable[Mapping[str, Any]]) -> bool:
+        """Whether all of several inputs may be sent, at a glance: where not, `problems` of each may be none."""
 
     def file_problems(self, field: str, measured: MeasuredFile) -> list[InputProblem]:
         """Which of the field's limits on a file this one breaks, as far as it was measured. Never raises."""

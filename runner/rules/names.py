@@ -95,6 +95,8 @@ def outputs_at_most(inputs: Mapping[str, Any], defaults: Iterable[tuple[str, int
     counts = [count for name, count in defaults if name not in inputs]
     if not COUNTS.isdisjoint(inputs):
         counts += [value for name, value in inputs.items() if name in COUNTS]
+    if not counts:  # most
+        return 1
     are_counts = all(isinstance(count, int) and not isinstance(count, bool) and count > 0 for count in counts)
     return prod(counts) if are_counts else None
 
