@@ -183,8 +183,8 @@ class Execution:
                 continue
             if entry.change is Change.SHARED:
                 self._await_leader(job, spec)
-            elif event := self._at_once(entry, job):
-                store.record_now(job, event)
+            elif entry.change is Change.RESUME:
+                self._fetch_again(job)
             elif opening := self._opening(entry, job, spec):
                 self._openings[job.job_id] = opening
                 self._again[job.job_id] = job.request_id
@@ -211,19 +211,18 @@ class Execution:
             self._kept_ids.add(entry.job_id)
         return entry.change is not Change.NEW and (entry.will_submit or entry.change in (Change.RESUME, Change.SHARED))
 
-    def _at_once(self, entry: PlanEntry, job: Job) -> Event | None:
-        """What is decided about a job and costs nothing: its files are fetched again."""
-        if entry.change is Change.RESUME and job.state in (JobState.DONE, JobState.OUTPUT_LOST):
+    def _fetch_again(self, job: Job) -> None:
+        """What was paid for and is not here any more is had again, for nothing."""
+        if job.state in (JobState.DONE, JobState.OUTPUT_LOST):
             there = tuple(artifact for artifact in job.artifacts if is_there(self._plan.directory, artifact))
-            return self._sharer.find_missing(job, there)
-        return None
+            self._sharer.find_missing(job, there)
 
     def _await_leader(self, job: Job, spec: JobSpec | None) -> None:
         """What is to become of a job once the one whose request it shares has ended; until then it stays as it is."""
         now = self._run.started_at
         opening: Event | None = None
         kept = self._set_aside(job)
-        if spec is not None and job.was_taken and spec.fingerprint != job.spec.fingerprint:
+        if spec is not None and spec.fingerprint != job.spec.fingerprint:
             opening = self._changed(spec, kept)
         elif job.state is JobState.HELD:
             opening = Resumed(at=now)

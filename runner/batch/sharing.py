@@ -11,10 +11,21 @@ from pathlib import Path
 from typing import Final
 
 from runner.media.files import copy_of, is_whole, sync_folder, verify
-from runner.model import Artifact, Event, FilesMissing, Job, JobState, RedoRequested, RequestShared, Shared, ShareFailed
+from runner.model import (
+    Artifact,
+    Collected,
+    Event,
+    FilesMissing,
+    Job,
+    JobState,
+    RedoRequested,
+    RequestShared,
+    Shared,
+    ShareFailed,
+)
 from runner.rules.lifecycle import advance
 from runner.rules.names import stem_of, stem_of_file
-from runner.rules.planning import ENDED_BADLY, Twin, best_twin
+from runner.rules.planning import ENDED_BADLY, WITH_ANOTHER, Twin, best_twin
 from runner.scheduler import Berths, Keeping
 from runner.store.store import Store
 
@@ -69,15 +80,17 @@ class Sharing:
             sync_folder(folder)
         return moved
 
-    def find_missing(self, job: Job, there: tuple[Artifact, ...]) -> Event:
-        """What is to be recorded of a job that is done and has only those of its files: the rest may be had for free.
+    def find_missing(self, job: Job, there: tuple[Artifact, ...]) -> Job:
+        """Record of a job that is done that it has only those of its files: the rest may be had for free.
 
-        Of a request that it shares, the very same pictures may lie elsewhere: they are copied from there, whoever has
-        them or keeps them. Else they are fetched. Raises `StorageFailed` where a file cannot be made.
+        The very same pictures may lie with others that share the request: they are copied from there, whoever has them
+        or keeps them. Else they are fetched. Returns the job as it is then; raises `StorageFailed` where a file cannot
+        be made.
         """
         now = time.time()
-        if job.shared_from is None or job.state is not JobState.DONE or not job.artifacts:
-            return FilesMissing(at=now, artifacts=there)
+        missing = FilesMissing(at=now, artifacts=there)
+        if job.state is not JobState.DONE or not job.artifacts:
+            return self._store.record_now(job, missing)
         copied = []
         with self._berths.of(replace(job, artifacts=())) as berth:
             for artifact in job.artifacts:
@@ -86,17 +99,24 @@ class Sharing:
                     copied.append(copy)
         found = tuple(sorted((*there, *copied), key=lambda artifact: artifact.index))
         if len(found) < len(job.artifacts):
-            return FilesMissing(at=now, artifacts=found)
-        return Shared(at=now, job_id=job.shared_from, request_id=job.shared_request, artifacts=found)
+            return self._store.record_now(job, FilesMissing(at=now, artifacts=found))
+        if job.shared_from is None:
+            return self._store.record_now(job, Collected(at=now, artifacts=tuple(copied)), opening=missing)
+        shared = Shared(at=now, job_id=job.shared_from, request_id=job.shared_request, artifacts=found)
+        return self._store.record_now(job, shared)
 
     # --------------------------------------------------------------------------------------------------- where from
 
     def _others(self, job: Job, fingerprint: str, again: Mapping[str, str | None]) -> list[Twin]:
-        """The other jobs with that request, but for those whose picture is done again, or is what this one has."""
+        """The other jobs with that request, but for those whose picture is done again, or is what this one has.
+
+        One whose output is lost may have it from another that has the very same.
+        """
         found = []
         for twin in self._store.twins([fingerprint])[fingerprint]:
             is_former = twin.job_id in again and twin.request_id == again[twin.job_id] and twin.state is JobState.DONE
             is_same = twin.request_id is not None and twin.request_id == job.request_id
+            is_same &= job.state is not JobState.OUTPUT_LOST
             if twin.job_id != job.job_id and not is_former and not is_same:
                 found.append(twin)
         return found
@@ -108,9 +128,10 @@ class Sharing:
             leader = self._store.job(twin.job_id) if twin.state is JobState.DONE else None
             if leader is None or not all(is_whole(self._directory, artifact) for artifact in leader.artifacts):
                 continue
-            if self._keeping is not None and opening is not None:
-                self._keeping.opened(job.job_id, opening)
-                self._keeping.make_room(replace(job, artifacts=()))
+            if self._keeping is not None:
+                if opening is not None:
+                    self._keeping.opened(job.job_id, opening)
+                self._keeping.make_room(replace(job, artifacts=()))  # also what an intent before has named
             if (artifacts := self._copies(leader, as_wanted)) is not None:
                 return Shared(at=now, job_id=leader.job_id, request_id=leader.request_id, artifacts=artifacts)
         best = best_twin(others)
@@ -120,7 +141,7 @@ class Sharing:
         if other.state is JobState.DONE and other.request_id is not None:  # its files are deleted, or retouched
             return RequestShared(at=now, job_id=other.job_id, request_id=other.request_id)
         if other.state in ENDED and other.failure is not None and opening is None:
-            message = f"shares the request of {other.job_id!r}, which is {other.state}: {other.failure.message}"
+            message = f"{WITH_ANOTHER} {other.job_id!r}, which is {other.state}: {other.failure.message}"
             return ShareFailed(at=now, failure=replace(other.failure, message=message))
         return None
 

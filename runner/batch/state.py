@@ -221,7 +221,7 @@ async def repair(
         for are_shared in (False, True):  # what comes for one serves the others
             if not control.is_stopped:
                 some = [job for job in jobs if (job.shared_from is not None) is are_shared]
-                fetched = [_to_fetch(store, sharing, directory, job) for job in some]
+                fetched = [_to_fetch(sharing, directory, job) for job in some]
                 await collect(store, service, directory, fetched, control)
         if not control.is_stopped:
             for lost in await fetch_kept(store, service, directory, job_ids):
@@ -236,10 +236,10 @@ def _has_more(directory: Path, job: Job) -> bool:
     return job.state in (JobState.SUBMITTED, *WITH_RESULT)
 
 
-def _to_fetch(store: Store, sharing: Sharing, directory: Path, job: Job) -> Job:
+def _to_fetch(sharing: Sharing, directory: Path, job: Job) -> Job:
     if job.state in OPEN:
         return job
-    return store.record_now(job, sharing.find_missing(job, whole_ones(directory, job.artifacts)))
+    return sharing.find_missing(job, whole_ones(directory, job.artifacts))
 
 
 def _check_there(directory: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from enum import IntEnum
 from functools import cached_property
@@ -32,6 +32,7 @@ from runner.rules.planning import (
     PlanEntry,
     Twin,
     best_twin,
+    failed_with_another,
     gone_entry,
     is_refused_by_us,
     plan_entry,
@@ -79,8 +80,8 @@ class Weigher:
         """What was sent in an entry's place, as reviews wanted it: by the entry's id and fingerprint."""
         self._kept: Mapping[str, list[Artifact]] = {}
         """What made room for others, by job, where pictures are rejected."""
-        self._given_up: Mapping[str, str] = {}
-        """Payloads whose POSTs were given up while in doubt, each with its job."""
+        self._given_up: Mapping[str, Sequence[str]] = {}
+        """Payloads whose POSTs were given up while in doubt, each with its jobs."""
         if self._has_state:
             with Reader(directory) as reader:
                 self._reworded = reader.reworded()
@@ -189,8 +190,8 @@ class Weigher:
         twin = None
         if self._may_share(spec, job):
             if known := twins.get(spec.fingerprint):
-                twin = best_twin(self._to_share_with(known, spec, job))
-            if self._given_up and _is_new(spec, job) and not (twin and (twin.is_paid or twin.is_written_off)):
+                twin = best_twin(self._to_share_with(known, spec, job)) or _who_waits(known, job)
+            if self._given_up and not self._is_rejected(job) and not (twin and (twin.is_paid or twin.is_written_off)):
                 twin = self._given_up_twin(spec) or twin
         is_to_be_had = twin is not None and twin.is_paid and twin.state is not JobState.OUTPUT_LOST
         if self._options.dedupe and not is_to_be_had and (leader := leaders.get(spec.fingerprint)) is not None:
@@ -212,7 +213,7 @@ class Weigher:
         if job is not None and self._is_rejected(job):
             return self._newer(others, spec, job)
         if job is not None and not _is_new(spec, job) and job.state not in WAITING:
-            return (twin for twin in others if twin.is_paid)  # what became of the rest, it knows itself
+            return (twin for twin in others if twin.is_paid or twin.is_written_off)  # the rest failed as it did
         return others
 
     def _given_up_twin(self, spec: JobSpec) -> Twin | None:
@@ -221,8 +222,9 @@ class Weigher:
             payload = payload_of(spec)
         except Spoilt:  # then it is not sent either
             return None
-        owner = self._given_up.get(hashlib.sha256(payload).hexdigest())
-        if owner is None or owner == spec.job_id:
+        owners = self._given_up.get(hashlib.sha256(payload).hexdigest(), ())
+        owner = next((job_id for job_id in owners if job_id != spec.job_id), None)
+        if owner is None:
             return None
         return Twin(job_id=owner, state=JobState.FAILED, is_gone=True, is_written_off=True)
 
@@ -248,8 +250,8 @@ class Weigher:
         for twin in known:
             if twin.job_id == spec.job_id or twin.is_unsent:
                 continue
-            if twin.is_paid and not may_leave:
-                yield twin
+            if twin.is_paid and not (may_leave and twin.state in (JobState.DONE, JobState.OUTPUT_LOST)):
+                yield twin  # one that is open does not leave in this run
                 continue
             ids, requests = self._named
             if twin.job_id not in ids or f"{twin.job_id}\n{spec.fingerprint}" in requests or not may_leave:
@@ -329,6 +331,14 @@ class Weigher:
 def _is_new(spec: JobSpec, job: Job | None) -> bool:
     """Whether the entry's request was never sent under its id."""
     return job is None or not job.was_taken or job.spec.fingerprint != spec.fingerprint
+
+
+def _who_waits(known: Iterable[Twin], job: Job | None) -> Twin | None:
+    """Whom a job that failed with another may wait for: one that is to be sent, once its turn comes."""
+    if job is None or not failed_with_another(job):
+        return None
+    waiting = (twin for twin in known if twin.state in WAITING and not twin.is_gone and twin.job_id != job.job_id)
+    return next((Twin(job_id=twin.job_id) for twin in waiting), None)
 
 
 def _is_fetchable(job: Job, directory: Path, hosts: HostPolicy) -> bool:

@@ -71,6 +71,8 @@ class Twin:
     """Whether a person gave its request up while it was in doubt: it may be paid for all the same."""
     is_unsent: bool = False
     """Whether it ended without a POST of its own: with another one, or by what was found here."""
+    is_refused_by_us: bool = False
+    """Whether its paid output is there, and this tool would not fetch it."""
 
     @property
     def is_paid(self) -> bool:
@@ -117,6 +119,8 @@ def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, t
             change, will_submit, reason = Change.FAILED if has_failed else Change.SHARED, False, _shares(twin)
         elif twin.is_written_off:
             reason = f"{reason}; if the request of {twin.job_id!r} was taken, it is paid twice"
+    elif job is not None and _is_over_with_another(spec, job) and not retry_words(job) & choices.retry:
+        change, will_submit, reason = Change.FAILED, False, _why(job)
     amount = price_of(price, spec.inputs) if will_submit else None
     return PlanEntry(job_id=spec.job_id, change=change, will_submit=will_submit, price=amount, reason=reason)
 
@@ -125,13 +129,18 @@ SHARING = (Change.NEW, Change.RETRY, Change.CHANGED)
 
 
 def _is_asked_for(job: Job | None, twin: Twin, choices: Choices) -> bool:
-    """Whether `--retry` asks for a request that came to nothing under the other's name: then either may send it."""
-    if twin.state is None or (twin.is_paid and twin.state is not JobState.OUTPUT_LOST):
+    """Whether a person asks for a request anew that came to nothing under the other's name: then either may send it.
+
+    By `--retry`, or by `doubts --resubmit` of this one.
+    """
+    if twin.state is None or (twin.is_paid and twin.state is not JobState.OUTPUT_LOST) or twin.is_refused_by_us:
         return False
     if twin.is_written_off:
         return WRITTEN_OFF in choices.retry
-    words = {"failed", str(twin.state)} if job is None else retry_words(job)
-    return bool(words & choices.retry)
+    if job is None:
+        return bool({"failed", str(twin.state)} & choices.retry)
+    was_released = job.state is JobState.PENDING and job.was_taken
+    return was_released or bool(retry_words(job) & choices.retry)
 
 
 def best_twin(twins: Iterable[Twin]) -> Twin | None:
@@ -150,6 +159,8 @@ def _rank(twin: Twin) -> tuple[int, bool]:
 
 
 def _shares(twin: Twin) -> str:
+    if twin.is_refused_by_us:
+        return f"the same request as {twin.job_id!r}, which was paid and its output not fetched: see there why"
     if twin.state is JobState.OUTPUT_LOST:
         return f"the same request as {twin.job_id!r}, which was paid and its output lost: verify --repair looks for it"
     if twin.state is JobState.IN_DOUBT:
@@ -237,6 +248,20 @@ def _changed_fields(spec: JobSpec, job: Job) -> str:
 def is_refused_by_us(job: Job) -> bool:
     """Whether its paid output was there and this tool would not fetch it: to pay again would not help."""
     return job.failure is not None and job.failure.kind is FailureKind.POLICY
+
+
+WITH_ANOTHER = "shares the request of"
+"""How the failure of a job begins that failed with another one, whose request it shares."""
+
+
+def failed_with_another(job: Job) -> bool:
+    """Whether its failure is another job's; told by its words, since older states have nothing else of it."""
+    return job.state is JobState.FAILED and job.failure is not None and job.failure.message.startswith(WITH_ANOTHER)
+
+
+def _is_over_with_another(spec: JobSpec, job: Job) -> bool:
+    """Whether the very request that the entry asks for ended badly, though not under its id."""
+    return failed_with_another(job) and spec.fingerprint == job.spec.fingerprint
 
 
 def may_replace_spec(job: Job) -> bool:

@@ -61,7 +61,8 @@ _TURN: Final = f"""
 _TWIN: Final = f"""
     SELECT fingerprint, job_id, state, is_gone, coalesce(shared_request, (SELECT request_id {_TURN})),
     state = 'failed' AND (SELECT state {_TURN}) IS 'written_off',
-    state IN ('failed', 'rejected') AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = j.job_id) FROM jobs j
+    state IN ('failed', 'rejected') AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = j.job_id),
+    state = 'output_lost' AND failure_kind = 'policy' FROM jobs j
 """  # noqa: S608
 
 
@@ -157,7 +158,7 @@ class Reader:
         sql = f"{_TWIN} WHERE fingerprint IN ({', '.join('?' * len(fingerprints))}) ORDER BY position"
         found: dict[str, list[Twin]] = defaultdict(list)
         for fingerprint, job_id, state, *values in self._rows(sql, tuple(fingerprints)):
-            is_gone, request_id, is_written_off, is_unsent = values
+            is_gone, request_id, is_written_off, is_unsent, is_refused_by_us = values
             twin = Twin(
                 job_id=job_id,
                 state=word(JobState, state),
@@ -165,6 +166,7 @@ class Reader:
                 request_id=request_id,
                 is_written_off=bool(is_written_off),
                 is_unsent=bool(is_unsent),
+                is_refused_by_us=bool(is_refused_by_us),
             )
             found[fingerprint].append(twin)
         return found
@@ -319,12 +321,17 @@ class Reader:
             for state, reserved, cost, count in rows
         ]
 
-    def given_up(self) -> dict[str, str]:
-        """The payloads, by their SHA-256, whose POSTs were given up while in doubt; each with the job that it was for.
+    def given_up(self) -> dict[str, list[str]]:
+        """The payloads, by their SHA-256, whose POSTs were given up while in doubt; each with the jobs it was for.
 
-        They may be paid for, whatever the job asks for by now.
+        They may be paid for, whatever the jobs ask for by now.
         """
-        return dict(self._rows("SELECT payload_sha256, job_id FROM attempts WHERE state = 'written_off'"))
+        found: dict[str, list[str]] = defaultdict(list)
+        for payload_sha256, job_id in self._rows(
+            "SELECT payload_sha256, job_id FROM attempts WHERE state = 'written_off'"
+        ):
+            found[payload_sha256].append(job_id)
+        return dict(found)
 
     def wedged(self) -> list[Job]:
         """Jobs with an intent to pay that their state does not tell of, as an earlier version left them; `submitting`.

@@ -6,9 +6,9 @@ such a row behind it.
 
 import csv
 import io
+import json
 
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+import pytest
 
 from runner.catalog import bundled, rules_for
 from runner.manifest import DEFAULT_MODEL, Inline, InvalidManifest, read_manifest
@@ -18,11 +18,11 @@ URL = "https://cdn.example.com/{}.jpg"
 PLAIN = {
     "id": [f"SKU-{n}" for n in range(40)],
     "sku": [f"S{n}" for n in range(40)],
-    "prompt": ["Put it on white, with a soft shadow.", 'Make it 5" wide; keep the label & the logo', "A photo 2:1"],
+    "prompt": ["Put it on white, with a soft shadow.", 'Make it 5" wide, keep the label & the logo', "A photo 2:1"],
     "image_urls": [URL.format(n) for n in range(9)] + [f"{URL.format(1)}?v=1&w=2"],
     "aspect_ratio": ["1:1", "16:9", ""],
     "output_format": ["png", "jpeg"],
-    "title": ["Mug", "Oak table, 2 m", "Weekender & bag", "[new]", "What?"],
+    "title": ["Mug No 5", "Oak table, 2 m", "Weekender & bag"],
 }
 ODD = {
     "id": ["", " a ", "con", "Größe", "1.2E+12", "#1", "a/b", "{{ title }}", "x" * 200],
@@ -36,7 +36,14 @@ ODD = {
             "a [thing] here",
             "x" * 1001,
             "two\nlines of it",
-            "\x7fabcdefg",
+            *(
+                "\x7fabcdefg",
+                "a [title] on white",
+                "a {title} on white",
+                "Make it blue, Caf? au lait",
+                "Keep the label & logo; glue",
+            ),
+            *("a\\u00e9b on white", "Put it & them;", "? on white, please", "(*) ... (*)", "null on white"),
         ),
     ],
     "image_urls": [
@@ -61,6 +68,7 @@ ODD = {
         "2.5",
     ],
 }
+COLUMNS = {*PLAIN, "image_urls_2", "image_urls_3"}
 TEMPLATES = [
     *("Put the {{ title }} on white.", "{{ title }} on {{sku}} white", "{{ title }}", "On {{ aspect_ratio }}: white"),
     *("{% if title %}{{ title }}{% endif %} on white", "{{ title | lower }} on white", "{{ id }} on white"),
@@ -69,18 +77,47 @@ TEMPLATES = [
 ]
 
 
-@st.composite
-def tables(draw):
-    """A header, rows, and what the command line says; at most one kind of oddity, in one column."""
-    names = draw(st.lists(st.sampled_from(list(PLAIN)), min_size=1, unique=True))
-    names += [] if "image_urls" in names or draw(st.integers(0, 9)) == 0 else ["image_urls"]
-    column = draw(st.sampled_from(names))
-    odd = {column: [draw(st.sampled_from(ODD[column]))] * len(PLAIN[column])} if draw(st.integers(0, 4)) else {}
-    row = st.tuples(*(st.sampled_from([*PLAIN[name], *odd.get(name, ())]) for name in names))
-    rows = draw(st.lists(row.filter(lambda row: any(map(str.strip, row))), min_size=1, max_size=6))
-    prompt = draw(st.sampled_from(TEMPLATES)) if "prompt" not in names else None
-    values = draw(st.sampled_from([{}, {"output_format": "png"}, {"aspect_ratio": "4:5"}, {"image_urls": "mug.jpg"}]))
-    return names, rows, Inline(prompt=prompt, values=values)
+LAYOUTS = [
+    (("id", "prompt", "image_urls"), Inline()),
+    (("id", "title", "prompt", "image_urls"), Inline()),
+    (("prompt", "image_urls", "aspect_ratio", "output_format"), Inline()),
+    (("sku", "image_urls", "title"), Inline(prompt="Put it on white.", values={"output_format": "png"})),
+    (("title", "sku", "prompt"), Inline(values={"image_urls": URL.format(7), "aspect_ratio": "4:5"})),
+    (("id", "sku"), Inline(prompt="Put it on white.", values={"image_urls": URL.format(7)})),
+    (("id", "image_urls_3", "prompt"), Inline(columns={"image_urls": ["image_urls_3"]})),
+    (("id", "image_urls", "image_urls_2", "prompt"), Inline()),
+    (("id", "", "image_urls", "prompt"), Inline()),
+    (("id", "image_urls", "prompt", "num_images"), Inline()),
+    *(
+        (("sku", "image_urls", "title", "aspect_ratio"), Inline(prompt=template, values=values))
+        for template in TEMPLATES
+        for values in ({}, {"output_format": "png"}, {"image_urls": "mug.jpg"}, {"num_images": "2"})
+    ),
+]
+
+
+def likeness(name):
+    """The column whose cells one of that name has."""
+    return "image_urls" if name.startswith("image_urls") else name
+
+
+def oddities():
+    """Each layout with plain rows alone, and with each oddity of each of its columns in one of them."""
+    for names, inline in LAYOUTS:
+        yield names, inline, None, ""
+        for name in names:
+            for text in ODD.get(likeness(name), ()):
+                yield names, inline, name, text
+
+
+def rows_of(names, odd, text):
+    """Some rows, one of which has an odd cell; a column without a name is empty in all but the last."""
+    for number in range(4):
+        row = {name: PLAIN[likeness(name)][number % len(PLAIN[likeness(name)])] for name in names if name in COLUMNS}
+        row |= {"": "x" * (number == 3), "num_images": "1"}
+        if number == 2 and odd is not None:
+            row[odd] = text
+        yield [row[name] for name in names]
 
 
 def written(path, names, rows):
@@ -99,16 +136,37 @@ def read(path, inline):
     return list(manifest.jobs), list(manifest.warnings)
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True, database=None)
-@given(tables())
-@example((["id", "prompt", "image_urls"], [("a", "Put it on white.", URL.format(1))], Inline()))
-def test_a_block_comes_to_what_its_rows_come_to(tmp_path_factory, table):
-    names, rows, inline = table
-    path = tmp_path_factory.getbasetemp() / "table.csv"
-    last = {"id": "last", "sku": "last", "prompt": "Make it < 5 cm.", "image_urls": URL.format(1), "title": "a < b"}
-    last |= {"aspect_ratio": "1:1", "output_format": "png"}
-    specs, told = read(written(path, names, rows), inline)
-    end = len(path.read_text("utf-8").splitlines()) + 1
-    all_specs, all_told = read(written(path, names, [*rows, [last[name] for name in names]]), inline)
-    assert specs == all_specs[: len(rows)]
-    assert told == [one for one in all_told if one.place.line != end and f"table.csv:{end}" not in one.message]
+LAST = {"id": "last", "sku": "last", "prompt": "Make it < 5 cm \\ 2 in.", "title": "a < b \\ c", "aspect_ratio": "1:1"}
+LAST |= {"output_format": "png", "": "", "num_images": "1"}
+
+
+def test_a_block_comes_to_what_its_rows_come_to(tmp_path):
+    """Also to the same words."""
+    path = tmp_path / "table.csv"
+    blocks = 0
+    for names, inline, odd, text in oddities():
+        rows = list(rows_of(names, odd, text))
+        specs, told = read(written(path, names, rows), inline)
+        end = len(path.read_text("utf-8").splitlines()) + 1
+        rows.append([LAST.get(name, URL.format(1)) for name in names])
+        all_specs, all_told = read(written(path, names, rows), inline)
+        case = f"{names} {inline} {odd} {text!r}"
+        assert specs == all_specs[: len(rows) - 1], case
+        assert told == [one for one in all_told if one.place.line != end and f"csv:{end}" not in one.message], case
+        blocks += bool(specs) and not told
+    assert blocks > 100
+
+
+@pytest.mark.parametrize("odd", [None, "https://cdn.example.com/a<b>.jpg", "mug.jpg", "https://localhost/a.jpg"])
+def test_pictures_that_all_rows_have_are_looked_at_too(tmp_path, odd):
+    """Given by a manifest that names the table."""
+    urls = [URL.format(1), *([odd] if odd else [])]
+    path = tmp_path / "jobs.yaml"
+    path.write_text(json.dumps({"version": 1, "defaults": {"image_urls": urls}, "sources": [{"file": "table.csv"}]}))
+    written(tmp_path / "table.csv", ("id", "prompt"), [("a", "Put it on white."), ("b", "Put it on oak.")])
+    specs, told = read(path, Inline())
+    written(tmp_path / "table.csv", ("id", "prompt"), [("a", "Put it on white."), ("b", "Put it < on oak \\.")])
+    others, others_told = read(path, Inline())
+    assert [spec.inputs["image_urls"] for spec in specs] == [spec.inputs["image_urls"] for spec in others]
+    assert [one.message for one in told] == [one.message for one in others_told if "backslash" not in one.message]
+    assert bool(specs) == (odd in (None, "https://cdn.example.com/a<b>.jpg"))
