@@ -234,11 +234,16 @@ def _as_type(name: str, value: Any) -> str:
     """How a value of that type is written."""
     match name:
         case "string":
+            if isinstance(value, (list, dict)):
+                return "write one text: the one that is meant"
             return "write some text, or leave it out" if value is None else "quote it, to have it as text"
         case "integer" | "number":
             if isinstance(value, str) and re.fullmatch(r"[-+]?\d{1,3}[.,]\d{3}", value.strip()):
                 return "is it thousands or a fraction? write it with a point for a fraction, else without any sign"
-            return "write a number, without quotes" if isinstance(value, str) else f"write one {name}"
+            if isinstance(value, str):
+                is_number = re.fullmatch(r"\s*[-+]?\d+(\.\d+)?\s*", value) is not None
+                return "write a number, without quotes" if is_number else "write a plain number, as in  2"
+            return f"write one {name}"
         case "boolean":
             return "write true or false, without quotes"
         case "array":

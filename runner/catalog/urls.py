@@ -48,6 +48,8 @@ def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
     if url.startswith("data:"):
         is_image = url.startswith(("data:image/", "data:video/"))
         return None if is_image else ("url", "a data: URI that is no image", "data:image/… is taken")
+    if url[0] in "['\"=":
+        return "url", f"not a URL: {_short(url)}", "URLs alone, several with  |  between them: no brackets, no formula"
     if re.match(r"\.{0,2}/|~|[A-Za-z]:\\|file:", url) or "://" not in url:
         hint = "the service fetches public https:// URLs: upload the file first"
         return "url", f"not a URL: {_short(url)}", hint

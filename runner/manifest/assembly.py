@@ -50,9 +50,13 @@ class Assembly:
         scope: Scope = item.scope if base is None else Layer({"id": Cell(base)}, item.scope)
         for combination in self.head.matrix.of(scope, item.source, self.findings):
             self._put(Job(self._common, item, combination), item)
-        for key in sorted(self.head.matrix.used & item.fields.keys()) if item.is_job else ():
-            message = f"the job's own {key} is sent, and not the matrix's"
-            self.findings.warn("matrix", item.at(key), message, "drop it here, or exclude the job from the matrix")
+        for key in sorted(self.head.matrix.used & item.fields.keys()):
+            if item.is_job:
+                message = f"the job's own {key} is sent, and not the matrix's"
+                self.findings.warn("matrix", item.at(key), message, "drop it here, or exclude the job from the matrix")
+            elif not self._common.is_told(f"{item.source.rpartition(':')[0]}: {key} of the matrix"):
+                message = f"the matrix's {key} is sent, and not the sheet's"
+                self.findings.warn("matrix", item.at(key), message, "drop one of them")
 
     def add_block(self, block: Block) -> None:
         """Put what rows have come to with the others."""

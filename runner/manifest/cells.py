@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable
+from itertools import product
 from typing import Any, Final
 
 import jinja2
@@ -22,6 +23,14 @@ NO: Final = frozenset(("false", "no", "n", "off", "0", "falsch", "nein", "faux",
 
 TWO_NUMBERS: Final = re.compile(r"\s*[-+]?[1-9]\d{0,2}\.\d{3}\s*")
 """A number with three decimals, or in German one with a point between its thousands."""
+DIGIT: Final = re.compile(r"\d")
+DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[-+]\d\d:?\d\d)?)?")
+SWAPPED: Final = {
+    operator.lt: operator.gt,
+    operator.le: operator.ge,
+    operator.gt: operator.lt,
+    operator.ge: operator.le,
+}
 WITH_DECIMALS: Final = "price | float > 1000"
 WITH_THOUSANDS: Final = "price | replace('.', '') | int > 1000"
 
@@ -85,20 +94,32 @@ class Cell(str):
             return NotImplemented  # type: ignore[no-any-return]  # Python asks the other one
         mine, theirs = number_in(self), number_in(other)
         if mine is not None and theirs is not None:
-            return self._agreed(theirs, compare)
+            return self._agreed(other, compare)
         if mine is None and theirs is None:
-            return compare(str(self), str(other))
+            return self._by_letters(other, compare)
         message = f"{self[:40]!r} and {other[:40]!r} are compared, and only one of them is a number"
         raise TemplateProblem(message, "leave such rows out first:  stock != 'n/a' and …")
 
-    def _agreed(self, other: float, compare: Callable[[Any, Any], bool]) -> bool:
+    def _by_letters(self, other: str, compare: Callable[[Any, Any], bool]) -> bool:
+        """As in a dictionary, and dates with the year first; `9,50 €` and `12,50 €` have no such order."""
+        texts = (self.strip(), other.strip())
+        if any(map(DIGIT.search, texts)) and not all(map(DATE.fullmatch, texts)):
+            message = f"{texts[0][:40]!r} and {texts[1][:40]!r} are compared, and neither is a plain number"
+            hint = "make numbers of them:  price | replace(',', '.') | replace('€', '') | float;  dates as 2026-11-27"
+            raise TemplateProblem(message, hint)
+        return compare(str(self), str(other))
+
+    def _agreed(self, other: float | str, compare: Callable[[Any, Any], bool]) -> bool:
         """By size, where a point between thousands would give the same: `1.299` is more than 1 either way."""
-        number = self._as_number()
-        found = compare(number, other)
-        if TWO_NUMBERS.fullmatch(self) and compare(number * 1000, other) is not found:
-            message = f"{self.strip()!r} could be {number:.15g} or {number * 1000:.0f}"
+        self._as_number()
+        mine, theirs = _sizes_of(self), _sizes_of(other)
+        pairs = zip(mine, theirs, strict=True) if len(mine) == len(theirs) else product(mine, theirs)
+        verdicts = {compare(one, another) for one, another in pairs}
+        if len(verdicts) > 1:
+            doubtful, (small, large) = (self.strip(), mine) if len(mine) > 1 else (str(other).strip(), theirs)
+            message = f"{doubtful!r} could be {small:.15g} or {large:.0f}"
             raise TemplateProblem(message, f"say which:  {WITH_DECIMALS}  or  {WITH_THOUSANDS}")
-        return found
+        return verdicts.pop()
 
     def _as_number(self) -> float:
         number = number_in(self)
@@ -118,9 +139,6 @@ class Measured(Cell):
     """The text of what was a number before: it cannot be another one."""
 
     __slots__ = ()
-
-    def _agreed(self, other: float, compare: Callable[[Any, Any], bool]) -> bool:
-        return compare(self._as_number(), other)
 
 
 class Blank(jinja2.StrictUndefined):
@@ -162,6 +180,15 @@ class Row(dict[str, Any]):
 
     def __missing__(self, name: object) -> Any:
         raise TemplateProblem(f"there is no column {str(name)[:60]!r}", did_you_mean(str(name), self))
+
+
+def _sizes_of(value: float | str) -> list[float]:
+    """What a number, or a text that is one, may be: two sizes, where a point may stand between thousands."""
+    if not isinstance(value, str):
+        return [value]
+    number = float(value)
+    is_doubtful = isinstance(value, Cell) and not isinstance(value, Measured) and TWO_NUMBERS.fullmatch(value)
+    return [number, number * 1000] if is_doubtful else [number]
 
 
 def number_in(text: str) -> float | None:

@@ -17,7 +17,7 @@ from typing import Any
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.fields import Read, reader
 from runner.manifest.items import key_of, names_of
-from runner.manifest.presets import Preset
+from runner.manifest.presets import Preset, recognised
 from runner.manifest.tables import cell_name, column_name
 from runner.manifest.templates import Condition
 from runner.manifest.words import (
@@ -29,6 +29,7 @@ from runner.manifest.words import (
     SYNONYMS,
     SYNONYMS_OF_ONE,
     is_of_pictures,
+    is_of_prompts,
     stem_of,
 )
 from runner.model import InputRules
@@ -67,6 +68,8 @@ class Given:
     """Names that its templates ask for."""
     model: str = ""
     """The model of a row that does not name one."""
+    overridden: frozenset[str] = frozenset()
+    """Fields that some jobs may be given by overrides."""
     rest: Mapping[str, Any] | None = None
     """What each row has beside its own, where that is all: no matrix, no overrides, no paths for the outputs."""
 
@@ -193,8 +196,11 @@ class Columns:
                 continue
             if name in self._urls:
                 self._map_pictures(name)
-            elif found := self._by_synonym(SYNONYMS.get(name, ())):
-                self._map_synonyms(name, found)
+            else:
+                if found := self._by_synonym(SYNONYMS.get(name, ())):
+                    self._map_synonyms(name, found)
+                if name == "prompt" and "row" not in self._asked:
+                    self._tell_prompts()
 
     def _map_synonyms(self, name: str, found: list[int]) -> None:
         """A field that is no medium: one column gives it, and every other that could is told."""
@@ -205,6 +211,18 @@ class Columns:
             self._take(name, found[:1])
         if "row" not in self._asked:
             self._tell_left(name, found)
+
+    def _tell_prompts(self) -> None:
+        """Columns that look as if they held prompts, beside the one that is sent."""
+        taken = self._aside.union(*self.of.values())
+        keys = enumerate(self._keys)
+        left = [index for index, key in keys if index not in taken and key != "prompt" and is_of_prompts(key)]
+        if "prompt" in self.of:
+            self._tell_left("prompt", left)
+        elif "prompt" in self._flags | self._defaults:
+            for index in left:
+                if self._keys[index] not in self._asked:
+                    self._set_aside("prompt", [index])
 
     def _map_pictures(self, name: str) -> None:
         """A field of media: its own column, or one of its synonyms, and those of the same name with a number."""
@@ -299,12 +317,24 @@ class Columns:
                     hint = "one for all:  --prompt '…'" if alone else "one for all:  defaults: {prompt: …}"
                     self._findings.error("missing-column", place, f"no column {name!r}", hint)
                 continue
-            self._findings.error("missing-column", place, f"no column {name!r}", self._nearly(name))
+            self._findings.error("missing-column", place, f"no column {name!r}", self._remedy(name))
+
+    def _remedy(self, name: str) -> str:
+        """What is to be done where a column is missing."""
+        if len(self._header) > 1 and len(list(filter(str.strip, self._header))) == 1:
+            return "the first row names the columns: is it a title? take it out"
+        preset = recognised(self._header)
+        if preset is None or name == "prompt":
+            return self._nearly(name)
+        how = f"--preset {preset.name}" if self._source.is_alone else f"preset: {preset.name}"
+        return f"it looks like an export of {preset.name}, which is read with  {how}"
 
     def _nearly(self, name: str) -> str:
         """Which column is probably meant for a field; of pictures, all that are called so."""
-        found = [self._header[index] for index, key in enumerate(self._keys) if is_of_pictures(key)]
-        if name not in self._urls or not found:
+        is_of = is_of_prompts if name == "prompt" else is_of_pictures
+        found = [self._header[index] for index, key in enumerate(self._keys) if is_of(key)]
+        found = found[:1] if name == "prompt" else found
+        if name not in (*self._urls, "prompt") or not found:
             hint, found = did_you_mean(name, self._header), [near] if (near := nearest(name, self._header)) else []
         else:
             hint = f"did you mean {' and '.join(map(repr, found))}?"

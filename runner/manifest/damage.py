@@ -11,8 +11,9 @@ from typing import Final
 
 from runner.manifest.templates import Scope
 
-CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
-"""Controls but tab and line breaks, and those that turn the direction of a text: nobody sees them."""
+CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+"""Controls but tab and line breaks, and those that turn the direction of a text: nobody sees them. From \x80 on they
+are the quotes and dashes of the West's code page, read as Latin-1."""
 MISREAD: Final = re.compile("[\xc2-\xc3][\x80-\xbf]|\xe2\u20ac[\u0080-\uffff]|\xc3[\u0152-\u2122]")
 """UTF-8 that was read as the West's code page: `Ã©` for é, `â€“` for a dash."""
 UNASKED: Final = re.compile(r"(?:^|\s)\?{3,}")

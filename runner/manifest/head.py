@@ -39,6 +39,14 @@ ENDINGS: Final = {
     ".xlsm": "xlsx",
 }
 
+FITTING: Final = {
+    "delimiter": ("csv", "tsv"),
+    "encoding": ("csv", "tsv", "jsonl"),
+    "sheet": ("xlsx",),
+    "preset": ("csv", "tsv", "xlsx"),
+    "per": ("csv", "tsv", "xlsx"),
+}
+"""The formats of tables for which a key of a source says something."""
 OF_PARTS: Final = frozenset({"name", "match", "set", "skip", "when", "include", "exclude"})
 """Keys within `matrix` and `overrides`."""
 
@@ -59,7 +67,8 @@ class Override:
 
     match: str
     fields: Mapping[str, Any]
-    is_skip: bool
+    skip: bool | None
+    """Whether there are to be such jobs; `None`: it does not say."""
     places: Mapping[str, Place]
 
     def is_for(self, job_id: str) -> bool:
@@ -219,6 +228,10 @@ def _source(document: Document, node: yaml.Node, value: Mapping[str, Any], findi
     if form is None:
         hint = "say what it is:  format: csv"
         findings.error("source", places["file"], f"{value['file']}: not a table's name", hint)
+    for key, forms in FITTING.items():
+        if key in value and form is not None and form not in forms:
+            message = f"{key} is for {' and '.join(forms)}, and this is {form}: it would say nothing"
+            findings.error("source", places[key], message, "drop it")
     preset = PRESETS.get(value.get("preset", ""))
     if "per" in value and preset is None:
         findings.error("source", places["per"], "per goes with a preset", "as in  preset: shopify")
@@ -245,7 +258,7 @@ def _override(document: Document, node: yaml.Node, value: Mapping[str, Any], fin
     if "set" not in value and "skip" not in value:
         findings.error("override", places[""], "the override changes nothing", "give it `set` or `skip: true`")
     plain = {key.removeprefix("set."): place for key, place in places.items() if key.startswith("set.")}
-    return Override(value["match"], value.get("set", {}), bool(value.get("skip", False)), places | plain)
+    return Override(value["match"], value.get("set", {}), value.get("skip"), places | plain)
 
 
 def texts_in(value: Any) -> Iterator[str]:

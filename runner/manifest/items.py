@@ -120,6 +120,8 @@ def _plain(name: str) -> str:
 
 def typed(text: str, kind: Any) -> Any:
     """A cell's text as its field's JSON type; what does not fit stays text, and the model's rules say so."""
+    if kind in ("integer", "number") and re.fullmatch(r"[-+]?[1-9]\d{0,2}\.\d{3}", text):
+        return text  # 2.000 is two, or two thousand
     match kind:
         case "integer" if re.fullmatch(r"[-+]?\d{1,15}(\.0+)?", text):
             return int(float(text))

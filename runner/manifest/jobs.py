@@ -111,8 +111,8 @@ class Job:
             job_id = digest_of(self.model, canonical(inputs))[:12] + self._combination.suffix
         self.id = job_id
         if self.common.head.overrides and (overrides := self.common.overrides_for(job_id)):
-            if any(override.is_skip for override in overrides):
-                return False
+            if [override.skip for override in overrides if override.skip is not None][-1:] == [True]:
+                return False  # the last word
             self._overrides = overrides
             for override in overrides:
                 self.fields.update(override.fields)

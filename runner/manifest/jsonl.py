@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.items import Entry, Item, key_of
 from runner.manifest.templates import Measured, Names, Row, cell
 from runner.model import canonical
+from runner.rules.names import natural, wild
 
 DEEPEST: Final = 50
 WRAPPERS: Final = ("input", "body")
+KEYS: Final = frozenset({"id", "custom_id", "model", "row", "url", "method", *WRAPPERS})
+"""What a line may hold beside the fields of its model."""
 ENDPOINT: Final = re.compile(r"(?:https?://[^/]+)?(?:/v1)?/models/(.+)", re.IGNORECASE)
 """The URL of a job in the batch format of other services, which names the model."""
 ROW: Final = 'as in  "row": {"title": "Blue mug"}'
@@ -25,7 +28,42 @@ class _Duplicate(ValueError):
     """Two equal keys in one object."""
 
 
-def read_jsonl(lines: Iterable[str], label: str, findings: Findings) -> Iterator[Item]:
+class Renaming:
+    """Which keys of a line are which field, as `columns:` says; the others that are no field are its own columns."""
+
+    def __init__(self, columns: Mapping[str, Sequence[str]], fields: Iterable[str]) -> None:
+        self._columns = columns
+        self._known = KEYS.union(fields) - columns.keys()
+        self.unseen = {(name, pattern) for name, patterns in columns.items() for pattern in patterns}
+        """What the user names and no line has had so far: the field, and the name."""
+
+    def of(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """The line with its keys called like the fields, and its own columns in its row."""
+        found: dict[str, Any] = {}
+        taken: set[str] = set()
+        for name, patterns in self._columns.items():
+            values: list[Any] = []
+            for pattern in patterns:
+                keys = [key for key in (pattern,) if key in document]
+                keys = keys or sorted(filter(wild(pattern).fullmatch, document), key=natural)
+                if keys:
+                    self.unseen.discard((name, pattern))
+                taken.update(keys)
+                values += [document[key] for key in keys if document[key] not in (None, "")]
+            if values:
+                lists = [value if isinstance(value, list) else [value] for value in values]
+                found[name] = values[0] if len(values) == 1 else [one for several in lists for one in several]
+        row = document.get("row", {})
+        own = [key for key in document if key in taken or not (key in self._known or key.startswith("x-"))]
+        if isinstance(row, dict):
+            row = row | {key: document[key] for key in own if not isinstance(document[key], (list, dict))}
+        rest = {key: value for key, value in document.items() if key not in own}
+        return rest | found | {"row": row}
+
+
+def read_jsonl(
+    lines: Iterable[str], label: str, findings: Findings, renaming: Renaming | None = None
+) -> Iterator[Item]:
     """The lines as items; what is wrong goes to `findings`."""
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -33,7 +71,7 @@ def read_jsonl(lines: Iterable[str], label: str, findings: Findings) -> Iterator
         place = Place(line=number, file=label)
         document = _parse(line.removesuffix("\n"), place, findings)
         if document is not None:
-            yield _item(document, place, label, findings)
+            yield _item(document if renaming is None else renaming.of(document), place, label, findings)
 
 
 def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None:

@@ -37,8 +37,12 @@ class Preset:
     """Whether a product may take several rows."""
     variation: tuple[str, str] | None = None
     """The column, and its word there, that make a row a variant of another one."""
-    own: re.Pattern[str] = re.compile("(?!)")
-    """Columns of a picture or a variant: an empty one is not filled from another row, which is about another."""
+    pictured: re.Pattern[str] = re.compile("(?!)")
+    """Columns about a row's picture: an empty one is not filled from another row, which is about another."""
+    variant: re.Pattern[str] = re.compile("(?!)")
+    """Columns about a row's variant, likewise. A row's variant and its picture only stand side by side."""
+    shows: tuple[str, ...] = ()
+    """The picture of a row's variant."""
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
@@ -50,10 +54,12 @@ PRESETS: Final[Mapping[str, Preset]] = {
             images=("image_src", "product_image_url"),
             position=("image_position", "product_image_position"),
             spans_rows=True,
-            own=re.compile(
-                r"(product_)?image_(src|url|position|alt_text)|variant_.*|option\d+_value|sku|barcode|price|"
-                r"compare_at_price|cost_per_item|inventory_.*|weight_.*|unit_price_.*"
+            pictured=re.compile(r"(product_)?image_(src|url|position|alt_text)"),
+            variant=re.compile(
+                r"variant_.*|option\d+_value|sku|barcode|price|compare_at_price|cost_per_item|inventory_.*|weight_.*|"
+                r"unit_price_.*"
             ),
+            shows=("variant_image", "variant_image_url"),
         ),
         Preset(name="woocommerce", group=("sku", "id"), images=("images",), variation=("type", "variation")),
         Preset(

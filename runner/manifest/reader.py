@@ -21,7 +21,7 @@ from runner.manifest.diagnostics import Diagnostic, Findings, Place
 from runner.manifest.folders import photos
 from runner.manifest.head import ENDINGS, Folder, Head, Settings
 from runner.manifest.items import Item, Sieve, typed
-from runner.manifest.jsonl import read_jsonl
+from runner.manifest.jsonl import Renaming, read_jsonl
 from runner.manifest.presets import PRESETS
 from runner.manifest.readings import decide, delimiter_of
 from runner.manifest.sources import Reopen, RulesOf, items
@@ -113,9 +113,7 @@ def read_manifest(
     specs = reading.assembly.specs
     repeated = refuse_twins(reading.assembly, head.on_conflict, findings, reading.line_of)
     if not specs and not findings.has_errors:
-        is_sieved = any(source.where is not None for source in head.sources)
-        message = "there are no jobs in it" + ": where leaves out all of them" * is_sieved
-        findings.error("no-jobs", Place(), message, "mend the condition" if is_sieved else "add at least one")
+        findings.error("no-jobs", Place(), *_why_empty(head))
     findings.refuse_if_any()
     return Manifest(
         name=head.name or _name_of(path),
@@ -261,6 +259,7 @@ class _Reading:
             fields=head.given,
             names=head.names,
             model=model if isinstance(model, str) and model else DEFAULT_MODEL,
+            overridden=frozenset(name for override in head.overrides for name in override.fields),
             rest=None if head.matrix is not None or head.overrides or head.path is not None else head.fields,
         )
 
@@ -292,8 +291,13 @@ class _Reading:
             return
         with path.open(encoding=codec, newline="\n") as file:
             sieve = Sieve(source.where, source.place("where"), label, self._findings)
-            yield from filter(sieve.takes, read_jsonl(file, label, self._findings))
+            model = self.assembly.head.fields.get("model")
+            renaming = Renaming(source.columns, self._fields_of(model)) if source.columns else None
+            yield from filter(sieve.takes, read_jsonl(file, label, self._findings, renaming))
             sieve.tell()
+            for name, key in sorted(renaming.unseen) if renaming is not None else ():
+                place = source.place(f"columns.{name}", "columns")
+                self._findings.error("missing-column", place, f"no line of {label} has {key!r}", "name one of its keys")
 
     def _yaml_text(self) -> str | None:
         """The text: UTF-8, or UTF-16 where its mark says so. Another encoding is never guessed: prompts cost money."""
@@ -316,6 +320,16 @@ class _Reading:
             self._findings.error("nul", place, f"the control character {bad[0]!r}", "remove it")
             return None
         return text
+
+
+def _why_empty(head: Head) -> tuple[str, str]:
+    """Why a manifest without an error has no jobs, and the remedy."""
+    if any(source.where is not None for source in head.sources):
+        mend = "mend the condition; capitals count, as in  status | lower == 'active'"
+        return "there are no jobs in it: where leaves out all of them", mend
+    if any(override.skip for override in head.overrides):
+        return "there are no jobs in it: overrides skip all of them", "skip fewer of them"
+    return "there are no jobs in it", "add at least one"
 
 
 def _form_of_text(path: Path) -> str | None:

@@ -18,7 +18,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
-from runner.manifest.cells import Cell, TemplateProblem
+from runner.manifest.cells import Cell, TemplateProblem, number_in
 from runner.manifest.filters import (
     EACH,
     FILTERS,
@@ -103,6 +103,9 @@ class Environment(ImmutableSandboxedEnvironment):
         """Numbers are reckoned with, and texts joined; a cell plus a number is nobody's wish."""
         assert isinstance(context, Counted)  # noqa: S101 `context_class`
         if operator == "+" and isinstance(left, str) and isinstance(right, str):
+            if number_in(left) is not None and number_in(right) is not None:
+                hint = "to add them:  w | int + d | int;  to join them:  w ~ d"
+                raise TemplateProblem(f"'+' would join {left[:20]!r} and {right[:20]!r}, which are numbers", hint)
             return join(context, (left, right))
         for value in (left, right):
             if isinstance(value, jinja2.Undefined):

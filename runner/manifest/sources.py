@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from runner.manifest.damage import PLACEHOLDERS
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.formats import AS_TEXT, Formatted
 from runner.manifest.gaps import Gapped
-from runner.manifest.items import Entry, Item, Sieve, key_of
+from runner.manifest.items import Entry, Item, Sieve, key_of, split_urls
 from runner.manifest.presets import Group, Picture, groups
 from runner.manifest.rows import ALIKE, RowItem, RowScope, Table
 from runner.manifest.tables import FORMULA, MENDED, SPOILT, Cells, Sheet, cell_name, column_name, what_spoilt
@@ -246,6 +246,8 @@ class _Part:
     line: int
     number: int
     extras: Mapping[str, str]
+    differing: Mapping[int, str] = field(default_factory=dict)
+    """The columns of which it has several texts, and why."""
 
 
 def _products(
@@ -260,20 +262,23 @@ def _products(
     pictures = columns.of.get(media) if media in source.columns else None
     readers = [reader for reader in columns.readers if reader[0] != media]
     is_one_each = source.per == "image"
-    own = {index for index, name in enumerate(table.header) if preset.own.fullmatch(key_of(name))}
+    keys = [key_of(name) for name in table.header]
+    variant = [index for index, key in enumerate(keys) if preset.variant.fullmatch(key)]
+    own = {*variant, *(index for index, key in enumerate(keys) if preset.pictured.fullmatch(key))}
+    shows = next((keys.index(key) for key in preset.shows if key in keys), None)
     sieve = Sieve(source.where, source.place("where"), table.label, findings)
     is_told = False
     for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
-        for part in _one_each(group, own) if is_one_each and group.pictures else [_whole(group)]:
-            scope = RowScope(table, part.cells, part.number, part.extras)
+        for part in _one_each(group, own, variant, shows) if is_one_each and group.pictures else [_whole(group)]:
+            scope = RowScope(table, part.cells, part.number, part.extras, differing=part.differing)
             item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
             if not sieve.takes(item, _judged(group, part, own, source.where, table)):
                 continue
             if not part.pictures and preset.variation is not None and not is_told:
                 is_told = _tell_variation(preset.variation, group, table, item, findings)
-            if is_one_each and not part.pictures:
+            if not part.pictures and (is_one_each or media not in given.fields | given.overridden):
                 message = f"{group.name!r} has no picture: there is no job for it"
                 findings.warn("no-pictures", item.at(), message, "give it one, or leave it out with  where:")
                 continue
@@ -301,12 +306,26 @@ def _whole(group: Group) -> _Part:
     return _Part("", group.pictures, group.cells, group.line, group.number, extras)
 
 
-def _one_each(group: Group, own: Container[int]) -> Iterator[_Part]:
-    """Each picture with its row's texts, and the product's where its row has none, but in columns that are its own."""
+def _one_each(group: Group, own: Container[int], variant: Sequence[int], shows: int | None) -> Iterator[_Part]:
+    """Each picture with its row's texts, and the product's where its row has none, but in columns that are its own.
+
+    What its row says of a variant is another's, where the variants say which pictures are theirs.
+    """
+    variants: dict[str, list[Cells]] = {}
+    for row in group.rows if shows is not None else ():
+        for url in split_urls(row[2][shows or 0].strip()):
+            variants.setdefault(url, []).append(row)
     for picture in group.pictures:
         extras = {"handle": group.name, "image_count": str(len(group.pictures)), "position": str(picture.position)}
         cells = _filled_up(picture.cells, group, own)
-        yield _Part(str(picture.position), (picture,), cells, picture.line, picture.number, extras)
+        differing: dict[int, str] = {}
+        for index in variant if variants else ():
+            texts = {row[2][index]: row[1] for row in variants.get(picture.url, ())}
+            cells[index] = next(iter(texts), "")
+            if len(texts) > 1:
+                where = cell_name(index, list(texts.values())[1])
+                differing[index] = f"cell {where} is of another variant with the same picture"
+        yield _Part(str(picture.position), (picture,), cells, picture.line, picture.number, extras, differing)
 
 
 def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Item, findings: Findings) -> bool:

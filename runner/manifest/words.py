@@ -25,6 +25,10 @@ BESIDE: Final = re.compile(
     r"(?:_|$)"
 )
 """What is in a column's name beside a word for a picture where it is about one, and holds none."""
+ASKS: Final = re.compile(
+    r"(?:^|_)(?:prompt|instruction|anweisung|instrucci[oó]n|istruzion[ei])(?:s|en|es)?(?=_|\d|$)|プロンプト|指示文?"
+    r"|提示[词詞]|指令|프롬프트|промпт"
+)
 LAST_NUMBER: Final = re.compile(r"\d+(?=\D*\Z)")
 NAMING: Final = ("sku", "handle", "custom_id")
 NEAR: Final = {
@@ -51,6 +55,11 @@ OF_OTHERS: Final = frozenset(
 def is_of_pictures(key: str) -> bool:
     """Whether a column is called like one of pictures; `key` is its name as `key_of` spells it."""
     return SHOWS.search(key) is not None and BESIDE.search(key) is None
+
+
+def is_of_prompts(key: str) -> bool:
+    """The same of prompts."""
+    return ASKS.search(key) is not None and BESIDE.search(key) is None and key not in OF_OTHERS
 
 
 def stem_of(key: str) -> str:

@@ -208,6 +208,10 @@ class Document:
         for key_node, value in node.value:
             self._spend(depth)
             if key_node.tag == "merge":
+                if "<<" in seen:
+                    hint = f"first on line {seen['<<']}: write one, as in  <<: [*first, *second]"
+                    findings.error("duplicate-key", self.place(key_node), f"duplicate key '<<' in {where}", hint)
+                seen["<<"] = key_node.start_mark.line + 1
                 for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
                     if isinstance(source, yaml.MappingNode):
                         merged += self.items(source, where, findings, depth=depth + 1)

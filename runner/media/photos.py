@@ -8,6 +8,7 @@ that what is sent is what was looked at; it is read again, and hashed again, jus
 from __future__ import annotations
 
 import base64
+import difflib
 import errno
 import hashlib
 import io
@@ -16,8 +17,10 @@ import math
 import os
 import re
 import stat
+import unicodedata
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -72,7 +75,7 @@ class Photos:
         if "\0" in text or len(text) > LONGEST_PATH:
             return _problem("input-missing", f"{text[:80]!r}: no file's name", PATHS)
         try:
-            path = self._base / Path(text).expanduser()
+            path = self._named(text)
             if GLOB.search(text) and not path.exists():
                 return self._matching(text)
         except (OSError, RuntimeError) as error:  # a name that is too long in one part; a home that nobody has
@@ -103,6 +106,14 @@ class Photos:
             for coming in paths[number + AHEAD - 1 : number + AHEAD] if number else paths[:AHEAD]:
                 self._start(self._base / coming, coming)
             yield path
+
+    def _named(self, text: str) -> Path:
+        """The path, in whichever form its letters are spelled on the disk: a Mac writes é as two characters."""
+        path = self._base / Path(text).expanduser()
+        if not text.isascii() and not path.exists():
+            spelled = (self._base / Path(unicodedata.normalize(form, text)).expanduser() for form in ("NFC", "NFD"))
+            return next((other for other in spelled if other.exists()), path)
+        return path
 
     def _matching(self, text: str) -> Sequence[LocalFile] | InputProblem:
         path = Path(text).expanduser()
@@ -139,7 +150,7 @@ class Photos:
             found = real.stat()
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
-                return _problem("input-missing", f"{text[:200]}: no such file", f"{PATHS}; a URL begins with https://")
+                return _problem("input-missing", f"{text[:200]}: no such file", _nearly(path, text))
             return _problem("input-missing", f"{text[:200]}: {error.strerror}", READABLE)
         if not stat.S_ISREG(found.st_mode):
             return _problem(
@@ -291,6 +302,19 @@ def _opaque(image: Image.Image) -> Image.Image:
         most = 65535 if image.mode != "F" else max(1.0, float(image.getextrema()[1]))  # type: ignore[arg-type]
         image = image.convert("F").point(lambda value: value * (255 / most)).convert("L")
     return image.convert("RGB")
+
+
+def _nearly(path: Path, text: str) -> str:
+    """How a file that is not there was probably meant."""
+    with suppress(OSError):
+        names = [found.name for found in path.parent.iterdir()]
+        if near := difflib.get_close_matches(path.name.casefold(), {name.casefold(): name for name in names}, 1, 0.8):
+            return f"did you mean {next(name for name in names if name.casefold() == near[0])!r}?"
+    if "\\" in text:
+        return "write / between folders, as in  photos/mug.jpg"
+    if re.search(r"[,;]", text):
+        return "several in one cell are separated by  |"
+    return f"{PATHS}; a URL begins with https://"
 
 
 def _is_text(name: str) -> bool:

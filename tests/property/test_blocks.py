@@ -68,7 +68,7 @@ ODD = {
         "2.5",
     ],
 }
-COLUMNS = {*PLAIN, "image_urls_2", "image_urls_3"}
+COLUMNS = {*PLAIN, "image_urls_2", "url_3"}
 TEMPLATES = [
     *("Put the {{ title }} on white.", "{{ title }} on {{sku}} white", "{{ title }}", "On {{ aspect_ratio }}: white"),
     *("{% if title %}{{ title }}{% endif %} on white", "{{ title | lower }} on white", "{{ id }} on white"),
@@ -84,7 +84,7 @@ LAYOUTS = [
     (("sku", "image_urls", "title"), Inline(prompt="Put it on white.", values={"output_format": "png"})),
     (("title", "sku", "prompt"), Inline(values={"image_urls": URL.format(7), "aspect_ratio": "4:5"})),
     (("id", "sku"), Inline(prompt="Put it on white.", values={"image_urls": URL.format(7)})),
-    (("id", "image_urls_3", "prompt"), Inline(columns={"image_urls": ["image_urls_3"]})),
+    (("id", "url_3", "prompt"), Inline()),
     (("id", "image_urls", "image_urls_2", "prompt"), Inline()),
     (("id", "", "image_urls", "prompt"), Inline()),
     (("id", "image_urls", "prompt", "num_images"), Inline()),
@@ -98,7 +98,7 @@ LAYOUTS = [
 
 def likeness(name):
     """The column whose cells one of that name has."""
-    return "image_urls" if name.startswith("image_urls") else name
+    return "image_urls" if "url" in name else name
 
 
 def oddities():
@@ -136,7 +136,13 @@ def read(path, inline):
     return list(manifest.jobs), list(manifest.warnings)
 
 
-LAST = {"id": "last", "sku": "last", "prompt": "Make it < 5 cm \\ 2 in.", "title": "a < b \\ c", "aspect_ratio": "1:1"}
+LAST = {
+    "id": "last < \\",
+    "sku": "last < \\",
+    "prompt": "Make it < 5 cm \\ 2 in.",
+    "title": "a < b \\ c",
+    "aspect_ratio": "1:1",
+}
 LAST |= {"output_format": "png", "": "", "num_images": "1"}
 
 
@@ -152,6 +158,7 @@ def test_a_block_comes_to_what_its_rows_come_to(tmp_path):
         all_specs, all_told = read(written(path, names, rows), inline)
         case = f"{names} {inline} {odd} {text!r}"
         assert specs == all_specs[: len(rows) - 1], case
+        assert [list(spec.inputs) for spec in specs] == [list(spec.inputs) for spec in all_specs[: len(specs)]], case
         assert told == [one for one in all_told if one.place.line != end and f"csv:{end}" not in one.message], case
         blocks += bool(specs) and not told
     assert blocks > 100

@@ -372,7 +372,7 @@ def test_every_error_is_told_at_once_with_its_cell(found):
         ("aspect-ratio", 2, "D2", "aspect_ratio: '16:09' is not supported", as_time("16:9", "16:09")),
         ("aspect-ratio", 3, "D3", "aspect_ratio: '1:01:00' is not supported", as_time("1:1", "1:01:00")),
         ("aspect-ratio", 4, "D4", "aspect_ratio: '16x9' is not supported", f"did you mean '16:9'? {allowed}"),
-        ("num-images", 4, "E4", "num_images must be of type integer, got 'two'", "write a number, without quotes"),
+        ("num-images", 4, "E4", "num_images must be of type integer, got 'two'", "write a plain number, as in  2"),
         ("missing-field", 5, "B5", "'prompt' is missing", "give the job its prompt, or all jobs one by defaults"),
         (
             "url-scheme",

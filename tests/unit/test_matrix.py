@@ -134,7 +134,9 @@ output: {path: "{{ id }}/{{ scene }}-{{ aspect_ratio | replace(':', 'x') }}-{{ n
         ),
     ]
     assert all(spec.fingerprint == fingerprint(spec.model, spec.inputs) for spec in manifest.jobs)
-    assert manifest.warnings == ()
+    assert [warning.message for warning in manifest.warnings] == [
+        "the matrix's aspect_ratio is sent, and not the sheet's"
+    ]
 
 
 def test_the_last_word_wins(read):

@@ -237,11 +237,16 @@ def test_a_picture_is_taken_once(read):
     assert jobs(read(export, "shopify", "per: image")) == [("mug-1", [A]), ("mug-2", [B])]
 
 
-def test_a_product_without_pictures_is_told(read, found):
-    """As one job a product it cannot be sent; as one a picture there is none; a condition leaves it out."""
+def test_a_product_without_pictures_is_told(read):
+    """There is no job for it, unless the manifest gives it some; a condition leaves it out without a word."""
     export = shopify(OLD, ("card", "Gift card", "", "", ""), ("mug", "Mug", A, "1", ""))
-    assert found(export, "shopify") == [("missing-field", 2, "E2", "'image_urls' is missing")]
+    manifest = read(export, "shopify")
+    assert jobs(manifest) == [("mug", [A])]
+    assert warned(manifest) == [("no-pictures", None, "'card' has no picture: there is no job for it")]
     assert jobs(read(export, "shopify", "where: image_count > 0")) == [("mug", [A])]
+    assert jobs(read(export, "shopify", head=f"defaults: {{prompt: White., image_urls: [{B}]}}"))[0] == ("card", [B])
+    given = f"overrides: [{{match: card, set: {{image_urls: [{C}]}}}}]"
+    assert jobs(read(export, "shopify", head=f"defaults: {{prompt: White.}}\n{given}"))[0] == ("card", [C])
     manifest = read(export, "shopify", "per: image")
     assert jobs(manifest) == [("mug-1", [A])]
     assert warned(manifest) == [("no-pictures", None, "'card' has no picture: there is no job for it")]
@@ -611,12 +616,12 @@ def test_a_presets_name_that_is_a_column_too_is_not_guessed(read, found, text, s
     assert read(table(header, row), "woocommerce", source, head).jobs[0].inputs["prompt"] == "Mug 7"
 
 
-def test_a_variation_without_a_picture_is_told_what_the_shop_shows(read, found):
+def test_a_variation_without_a_picture_is_told_what_the_shop_shows(read):
     """Once a sheet, with the way to leave such rows out."""
     rows = [["44", "variable", "vase", "Vase", "1", A, ""]]
     rows += [[str(n), "variation", f"vase-{n}", "Vase", "1", "", "vase"] for n in range(3)]
     export = table(WOO, *rows)
-    assert [code for code, *_ in found(export, "woocommerce")] == ["missing-field"] * 3
+    assert jobs(read(export, "woocommerce")) == [("vase", [A])]
     manifest = read(export, "woocommerce", "where: type != 'variation'")
     assert jobs(manifest) == [("vase", [A])]
     told = [message for _, _, message in warned(read(export, "woocommerce", "per: image")) if "parent" in message]

@@ -1,0 +1,334 @@
+"""Files as shops have them, each of which was once read otherwise than a person reads it, and nobody was told."""
+
+import json
+import unicodedata
+
+import pytest
+from PIL import Image
+
+from runner.catalog import bundled, parse_card, rules_for
+from runner.manifest import DEFAULT_MODEL, Inline, InvalidManifest, read_manifest
+from runner.media.photos import Photos
+
+URL = "https://cdn.example.com/{}.jpg"
+RULES = rules_for(bundled(DEFAULT_MODEL))
+OTHER = "owner/other"
+FIELDS = {
+    "prompt": {"type": "string"},
+    "image_urls": {"type": "array", "items": {"type": "string", "format": "uri"}},
+    "width": {"type": "integer"},
+    "strength": {"type": "number"},
+}
+
+
+def rules_of(model):
+    if model == OTHER:
+        schema = {"type": "object", "properties": FIELDS, "additionalProperties": False}
+        return rules_for(parse_card(OTHER, {"model_id": OTHER, "input_schema": schema}))
+    return RULES if model == DEFAULT_MODEL else None
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads a manifest beside some files; `None` for the manifest: the one file is it."""
+
+    def read(manifest, inline=None, local=None, **files):
+        for name, text in files.items():
+            data = text if isinstance(text, bytes) else text.encode()
+            (tmp_path / name.replace("_", ".")).write_bytes(data)
+        path = tmp_path / "m.yaml"
+        if manifest is None:
+            path = tmp_path / next(iter(files)).replace("_", ".")
+        else:
+            path.write_text(f"version: 1\n{manifest}\n")
+        return read_manifest(path, rules=rules_of, inline=inline, local=local)
+
+    return read
+
+
+@pytest.fixture
+def told(read):
+    """The errors: code, line, message and remedy."""
+
+    def told(*arguments, **files):
+        with pytest.raises(InvalidManifest) as caught:
+            read(*arguments, **files)
+        return [(d.code, d.place.line, d.message, d.hint) for d in caught.value.diagnostics if d.severity == "error"]
+
+    return told
+
+
+def prompts(manifest):
+    return {spec.job_id: spec.inputs["prompt"] for spec in manifest.jobs}
+
+
+def warned(manifest):
+    return [(d.code, d.place.cell, d.message) for d in manifest.warnings]
+
+
+# ------------------------------------------------------------------------------------------------------------ templates
+
+
+@pytest.mark.parametrize(
+    ("price", "sale_price"),
+    [
+        *(("12,50", "9,50"), ("12.50 EUR", "9.50 EUR"), ("$12.00", "$9.00"), ("¥12,000", "¥9,800"), ("100%", "20%")),
+        ("01.12.2025", "02.01.2026"),
+    ],
+)
+def test_cells_with_digits_that_are_no_numbers_have_no_order(told, price, sale_price):
+    """By their letters 9,50 is more than 12,50."""
+    sheet = f'id,image_urls,price,sale_price\na,{URL.format(1)},"{price}","{sale_price}"\n'
+    prompt = "defaults: {prompt: 'On white.{% if sale_price < price %} Add a SALE badge.{% endif %}'}"
+    errors = [
+        *told(f"{prompt}\nsources: [{{file: s.csv}}]", s_csv=sheet),
+        *told("defaults: {prompt: White.}\nsources: [{file: s.csv, where: sale_price < price}]", s_csv=sheet),
+    ]
+    assert [code for code, *_ in errors][:2] == ["template", "where"]
+    for _, _, message, hint in errors[:2]:
+        assert f"{sale_price!r} and {price!r} are compared, and neither is a plain number" in message
+        assert hint.startswith("make numbers of them:  price | replace(',', '.')")
+
+
+@pytest.mark.parametrize(
+    ("one", "another", "is_less"),
+    [
+        *(("9", "12.50", True), ("2025-12-01", "2026-01-01", True), ("2026-01-01 08:00", "2025-12-01", False)),
+        *(("blue", "red", True), ("1.299", "1.199", False), ("999", "1.299", None), ("1.299", "999", None)),
+    ],
+)
+def test_cells_that_have_an_order_are_compared(read, told, one, another, is_less):
+    """Whichever of them stands on the left; a point between thousands may be one before decimals."""
+    sheet = f"id,image_urls,one,another\na,{URL.format(1)},{one},{another}\n"
+    manifest = (
+        "defaults: {prompt: 'On {% if one < another %}white{% else %}black{% endif %}.'}\nsources: [{file: s.csv}]"
+    )
+    if is_less is None:
+        [(_, _, message, _)] = told(manifest, s_csv=sheet)
+        assert "'1.299' could be 1.299 or 1299" in message
+    else:
+        assert prompts(read(manifest, s_csv=sheet)) == {"a": "On white." if is_less else "On black."}
+
+
+def test_numbers_are_not_joined_by_a_plus(read, told):
+    sheet = f"id,image_urls,w,d,unit\na,{URL.format(1)},60,40,cm\n"
+    [(code, _, message, hint)] = told(None, Inline(prompt="A table of {{ w + d }} cm."), s_csv=sheet)
+    assert (code, message.partition(" (for ")[0]) == ("template", "'+' would join '60' and '40', which are numbers")
+    assert hint == "to add them:  w | int + d | int;  to join them:  w ~ d"
+    manifest = read(None, Inline(prompt="{{ w | int + d | int }}, {{ w ~ d }}, {{ w + unit }}."), s_csv=sheet)
+    assert prompts(manifest) == {"a": "100, 6040, 60cm."}
+
+
+# ------------------------------------------------------------------------------------------------------------- numbers
+
+
+@pytest.mark.parametrize(("column", "text"), [("width", "2.000"), ("width", "1.024"), ("strength", "1.500")])
+def test_thousands_or_a_fraction_is_asked(told, column, text):
+    sheet = f"id,prompt,image_urls,{column}\na,On white.,{URL.format(1)},{text}\n"
+    [(code, _, _, hint)] = told(f"model: {OTHER}\nsources: [{{file: s.csv}}]", s_csv=sheet)
+    assert (code, hint.partition("?")[0]) == ("wrong-type", "is it thousands or a fraction")
+
+
+@pytest.mark.parametrize(("text", "value"), [("3.0", 3), ("1024", 1024), ("2.00", 2)])
+def test_a_whole_number_may_have_zeros_behind_a_point(read, text, value):
+    sheet = f"id,prompt,image_urls,width\na,On white.,{URL.format(1)},{text}\n"
+    manifest = read(f"model: {OTHER}\nsources: [{{file: s.csv}}]", s_csv=sheet)
+    assert manifest.jobs[0].inputs["width"] == value
+
+
+# ---------------------------------------------------------------------------------------------------------------- YAML
+
+
+def test_two_merge_keys_in_one_mapping_are_refused(told):
+    """Which of them counts, nobody reads there."""
+    manifest = f"""\
+x-white: &w {{prompt: On white.}}
+x-kitchen: &k {{prompt: In a kitchen., num_images: 4}}
+jobs:
+  - id: a
+    image_urls: [{URL.format(1)}]
+    <<: *w
+    <<: *k
+"""
+    [(code, line, message, hint)] = told(manifest)
+    assert (code, line) == ("duplicate-key", 8)
+    assert message == "duplicate key '<<' in jobs[0]"
+    assert hint == "first on line 7: write one, as in  <<: [*first, *second]"
+
+
+def test_the_last_word_on_skip_wins(read):
+    sheet = "".join(f"a-{n},On white.,{URL.format(n)}\n" for n in range(3))
+    last = "{match: a-2, skip: false, set: {num_images: 2}}"
+    manifest = read(
+        f'sources: [{{file: s.csv}}]\noverrides: [{{match: "a-*", skip: true}}, {last}]',
+        s_csv=f"id,prompt,image_urls\n{sheet}",
+    )
+    assert [(spec.job_id, spec.inputs["num_images"]) for spec in manifest.jobs] == [("a-2", 2)]
+
+
+def test_a_sheets_column_that_the_matrix_outweighs_is_told_once(read):
+    sheet = "".join(f"a-{n},On white.,{URL.format(n)}\n" for n in range(3))
+    matrix = "matrix: {scene: [{name: oak, prompt: On oak.}, {name: snow, prompt: In the snow.}]}"
+    manifest = read(f"sources: [{{file: s.csv}}]\n{matrix}", s_csv=f"id,prompt,image_urls\n{sheet}")
+    assert warned(manifest) == [("matrix", "B2", "the matrix's prompt is sent, and not the sheet's")]
+
+
+# --------------------------------------------------------------------------------------------------------------- texts
+
+
+@pytest.mark.parametrize(("encoding", "prompt"), [("cp932", "背景を白に"), ("gb18030", "白背景に"), ("cp1252", "Weiß")])
+def test_utf_8_is_not_read_as_something_else_because_the_manifest_says_so(told, encoding, prompt):
+    assert prompt.encode().decode(encoding) != prompt
+    sheet = f"id,prompt,image_urls\n1,{prompt},{URL.format(1)}\n"
+    [(code, _, message, hint)] = told(f"sources: [{{file: s.csv, encoding: {encoding}}}]", s_csv=sheet)
+    assert (code, hint) == ("encoding", "drop the encoding: this is UTF-8")
+    assert message.startswith(f"it is valid UTF-8, and is to be read as {encoding}: ")
+
+
+def test_what_is_said_to_be_japanese_and_is_utf_8_by_accident_stays_what_it_is_said_to_be(read):
+    sheet = f"id,prompt,image_urls\n1,白背景,{URL.format(1)}\n".encode("cp932")
+    assert prompts(read("sources: [{file: s.csv, encoding: cp932}]", s_csv=sheet)) == {"1": "白背景"}
+
+
+def test_quotes_of_the_wrong_code_page_are_damage(told):
+    sheet = f"id,prompt,image_urls\n1,Keep the mug’s label.,{URL.format(1)}\n".encode("cp1252")
+    [(code, _, message, _)] = told("sources: [{file: s.csv, encoding: latin-1}]", s_csv=sheet)
+    assert (code, message) == (
+        "damaged-text",
+        "prompt holds the control character '\\x92': 'Keep the mug\\x92s label.'",
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------- columns
+
+
+def test_further_columns_of_prompts_are_told(read):
+    header = "id,prompt,Prompt 2,prompt_final,New Prompt,prompt_id,image_urls"
+    sheet = f"{header}\na,On white.,b,c,d,e,{URL.format(1)}\n"
+    assert warned(read(None, s_csv=sheet)) == [
+        ("unused-column", f"{letter}1", f"the column {name!r} is not sent: prompt is read from 'prompt'")
+        for letter, name in (("C", "Prompt 2"), ("D", "prompt_final"), ("E", "New Prompt"))
+    ]
+
+
+@pytest.mark.parametrize("name", ["プロンプト", "提示词", "Anweisung", "Prompt (EN)"])
+def test_a_column_of_prompts_that_gives_way_to_a_default_is_told(read, told, name):
+    """Where nothing else gives the prompt, it is what was meant."""
+    sheet = f"id,{name},image_urls\na,On white.,{URL.format(1)}\n"
+    manifest = read("defaults: {prompt: On oak.}\nsources: [{file: s.csv}]", s_csv=sheet)
+    assert [(code, cell) for code, cell, _ in warned(manifest)] == [("unused-column", "B1")]
+    [(code, _, _, hint)] = [error for error in told(None, s_csv=sheet) if "prompt" in error[2]][:1]
+    assert (code, hint) == ("missing-column", f"did you mean {name!r}? map it with  --col prompt={name!r}")
+    asked = read("defaults: {prompt: \"{{ row['" + name + "'] }}\"}\nsources: [{file: s.csv}]", s_csv=sheet)
+    assert prompts(asked) == {"a": "On white."}
+    assert not any("the defaults give" in message for _, _, message in warned(asked))
+
+
+# --------------------------------------------------------------------------------------------------------------- JSONL
+
+
+def test_the_keys_of_json_lines_are_mapped_as_columns_are(read):
+    """What is mapped goes before the field's own key; the rest is the row's, for templates and conditions."""
+    lines = [
+        {
+            "sku": "a",
+            "prompt": "OLD",
+            "x-new": "On white.",
+            "photo_1": URL.format(1),
+            "photo_2": URL.format(2),
+            "price": 3,
+        },
+        {"sku": "b", "x-new": "On oak.", "photo_1": URL.format(3), "price": 1, "aspect_ratio": "1:1"},
+    ]
+    columns = '{id: sku, prompt: x-new, image_urls: "photo_*"}'
+    manifest = read(
+        f"sources: [{{file: s.jsonl, columns: {columns}, where: price > 2}}]",
+        s_jsonl="".join(json.dumps(line) + "\n" for line in lines),
+    )
+    [spec] = manifest.jobs
+    assert (spec.job_id, spec.inputs) == ("a", {"prompt": "On white.", "image_urls": [URL.format(1), URL.format(2)]})
+    assert dict(spec.row)["prompt"] == "OLD"
+    whole = read(f"sources: [{{file: s.jsonl, columns: {columns}}}]")
+    assert whole.jobs[1].inputs == {"aspect_ratio": "1:1", "prompt": "On oak.", "image_urls": [URL.format(3)]}
+
+
+def test_a_key_that_no_line_has_is_told(told):
+    line = json.dumps({"id": "a", "prompt": "On white.", "image_urls": [URL.format(1)]})
+    [*_, (code, line_number, message, hint)] = told(
+        "sources:\n  - file: s.jsonl\n    columns: {prompt: promtp}", s_jsonl=line
+    )
+    assert (code, line_number, message) == ("missing-column", 4, "no line of s.jsonl has 'promtp'")
+    assert hint == "name one of its keys"
+
+
+@pytest.mark.parametrize(
+    ("key", "file"),
+    [
+        *(("preset: shopify", "s.jsonl"), ("delimiter: ';'", "s.jsonl"), ("sheet: One", "s.csv")),
+        ("encoding: cp932", "s.xlsx"),
+    ],
+)
+def test_what_says_nothing_about_a_source_is_refused(told, key, file):
+    errors = told(f"sources: [{{file: {file}, {key}}}]", s_csv=f"id,prompt,image_urls\na,On white.,{URL.format(1)}\n")
+    name, form = key.partition(":")[0], file.rpartition(".")[2]
+    assert any(
+        code == "source" and message.startswith(f"{name} is for ") and form in message for code, _, message, _ in errors
+    )
+
+
+# --------------------------------------------------------------------------------------------------------------- shops
+
+VARIANTS = "Handle,Title,Option1 Value,Option2 Value,Variant SKU,Image Src,Image Position,Variant Image\n"
+
+
+def test_a_picture_has_the_texts_of_the_variant_that_shows_it(read):
+    """An export lists pictures and variants side by side, each in its own order."""
+    red, blue, whole = URL.format("red"), URL.format("blue"), URL.format("whole")
+    sheet = f"{VARIANTS}tee,Tee,Red,M,T-R,{blue},1,{red}\ntee,,Blue,M,T-B,{red},2,{blue}\n"
+    sheet += f"tee,,Blue,L,T-BL,{whole},3,{blue}\n"
+    prompt = "{{ title }}{% if option1_value %} in {{ option1_value }}{% endif %} on white."
+    manifest = read(
+        f"defaults: {{prompt: '{prompt}'}}\nsources: [{{file: s.csv, preset: shopify, per: image}}]", s_csv=sheet
+    )
+    assert [(spec.inputs["image_urls"], spec.inputs["prompt"]) for spec in manifest.jobs] == [
+        ([blue], "Tee in Blue on white."),
+        ([red], "Tee in Red on white."),
+        ([whole], "Tee on white."),
+    ]
+
+
+def test_what_differs_between_the_variants_of_one_picture_has_no_template(told):
+    red, blue = URL.format("red"), URL.format("blue")
+    sheet = f"{VARIANTS}tee,Tee,Red,M,T-R,{blue},1,{red}\ntee,,Blue,M,T-B,{red},2,{blue}\ntee,,Blue,L,T-BL,,,{blue}\n"
+    head = "defaults: {prompt: 'Size {{ option2_value }} on white.'}"
+    [(code, _, message, _)] = told(f"{head}\nsources: [{{file: s.csv, preset: shopify, per: image}}]", s_csv=sheet)
+    assert (code, "cell D4 is of another variant with the same picture" in message) == ("rows-differ", True)
+
+
+# -------------------------------------------------------------------------------------------------------------- photos
+
+
+@pytest.mark.parametrize(("on_disk", "written"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_photo_is_found_in_whichever_form_its_name_is_written(read, tmp_path, on_disk, written):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / unicodedata.normalize(on_disk, "café.png"))
+    name = unicodedata.normalize(written, "café.png")
+    with Photos(tmp_path, (tmp_path,)) as photos:
+        manifest = read(None, local=photos, s_csv=f"id,prompt,image_urls\na,On white.,{name}\n")
+    assert len(manifest.jobs[0].files) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("photos/MUG.png", "did you mean 'mug.png'?"),
+        ("photos\\mug.png", "write / between folders, as in  photos/mug.jpg"),
+        ("photos/lamp.png, photos/vase.png", "several in one cell are separated by  |"),
+        ("photos/vase.png", "paths are from the manifest's folder; a URL begins with https://"),
+    ],
+)
+def test_a_photo_that_is_not_there_is_looked_for(told, tmp_path, name, hint):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "photos" / "mug.png")
+    with Photos(tmp_path, (tmp_path,)) as photos:
+        errors = told(None, local=photos, s_csv=f'id,prompt,image_urls\na,On white.,"{name}"\n')
+    assert (errors[0][0], errors[0][3]) == ("input-missing", hint)
