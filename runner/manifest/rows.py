@@ -16,6 +16,7 @@ from runner.manifest.tables import FORMULA, MENDED, SHORTENED, SPOILT, Sheet, ce
 from runner.manifest.templates import Cell, Measured, TemplateProblem, cell
 
 ALIKE: Final = "make them the same, or say  per: image"
+OF_VARIANTS: Final = "leave it out of the template, or give each variant a picture of its own"
 
 
 class Table:
@@ -95,7 +96,8 @@ class RowScope:
         """The value of a column; raises `TemplateProblem` for one that is spoilt, or has several."""
         if index in self._differing:
             message = f"{self._table.header[index]}: {self._differing[index]}, and one job is made of them"
-            raise TemplateProblem(message, ALIKE, code="rows-differ")
+            hint = OF_VARIANTS if "position" in self._extras else ALIKE
+            raise TemplateProblem(message, hint, code="rows-differ")
         text = self._cells[index]
         if text and not text.isspace():
             if ("#" in text and SPOILT.fullmatch(text.strip())) or (text[0] == "=" and FORMULA.match(text)):

@@ -433,6 +433,38 @@ CASES = {
     "a long number in a template": {"m.csv": f"id,ean,prompt,image_urls\nmug,4.00638E+12,For {{{{ ean }}}},{URL}\n"},
     "rows that a condition leaves out": chosen("\"sku == '00123'\""),
     "a condition that leaves out all": chosen("\"sku == '1'\""),
+    "prices that are no plain numbers": sheet(
+        f'mug,white,{URL},"12,50 €","9,50 €"',
+        header="id,prompt,image_urls,price,sale_price\n",
+        text="version: 1\nsources: [{file: c.csv, where: sale_price < price}]\n",
+    ),
+    "numbers that a plus would join": {"m.csv": f"id,w,d,prompt,image_urls\nmug,60,40,{{{{ w + d }}}} cm wide,{URL}\n"},
+    "a column for a column of others": sheet(f"mug,white,oak,{URL}", header="id,prompt,prompt 2,image_urls\n"),
+    "a prompt in the reader's language": sheet(f"mug,白背景に,{URL}", header="id,プロンプト,image_urls\n"),
+    "a title above the header": sheet("Products,,", header="", text="version: 1\nsources: [{file: c.csv}]\n"),
+    "an export without its preset": {"m.csv": f"Title,URL handle,Product image URL,prompt\nMug,mug,{URL},white\n"},
+    "a list in a cell": sheet(f"mug,white,\"['{URL}']\""),
+    "UTF-8 that is said to be something else": {
+        "m.yaml": "version: 1\nsources: [{file: c.csv, encoding: cp932}]\n",
+        "c.csv": f"id,prompt,image_urls\nmug,背景を白に,{URL}\n",
+    },
+    "a key that no line has": {
+        "m.yaml": "version: 1\nsources: [{file: c.jsonl, columns: {prompt: text}}]\n",
+        "c.jsonl": line(),
+    },
+    "a sheet of a table without sheets": sheet(ROW, text="version: 1\nsources: [{file: c.csv, sheet: One}]\n"),
+    "two merge keys": "version: 1\nx-a: &a {prompt: white}\nx-b: &b {id: mug}\n"
+    f"jobs:\n- image_urls: [{URL}]\n  <<: *a\n  <<: *b\n",
+    "jobs that overrides skip": jobs(job(), head='overrides: [{match: "*", skip: true}]\n'),
+    "a matrix over a sheet": sheet(
+        ROW, text="version: 1\nsources: [{file: c.csv}]\nmatrix: {scene: [{name: oak, prompt: On oak.}]}\n"
+    ),
+    "a variant of two with one picture": {
+        "m.yaml": "version: 1\ndefaults: {prompt: 'Size {{ option1_value }}.'}\n"
+        "sources: [{file: c.csv, preset: shopify, per: image}]\n",
+        "c.csv": "Handle,Title,Option1 Value,Image Src,Image Position,Variant Image\n"
+        f"mug,Mug,S,{URL},1,{URL}\nmug,,L,,,{URL}\n",
+    },
     "nothing for a field": jobs(job(aspect_ratio="null")),
     "a column that is hidden": None,
     "a sheet beside the one that is read": None,
