@@ -62,7 +62,7 @@ async def collected_before(manifest: Path, options: Options, control: Control) -
     except UNREADABLE:
         directory = None
         with suppress(BatchError):  # the refusal says more
-            directory = _directory_of(manifest, options)
+            directory = last_directory(manifest, options)
         try:
             if directory is not None and _count(directory):
                 await _connect_and_collect(directory, options, control)
@@ -119,8 +119,11 @@ def _count(directory: Path) -> int:
     return sum(counts.get(state, 0) for state in OPEN)
 
 
-def _directory_of(manifest: Path, options: Options) -> Path | None:
-    """The run directory of a manifest that cannot say its own name; `None` where nobody can tell."""
+def last_directory(manifest: Path, options: Options) -> Path | None:
+    """The run directory of a manifest that has not said its own name: the one given, or where it was run last.
+
+    `None` where nobody can tell; raises `UsageProblem` where it was run in other shards.
+    """
     if options.out is not None:
         return directory_in(Path(options.out), options)
     shard = shard_of(options)

@@ -8,10 +8,12 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from runner.api.bases import is_loopback
+from runner.batch.ahead import looking_ahead
 from runner.batch.approval import Approved, with_approved
 from runner.batch.beside import beside
 from runner.batch.collecting import check_state, collected_before, collected_first
@@ -81,7 +83,8 @@ async def _run(
     telling.heed(options)
     has_limit = options.max_cost is not None  # the manifest's own limit limits, and consents to nothing
     async with collected_before(path, options, control):
-        manifest = load(path, options, allow_loopback=options.simulate or is_loopback(api_base(options)))
+        is_local = options.simulate or is_loopback(api_base(options))
+        manifest = await looking_ahead(path, options, partial(load, path, options, allow_loopback=is_local))
     wanted = settled(options, manifest.run)
     telling.heed(wanted)
     options = fit(wanted, open_files_limit())

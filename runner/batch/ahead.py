@@ -1,0 +1,93 @@
+"""What is paid for is asked about while the manifest is still being read.
+
+A large manifest takes its time, and until it is read nobody knows what is to be sent. But what was sent is known: its
+results can be read meanwhile, and are on the disk however the reading ends. Small ones are read in a moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import Final, TypeVar
+
+from runner.api.wire import ApiError
+from runner.batch.collecting import check_state, last_directory
+from runner.batch.options import Options, settled
+from runner.batch.service import Service, connect, token_of
+from runner.errors import BatchError
+from runner.model import Job, JobState, RemoteCancelled, RemoteFailed, ResultRead, Resumed
+from runner.rules.polling import Polling, Sight
+from runner.scheduler.outcomes import of_result
+from runner.store.database import FILE
+from runner.store.lock import RunLock
+from runner.store.mounts import refuse_network_mount
+from runner.store.store import Store
+
+log: Final = logging.getLogger("runner")
+LARGE: Final = 4 << 20
+"""Bytes of a state: that of some thousand jobs."""
+AT_ONCE: Final = 8
+PAUSE_S: Final = 3.0
+"""Between two rounds."""
+T = TypeVar("T")
+
+
+async def looking_ahead(manifest: Path, options: Options, read: Callable[[], T]) -> T:
+    """What `read` gives; where it will take a while, the results of open requests are read meanwhile.
+
+    Raises what `read` raises. Whatever keeps the results from being read, the run itself will meet, and tell.
+    """
+    directory = None
+    if not options.simulate:
+        with suppress(BatchError):
+            directory = last_directory(manifest, options)
+    if directory is None or not _is_large(directory):
+        return read()
+    looking = asyncio.create_task(_look(directory, options), name="look-ahead")
+    try:
+        return await asyncio.to_thread(read)
+    finally:
+        looking.cancel()
+        [error] = await asyncio.gather(looking, return_exceptions=True)
+        if isinstance(error, Exception):
+            log.info("not looked ahead", extra={"why": str(error)})
+
+
+def _is_large(directory: Path) -> bool:
+    try:
+        return (directory / FILE).stat().st_size >= LARGE
+    except OSError:
+        return False
+
+
+async def _look(directory: Path, options: Options) -> None:
+    """Read the results of the requests that are open, a few at a time, until cancelled; submits nothing."""
+    options = settled(options, {})
+    refuse_network_mount(directory)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(RunLock(directory))
+        service = await stack.enter_async_context(connect(options, token_of(options), directory))
+        await check_state(directory, service)
+        store = stack.enter_context(Store(directory))
+        while True:
+            jobs = store.jobs([JobState.SUBMITTED])
+            async with asyncio.TaskGroup() as group:
+                for _ in range(AT_ONCE):
+                    group.create_task(_read_results(jobs, service, store))
+            await asyncio.sleep(PAUSE_S)
+
+
+async def _read_results(jobs: Iterator[Job], service: Service, store: Store) -> None:
+    for job in jobs:
+        try:
+            result = await service.api.result(job.request_id or "")
+        except ApiError:  # the scheduler will ask again, and weighs it
+            continue
+        now = time.time()
+        event = of_result(job, result, Sight(polling=Polling()), now, dice=0.5)
+        if isinstance(event, (ResultRead, RemoteFailed, RemoteCancelled)):
+            store.record_now(job, event, opening=Resumed(at=now))
