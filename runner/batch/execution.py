@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
+from runner.batch.asked import Asked
 from runner.batch.beside import reporting
 from runner.batch.control import Control
 from runner.batch.driving import cancel_queued, collect, scheduling, settle_open_intents
@@ -29,6 +30,8 @@ from runner.model import (
     Artifact,
     DoubtReleased,
     Event,
+    Failure,
+    FailureKind,
     Job,
     JobSpec,
     JobState,
@@ -36,18 +39,16 @@ from runner.model import (
     Resumed,
     RetryRequested,
     Run,
+    ShareFailed,
     SpecChanged,
     counted,
 )
 from runner.report import Summary, sweep_asides, write_reports
-from runner.rules.planning import Change, PlanEntry
+from runner.rules.planning import GIVEN_UP, WRITTEN_OFF, Change, PlanEntry
 from runner.scheduler import Hold, Keeping, Scheduler, bug_found
 from runner.store.store import Store
 
 log = logging.getLogger("runner")
-
-MAYBE_PAID: Final = (JobState.SUBMITTED, JobState.RESULT_KNOWN, JobState.IN_DOUBT)
-"""What is open and may be paid for counts in the end, whoever was chosen and whatever left the manifest."""
 
 
 class Execution:
@@ -73,17 +74,14 @@ class Execution:
         self._keeping = Keeping(plan.directory, store)
         self._sharer = Sharing(store, plan.directory, self._keeping)
         self._submit_ids: set[str] = set()
-        chosen = (options.only, options.redo, options.approved, options.limit, options.sample)
-        self._is_partial = any(choice is not None for choice in chosen)
-        self._chosen_ids: set[str] = set()
-        """Where not all are: the chosen that were not done."""
-        self._kept_ids: set[str] = set()
-        """Those that wait for a person's word: their entries changed, or they share what ended badly."""
+        self._asked = Asked(options)
         self._sharing: dict[str, Event | None] = {}
         self._openings: dict[str, Event] = {}
         self._again: dict[str, str | None] = {}
         """The jobs with openings, and the requests that they had."""
         self._opened_states: set[JobState] = set()
+        self._given_up: dict[str, str] = {}
+        """Why a job waits whose request was given up while in doubt, under whatever id."""
         self._has_unsent_wishes = self._has_refused_wishes = False
         started_at = time.time()
         stamp = datetime.fromtimestamp(started_at, UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -195,20 +193,18 @@ class Execution:
         if anew:
             return ((spec, entry) for spec, entry, _ in self._plan.weighed())
         self._submit_ids.update(self._plan.new_ids())
-        if self._is_partial:
-            self._chosen_ids.update(self._submit_ids)
+        self._asked.note_new(self._submit_ids)
         return self._plan.with_work()
 
     def _note(self, entry: PlanEntry) -> bool:
         """Remember which jobs are to be driven and which wait for another's; whether the state must be told more."""
         if entry.will_submit:
             self._submit_ids.add(entry.job_id)
-        if self._is_partial and entry.is_chosen:
-            self._chosen_ids.add(entry.job_id)
+        self._asked.note(entry)
         if entry.change in (Change.SHARED, Change.FAILED):
             self._sharing[entry.job_id] = None
-        if entry.change in (Change.CHANGED, Change.FAILED) and not entry.will_submit:
-            self._kept_ids.add(entry.job_id)
+        if entry.change is Change.FAILED and GIVEN_UP in entry.reason:
+            self._given_up[entry.job_id] = entry.reason
         return entry.change is not Change.NEW and (entry.will_submit or entry.change in (Change.RESUME, Change.SHARED))
 
     def _fetch_again(self, job: Job) -> None:
@@ -235,6 +231,11 @@ class Execution:
         for before, after in self._sharer.share(self._sharing, self._again, is_over=is_over):
             self._tallier.moved(before, after)
             del self._sharing[after.job_id]
+        for job_id, reason in self._given_up.items() if is_over else ():
+            job = self._store.job(job_id)
+            if job is not None and job.state is JobState.PENDING and job_id in self._sharing:
+                failure = Failure(kind=FailureKind.REMOTE, code=WRITTEN_OFF, message=reason)
+                self._tallier.moved(job, self._store.record_now(job, ShareFailed(at=time.time(), failure=failure)))
 
     def _opening(self, entry: PlanEntry, job: Job, spec: JobSpec | None) -> Event | None:
         """What the plan, and so the person who agreed to it, decided about a job that is to be paid for once more.
@@ -331,13 +332,10 @@ class Execution:
             return ExitCode.BUG, "bug"
         if hold is not None:
             return hold.exit_code, hold.because
-        gone = self._store.gone()
-        ends = {
-            _end_of(job, is_kept=job.job_id in self._kept_ids)
-            for job in self._store.jobs()
-            if job.state in MAYBE_PAID
-            or (job.job_id not in gone and (not self._is_partial or job.job_id in self._chosen_ids))
-        }
+        if unserved := self._asked.unserved(self._store, self._sharing):
+            which = "the picture that it had" if unserved == 1 else "the pictures that they had"
+            self._control.note(f"{counted(unserved, 'job')} kept {which}: plan says which word asks for another")
+        ends = set(self._asked.ends(self._store, self._sharing))
         if self._has_refused_wishes:
             ends.add(ExitCode.SOME_FAILED)
         if self._has_unsent_wishes:
@@ -355,12 +353,3 @@ def _not_watched(scheduler: Scheduler, watching: asyncio.Task[None]) -> None:
     if not watching.cancelled() and (error := watching.exception()) is not None:
         log.error("watching crashed", exc_info=error)
         scheduler.gate.close(bug_found(error))
-
-
-def _end_of(job: Job, *, is_kept: bool) -> ExitCode:
-    """How a job's end counts. One that waits for a person's word, since its entry changed, is not waited for."""
-    if job.state is JobState.DONE:
-        return ExitCode.DONE
-    if job.state.is_terminal or (is_kept and job.state in (JobState.PENDING, JobState.HELD)):
-        return ExitCode.SOME_FAILED
-    return ExitCode.STOPPED_EARLY

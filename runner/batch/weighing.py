@@ -21,7 +21,7 @@ from runner.manifest import Manifest, Twins
 from runner.media.files import is_there
 from runner.media.guard import HostPolicy
 from runner.media.photos import Spoilt, payload_of
-from runner.model import Artifact, Job, JobSpec, JobState, Price
+from runner.model import Artifact, AttemptState, Job, JobSpec, JobState, Price
 from runner.rules.names import kept_paths, wild
 from runner.rules.planning import (
     ENDED_BADLY,
@@ -192,7 +192,7 @@ class Weigher:
             if known := twins.get(spec.fingerprint):
                 twin = best_twin(self._to_share_with(known, spec, job)) or _who_waits(known, job)
             if self._given_up and not self._is_rejected(job) and not (twin and (twin.is_paid or twin.is_written_off)):
-                twin = self._given_up_twin(spec) or twin
+                twin = self._given_up_twin(spec, job) or twin
         is_to_be_had = twin is not None and twin.is_paid and twin.state is not JobState.OUTPUT_LOST
         if self._options.dedupe and not is_to_be_had and (leader := leaders.get(spec.fingerprint)) is not None:
             twin = Twin(job_id=leader)
@@ -216,14 +216,18 @@ class Weigher:
             return (twin for twin in others if twin.is_paid or twin.is_written_off)  # the rest failed as it did
         return others
 
-    def _given_up_twin(self, spec: JobSpec) -> Twin | None:
+    def _given_up_twin(self, spec: JobSpec, job: Job | None) -> Twin | None:
         """Another job whose POST of the very same may be paid, though its entry says something else by now."""
         try:
             payload = payload_of(spec)
         except Spoilt:  # then it is not sent either
             return None
-        owners = self._given_up.get(hashlib.sha256(payload).hexdigest(), ())
+        digest = hashlib.sha256(payload).hexdigest()
+        owners = self._given_up.get(digest, ())
         owner = next((job_id for job_id in owners if job_id != spec.job_id), None)
+        if owner is None and owners and job is not None and not job.is_written_off:  # it asked for something else since
+            last = next(one for one in reversed(job.attempts) if one.payload_sha256 == digest and one.may_be_paid)
+            owner = spec.job_id if last.state is AttemptState.WRITTEN_OFF else None
         if owner is None:
             return None
         return Twin(job_id=owner, state=JobState.FAILED, is_gone=True, is_written_off=True)

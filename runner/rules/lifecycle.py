@@ -252,7 +252,7 @@ def is_undone_by(before: Job, event: Event) -> bool:
     paid for.
     """
     if isinstance(event, SubmitRejected):
-        return before.state in (S.DONE, S.OUTPUT_LOST)
+        return before.state in (S.DONE, S.OUTPUT_LOST) or before.is_written_off
     return before.state is not S.IN_DOUBT and isinstance(event, REFUSALS)
 
 

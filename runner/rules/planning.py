@@ -6,7 +6,7 @@ Resume is not a mode: it is the same plan with more rows already known.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -112,9 +112,12 @@ def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, t
 
     `twin` is another job whose request is the same, and that was or will be paid for.
     """
+    if twin is not None and twin.is_written_off and job is not None and job.state is not JobState.OUTPUT_LOST:
+        more = {"failed"} if WRITTEN_OFF in choices.retry else set()  # the word for the doubt is that for who shares it
+        choices = replace(choices, retry=choices.retry | more)
     change, will_submit, reason = _judge(spec, job, choices)
     if twin is not None and will_submit and change in SHARING:
-        if not _is_asked_for(job, twin, choices):
+        if not _is_asked_for(spec, job, twin, choices):
             has_failed = twin.state is not None and not twin.is_paid
             change, will_submit, reason = Change.FAILED if has_failed else Change.SHARED, False, _shares(twin)
         elif twin.is_written_off:
@@ -128,7 +131,7 @@ def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, t
 SHARING = (Change.NEW, Change.RETRY, Change.CHANGED)
 
 
-def _is_asked_for(job: Job | None, twin: Twin, choices: Choices) -> bool:
+def _is_asked_for(spec: JobSpec, job: Job | None, twin: Twin, choices: Choices) -> bool:
     """Whether a person asks for a request anew that came to nothing under the other's name: then either may send it.
 
     By `--retry`, or by `doubts --resubmit` of this one.
@@ -137,10 +140,13 @@ def _is_asked_for(job: Job | None, twin: Twin, choices: Choices) -> bool:
         return False
     if twin.is_written_off:
         return WRITTEN_OFF in choices.retry
-    if job is None:
-        return bool({"failed", str(twin.state)} & choices.retry)
-    was_released = job.state is JobState.PENDING and job.was_taken
-    return was_released or bool(retry_words(job) & choices.retry)
+    is_its_own = job is not None and job.spec.fingerprint == spec.fingerprint
+    if job is not None and job.state is JobState.PENDING and job.was_taken and (is_its_own or not twin.is_paid):
+        return True
+    words = {"failed", str(twin.state)} if job is None or twin.is_paid else set()
+    if job is not None and (is_its_own or not twin.is_paid):
+        words |= retry_words(job)  # else they are of what it asked for before, and nobody asks for what is paid
+    return bool(words & choices.retry)
 
 
 def best_twin(twins: Iterable[Twin]) -> Twin | None:
@@ -155,7 +161,7 @@ def best_twin(twins: Iterable[Twin]) -> Twin | None:
 
 def _rank(twin: Twin) -> tuple[int, bool]:
     states = [*PAID_STATES, twin.state]
-    return states.index(twin.state), not twin.is_written_off
+    return states.index(twin.state), not (twin.is_written_off or twin.is_refused_by_us)
 
 
 def _shares(twin: Twin) -> str:
@@ -166,8 +172,7 @@ def _shares(twin: Twin) -> str:
     if twin.state is JobState.IN_DOUBT:
         return f"the same request as {twin.job_id!r}, which is in doubt: see doubts"
     if twin.is_written_off:
-        given_up = "which was given up while in doubt and may be paid"
-        return f"the same request as {twin.job_id!r}, {given_up}; --retry {WRITTEN_OFF} pays for it again"
+        return f"the same request as {twin.job_id!r}, {GIVEN_UP}; --retry {WRITTEN_OFF} pays for it again"
     if twin.state is not None and not twin.is_paid:
         return f"the same request as {twin.job_id!r}, which is {twin.state}"
     paid = "already paid" if twin.is_paid else "sent once"
@@ -250,6 +255,7 @@ def is_refused_by_us(job: Job) -> bool:
     return job.failure is not None and job.failure.kind is FailureKind.POLICY
 
 
+GIVEN_UP = "which was given up while in doubt and may be paid"
 WITH_ANOTHER = "shares the request of"
 """How the failure of a job begins that failed with another one, whose request it shares."""
 

@@ -35,7 +35,8 @@ class Keeping:
     @cached_property
     def _taken(self) -> set[str]:
         """Names that look as if something had made room, folded; most runs never ask."""
-        return {folded(stem_of_file(path)) for path in self._state.paths_like("%~%")}
+        kept = (artifact.path for _, artifact, _ in self._state.former_pictures())  # also where somebody deleted it
+        return {folded(stem_of_file(path)) for path in (*self._state.paths_like("%~%"), *kept)}
 
     @cached_property
     def _of_several(self) -> set[str]:
