@@ -31,6 +31,8 @@ log: Final = logging.getLogger("runner")
 LARGE: Final = 4 << 20
 """Bytes of a state: that of some thousand jobs."""
 AT_ONCE: Final = 8
+HEAD_START_S: Final = 1.0
+"""How long the first answer is waited for before the reading begins."""
 PAUSE_S: Final = 3.0
 """Between two rounds."""
 T = TypeVar("T")
@@ -47,8 +49,12 @@ async def looking_ahead(manifest: Path, options: Options, read: Callable[[], T])
             directory = last_directory(manifest, options)
     if directory is None or not _is_large(directory):
         return read()
-    looking = asyncio.create_task(_look(directory, options), name="look-ahead")
+    answered = asyncio.Event()
+    looking = asyncio.create_task(_look(directory, options, answered), name="look-ahead")
+    looking.add_done_callback(lambda _: answered.set())
     try:
+        with suppress(TimeoutError):  # a thread that reads leaves little time to others
+            await asyncio.wait_for(answered.wait(), HEAD_START_S)
         return await asyncio.to_thread(read)
     finally:
         looking.cancel()
@@ -64,8 +70,11 @@ def _is_large(directory: Path) -> bool:
         return False
 
 
-async def _look(directory: Path, options: Options) -> None:
-    """Read the results of the requests that are open, a few at a time, until cancelled; submits nothing."""
+async def _look(directory: Path, options: Options, answered: asyncio.Event) -> None:
+    """Read the results of the requests that are open, a few at a time, until cancelled; submits nothing.
+
+    `answered` is set once the service has.
+    """
     options = settled(options, {})
     refuse_network_mount(directory)
     async with AsyncExitStack() as stack:
@@ -77,16 +86,19 @@ async def _look(directory: Path, options: Options) -> None:
             jobs = store.jobs([JobState.SUBMITTED])
             async with asyncio.TaskGroup() as group:
                 for _ in range(AT_ONCE):
-                    group.create_task(_read_results(jobs, service, store))
+                    group.create_task(_read_results(jobs, service, store, answered))
+            answered.set()
             await asyncio.sleep(PAUSE_S)
 
 
-async def _read_results(jobs: Iterator[Job], service: Service, store: Store) -> None:
+async def _read_results(jobs: Iterator[Job], service: Service, store: Store, answered: asyncio.Event) -> None:
     for job in jobs:
         try:
             result = await service.api.result(job.request_id or "")
         except ApiError:  # the scheduler will ask again, and weighs it
             continue
+        finally:
+            answered.set()
         now = time.time()
         event = of_result(job, result, Sight(polling=Polling()), now, dice=0.5)
         if isinstance(event, (ResultRead, RemoteFailed, RemoteCancelled)):
