@@ -63,8 +63,8 @@ def assert_is_told(error):
 
 # --------------------------------------------------------------------------------------------------- what a user writes
 
-DAMAGED = "\ufffd\x7f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" + "".join(
-    chr(n) for n in range(32) if chr(n) not in "\t\r\n"
+DAMAGED = "\ufffd\ufffe\uffff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" + "".join(
+    chr(n) for n in (*range(32), *range(0x7F, 0xA0)) if chr(n) not in "\t\r\n\x85"
 )
 """What is refused in any text."""
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters=DAMAGED)
