@@ -62,10 +62,9 @@ class Assembly:
         """Put what rows have come to with the others."""
         self._common.rules(block.model)  # one of the manifest's models
         self.columns.setdefault(block.table.label, block.table.indexes)
-        for record in block.records:
-            self.ids.add(folded(record[0]))
-            self.fingerprints.add(record[3])
-            self.specs.add(record)
+        self.ids.update(folded(record[0]) for record in block.records)
+        self.fingerprints.update(record[3] for record in block.records)
+        self.specs.extend(block.records)
 
     def end(self) -> None:
         """What is left to be said when all items are in: overrides that are for nobody, axes that change nothing."""

@@ -23,7 +23,7 @@ from runner.manifest.spool import Record
 from runner.manifest.tables import Cells, column_name
 from runner.manifest.templates import is_template
 from runner.model import COUNTS, InputRules, canonical, digest_of
-from runner.rules.names import is_plain
+from runner.rules.names import are_plain
 
 ROWS: Final = 250
 """Rows in a block, at most."""
@@ -123,7 +123,7 @@ class Blocks:
         if _is_odd("\0".join(chain.from_iterable(columns[index] for index in self._used))):
             return None
         ids = None if self._id_at is None else [text.strip() for text in columns[self._id_at]]
-        if ids is not None and not all(map(is_plain, ids)):
+        if ids is not None and not are_plain(ids):
             return None
         inputs = self._inputs(texts, columns)
         if inputs is None or not self._rules.fit(inputs):

@@ -91,6 +91,14 @@ class Specs(Sequence[JobSpec]):
             self._chunks.add(marshal.dumps(self._tail))
             self._tail = []
 
+    def extend(self, records: Sequence[Record]) -> None:
+        """Put several behind the others."""
+        self._tail += records
+        self._count += len(records)
+        while len(self._tail) >= CHUNK:
+            self._chunks.add(marshal.dumps(self._tail[:CHUNK]))
+            del self._tail[:CHUNK]
+
     def change(self, position: int, **changes: Any) -> None:
         """Let a spec have another id, or its outputs go elsewhere."""
         self._changes[position] = self._changes.get(position, {}) | changes
@@ -179,6 +187,12 @@ class Twins:
         """One more value."""
         number = hash(value)
         self._buckets[number % BUCKETS].append(number)
+
+    def update(self, values: Iterable[str]) -> None:
+        """Some more."""
+        buckets = self._buckets
+        for number in map(hash, values):
+            buckets[number % BUCKETS].append(number)
 
     def buckets(self) -> Mapping[int, Sequence[int]]:
         """The hashes, those that may be equal side by side: a few at a time take little memory to compare."""

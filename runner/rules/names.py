@@ -49,6 +49,11 @@ def is_plain(job_id: str) -> bool:
     return PLAIN.fullmatch(job_id) is not None and RESERVED.fullmatch(job_id) is None
 
 
+def are_plain(job_ids: Sequence[str]) -> bool:
+    """Whether all of them are."""
+    return all(map(PLAIN.fullmatch, job_ids)) and not any(map(RESERVED.fullmatch, job_ids))
+
+
 def output_stem(job_id: str, index: int, count: int) -> str:
     """The path of one output without extension: `images/mug`, or `images/mug-2` where there are several."""
     return f"images/{stem_for(job_id)}" + (f"-{index}" if count > 1 else "")
