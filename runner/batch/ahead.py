@@ -10,21 +10,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
 from runner.api.wire import ApiError
-from runner.batch.collecting import check_state, last_directory
-from runner.batch.options import Options, settled
-from runner.batch.service import Service, connect, token_of
+from runner.batch.collecting import held, last_directory
+from runner.batch.options import Options
+from runner.batch.service import Service
 from runner.errors import BatchError
 from runner.model import Job, JobState, RemoteCancelled, RemoteFailed, ResultRead, Resumed
 from runner.rules.polling import Polling, Sight
 from runner.scheduler.outcomes import of_result
 from runner.store.database import FILE
-from runner.store.lock import RunLock
-from runner.store.mounts import refuse_network_mount
 from runner.store.store import Store
 
 log: Final = logging.getLogger("runner")
@@ -75,20 +73,19 @@ async def _look(directory: Path, options: Options, answered: asyncio.Event) -> N
 
     `answered` is set once the service has.
     """
-    options = settled(options, {})
-    refuse_network_mount(directory)
-    async with AsyncExitStack() as stack:
-        stack.enter_context(RunLock(directory))
-        service = await stack.enter_async_context(connect(options, token_of(options), directory))
-        await check_state(directory, service)
-        store = stack.enter_context(Store(directory))
-        while True:
-            jobs = store.jobs([JobState.SUBMITTED])
-            async with asyncio.TaskGroup() as group:
-                for _ in range(AT_ONCE):
-                    group.create_task(_read_results(jobs, service, store, answered))
-            answered.set()
-            await asyncio.sleep(PAUSE_S)
+    async with held(directory, options) as service:
+        with Store(directory) as store:
+            await _rounds(service, store, answered)
+
+
+async def _rounds(service: Service, store: Store, answered: asyncio.Event) -> None:
+    while True:
+        jobs = store.jobs([JobState.SUBMITTED])
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE):
+                group.create_task(_read_results(jobs, service, store, answered))
+        answered.set()
+        await asyncio.sleep(PAUSE_S)
 
 
 async def _read_results(jobs: Iterator[Job], service: Service, store: Store, answered: asyncio.Event) -> None:

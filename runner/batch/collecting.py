@@ -65,21 +65,23 @@ async def collected_before(manifest: Path, options: Options, control: Control) -
             directory = last_directory(manifest, options)
         try:
             if directory is not None and _count(directory):
-                await _connect_and_collect(directory, options, control)
+                async with held(directory, options) as service:
+                    await _collect(directory, service, control)
         except BatchError as error:
             control.note(f"what is paid for in {directory} was not collected: {error.message}")
         raise
 
 
-async def _connect_and_collect(directory: Path, options: Options, control: Control) -> None:
-    """Collect as a run would; raises what keeps it from that."""
+@asynccontextmanager
+async def held(directory: Path, options: Options) -> AsyncIterator[Service]:
+    """The service as a run has it, while this process alone works on the directory; raises what keeps it from that."""
     options = settled(options, {})
     refuse_network_mount(directory)
     async with AsyncExitStack() as stack:
         stack.enter_context(RunLock(directory))
         service = await stack.enter_async_context(connect(options, token_of(options), directory))
         await check_state(directory, service)
-        await _collect(directory, service, control)
+        yield service
 
 
 async def check_state(directory: Path, service: Service) -> None:
