@@ -19,7 +19,7 @@ from runner.batch.collecting import held, last_directory
 from runner.batch.options import Options
 from runner.batch.service import Service
 from runner.errors import BatchError
-from runner.model import Job, JobState, RemoteCancelled, RemoteFailed, ResultRead, Resumed
+from runner.model import Job, JobState, ResultRead, Resumed
 from runner.rules.polling import Polling, Sight
 from runner.scheduler.outcomes import of_result
 from runner.store.database import FILE
@@ -31,7 +31,7 @@ LARGE: Final = 4 << 20
 AT_ONCE: Final = 8
 HEAD_START_S: Final = 1.0
 """How long the first answer is waited for before the reading begins."""
-PAUSE_S: Final = 3.0
+PAUSE_S: Final = 5.0
 """Between two rounds."""
 T = TypeVar("T")
 
@@ -79,24 +79,29 @@ async def _look(directory: Path, options: Options, answered: asyncio.Event) -> N
 
 
 async def _rounds(service: Service, store: Store, answered: asyncio.Event) -> None:
+    """One round after another, as long as the service answers."""
     while True:
         jobs = store.jobs([JobState.SUBMITTED])
-        async with asyncio.TaskGroup() as group:
-            for _ in range(AT_ONCE):
-                group.create_task(_read_results(jobs, service, store, answered))
+        reading = (_read_results(jobs, service, store, answered) for _ in range(AT_ONCE))
+        if not all(await asyncio.gather(*reading)):
+            return
         answered.set()
         await asyncio.sleep(PAUSE_S)
 
 
-async def _read_results(jobs: Iterator[Job], service: Service, store: Store, answered: asyncio.Event) -> None:
+async def _read_results(jobs: Iterator[Job], service: Service, store: Store, answered: asyncio.Event) -> bool:
+    """Read those that are there; what came to nothing the run is to find, and tell. Whether it is worth to go on."""
     for job in jobs:
         try:
             result = await service.api.result(job.request_id or "")
-        except ApiError:  # the scheduler will ask again, and weighs it
+        except ApiError as error:
+            if not error.is_missing:  # an outage, a throttle, an account that is refused: the scheduler knows better
+                return False
             continue
         finally:
             answered.set()
         now = time.time()
         event = of_result(job, result, Sight(polling=Polling()), now, dice=0.5)
-        if isinstance(event, (ResultRead, RemoteFailed, RemoteCancelled)):
+        if isinstance(event, ResultRead):
             store.record_now(job, event, opening=Resumed(at=now))
+    return True

@@ -190,7 +190,7 @@ class Weigher:
         twin = None
         if self._may_share(spec, job):
             if known := twins.get(spec.fingerprint):
-                twin = best_twin(self._to_share_with(known, spec, job)) or _who_waits(known, job)
+                twin = best_twin(self._to_share_with(known, spec, job)) or self._who_waits(known, job)
             if self._given_up and not self._is_rejected(job) and not (twin and (twin.is_paid or twin.is_written_off)):
                 twin = self._given_up_twin(spec, job) or twin
         is_to_be_had = twin is not None and twin.is_paid and twin.state is not JobState.OUTPUT_LOST
@@ -216,6 +216,13 @@ class Weigher:
             return (twin for twin in others if twin.is_paid or twin.is_written_off)  # the rest failed as it did
         return others
 
+    def _who_waits(self, known: Iterable[Twin], job: Job | None) -> Twin | None:
+        """Whom a job that failed with another may wait for, where it is not asked for: one that is to be sent."""
+        if job is None or not failed_with_another(job) or retry_words(job) & self._choices.retry:
+            return None
+        waiting = (twin for twin in known if twin.state in WAITING and not twin.is_gone and twin.job_id != job.job_id)
+        return next((Twin(job_id=twin.job_id) for twin in waiting), None)
+
     def _given_up_twin(self, spec: JobSpec, job: Job | None) -> Twin | None:
         """Another job whose POST of the very same may be paid, though its entry says something else by now."""
         try:
@@ -240,7 +247,8 @@ class Weigher:
         """
         for twin in twins:
             is_rejected = self._review is not None and self._review.word_on(twin.job_id, twin.request_id) == "rejected"
-            is_new = spec.fingerprint != job.spec.fingerprint or has_kept(self._kept, twin.job_id, job)
+            has_another = twin.request_id != job.request_id and has_kept(self._kept, twin.job_id, job)
+            is_new = spec.fingerprint != job.spec.fingerprint or has_another
             if twin.is_paid and twin.state is not JobState.OUTPUT_LOST and is_new and not is_rejected:
                 yield twin
 
@@ -335,14 +343,6 @@ class Weigher:
 def _is_new(spec: JobSpec, job: Job | None) -> bool:
     """Whether the entry's request was never sent under its id."""
     return job is None or not job.was_taken or job.spec.fingerprint != spec.fingerprint
-
-
-def _who_waits(known: Iterable[Twin], job: Job | None) -> Twin | None:
-    """Whom a job that failed with another may wait for: one that is to be sent, once its turn comes."""
-    if job is None or not failed_with_another(job):
-        return None
-    waiting = (twin for twin in known if twin.state in WAITING and not twin.is_gone and twin.job_id != job.job_id)
-    return next((Twin(job_id=twin.job_id) for twin in waiting), None)
 
 
 def _is_fetchable(job: Job, directory: Path, hosts: HostPolicy) -> bool:

@@ -21,7 +21,7 @@ from runner.manifest.pictures import are_urls
 from runner.manifest.rows import Table
 from runner.manifest.spool import Record
 from runner.manifest.tables import Cells, column_name
-from runner.manifest.templates import is_template
+from runner.manifest.templates import TemplateProblem, compiled, is_template
 from runner.model import COUNTS, InputRules, canonical, digest_of
 from runner.rules.names import are_plain
 
@@ -88,6 +88,8 @@ class Blocks:
         self._id_at = naming if naming is not None else columns.first.get("id")
         self._letters = "" if self._id_at is None else column_name(self._id_at)
         used = {index for _, indexes, _ in columns.readers for index in indexes}
+        guards = {"prompt", *rules.url_fields}.intersection(columns.of)
+        self._may_be_blank = self._id_at is None and not self._filled and not guards
         self._used = sorted({*used, *self._filled, *([] if self._id_at is None else [self._id_at])})
 
     @classmethod
@@ -121,6 +123,8 @@ class Blocks:
         lines, numbers, texts = zip(*rows, strict=True)
         columns = list(zip(*texts, strict=True))
         if _is_odd("\0".join(chain.from_iterable(columns[index] for index in self._used))):
+            return None
+        if self._may_be_blank and not all(map(str.strip, map("".join, texts))):
             return None
         ids = None if self._id_at is None else [text.strip() for text in columns[self._id_at]]
         if ids is not None and not are_plain(ids):
@@ -176,6 +180,12 @@ def _pieces(template: str, table: Table, fields: Container[str]) -> Sequence[str
     A name that is a field's stands for what is sent, whoever gives it.
     """
     parts = NAME.split(template)
+    try:
+        is_plain = compiled(template).names == set(parts[1::2])
+    except TemplateProblem:
+        is_plain = False
+    if not is_plain:  # a word of the template language's, such as none
+        return ()
     indexes = [table.names.get(name, -1) if name not in fields else -1 for name in parts[1::2]]
     if -1 in indexes or any(map(_is_odd, parts[::2])):
         return ()

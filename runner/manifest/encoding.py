@@ -109,6 +109,10 @@ MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
 )
 OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
+OF_ONE_BYTE: Final = re.compile(r"cp(?:125\d|4\d\d|7\d\d|8\d\d)|iso8859|latin|koi8|mac[-_]|tis-620|kz1048|ptcp154")
+"""Encodings, as Python names them, in which a letter is a byte: they can read anything, UTF-8 as well."""
+THREE_BYTES: Final = 0xE0
+"""From here on a byte begins a letter of three in UTF-8: of others, that is so by accident only for letters of two."""
 PIECE: Final = 1 << 20
 LONGEST_LINE: Final = 8 << 20
 """Characters; a text file whose line does not end is none, and it is refused before it fills the memory."""
@@ -199,8 +203,8 @@ def _as_said(file: BinaryIO, head: bytes, name: str, longest_line: int) -> Certa
     found = _checked(file, "utf-8-sig" if name == "utf-8" else name, longest_line)
     is_other = not name.startswith(("utf", "ascii"))
     foreign = _foreign_lines(file) if isinstance(found, Certain) and is_other else b""
-    is_utf8 = foreign and isinstance(_checked(file, "utf-8-sig", longest_line), Certain)
-    if is_utf8 and not any(codecs.lookup(codec) == codecs.lookup(name) for codec in _rivals(file)):
+    is_likely = OF_ONE_BYTE.match(name) is not None or any(byte >= THREE_BYTES for byte in foreign)
+    if foreign and is_likely and isinstance(_checked(file, "utf-8-sig", longest_line), Certain):
         start = max(0, next(n for n, byte in enumerate(foreign) if byte > 0x7F) - 8)
         one, other = (foreign[start : start + 40].decode(codec, "ignore")[:20] for codec in (name, "utf-8"))
         message = f"it is valid UTF-8, and is to be read as {name}: {one.strip()!r}, or {other.strip()!r} in UTF-8?"

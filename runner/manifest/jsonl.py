@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
-from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.items import Entry, Item, key_of
 from runner.manifest.templates import Measured, Names, Row, cell
 from runner.model import canonical
-from runner.rules.names import natural, wild
+from runner.rules.names import natural
 
 DEEPEST: Final = 50
 WRAPPERS: Final = ("input", "body")
@@ -31,34 +31,67 @@ class _Duplicate(ValueError):
 class Renaming:
     """Which keys of a line are which field, as `columns:` says; the others that are no field are its own columns."""
 
-    def __init__(self, columns: Mapping[str, Sequence[str]], fields: Iterable[str]) -> None:
+    def __init__(self, columns: Mapping[str, Sequence[str]], fields: Iterable[str], findings: Findings) -> None:
         self._columns = columns
-        self._known = KEYS.union(fields) - columns.keys()
+        self._fields = frozenset(fields)
+        self._findings = findings
+        self._told: set[str] = set()
         self.unseen = {(name, pattern) for name, patterns in columns.items() for pattern in patterns}
         """What the user names and no line has had so far: the field, and the name."""
 
-    def of(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        """The line with its keys called like the fields, and its own columns in its row."""
+    def of(self, document: Mapping[str, Any], place: Place) -> dict[str, Any]:
+        """The line with its keys called like the fields, and its own columns in its row; what is wrong is told."""
         found: dict[str, Any] = {}
         taken: set[str] = set()
         for name, patterns in self._columns.items():
-            values: list[Any] = []
-            for pattern in patterns:
-                keys = [key for key in (pattern,) if key in document]
-                keys = keys or sorted(filter(wild(pattern).fullmatch, document), key=natural)
-                if keys:
-                    self.unseen.discard((name, pattern))
-                taken.update(keys)
-                values += [document[key] for key in keys if document[key] not in (None, "")]
-            if values:
-                lists = [value if isinstance(value, list) else [value] for value in values]
-                found[name] = values[0] if len(values) == 1 else [one for several in lists for one in several]
+            keys = dict.fromkeys(key for pattern in patterns for key in self._keys(name, pattern, document))
+            taken.update(keys)
+            values = [document[key] for key in keys]
+            filled = [value for value in values if value not in (None, "", [])]
+            if len(filled) == 1 and len(values) == 1:
+                found[name] = filled[0]
+            elif filled:
+                found[name] = self._pictures(name, values, list(keys), place)
         row = document.get("row", {})
-        own = [key for key in document if key in taken or not (key in self._known or key.startswith("x-"))]
+        known = KEYS | self._fields
+        own = [key for key in document if key in taken or key in self._columns or not (key in known or key[:2] == "x-")]
+        self._look_at(document, [key for key in own if key not in taken], row, place)
         if isinstance(row, dict):
             row = row | {key: document[key] for key in own if not isinstance(document[key], (list, dict))}
-        rest = {key: value for key, value in document.items() if key not in own}
-        return rest | found | {"row": row}
+        return {key: value for key, value in document.items() if key not in own} | found | {"row": row}
+
+    def _keys(self, name: str, pattern: str, document: Mapping[str, Any]) -> Sequence[str]:
+        """The keys that a name stands for, exactly, else however it is spelled; with a `*` as many as there are."""
+        if pattern in document:
+            keys = [pattern]
+        else:
+            loose = re.compile("(.*)".join(map(re.escape, map(key_of, pattern.split("*")))))
+            keys = sorted((key for key in document if loose.fullmatch(key_of(key))), key=natural)
+        if keys:
+            self.unseen.discard((name, pattern))
+        return keys
+
+    def _pictures(self, name: str, values: Sequence[Any], keys: Sequence[str], place: Place) -> list[Any]:
+        """The pictures of several keys; an empty one before others is a hole: what is behind it would move up."""
+        empty = next((n for n, value in enumerate(values) if value in (None, "", [])), len(values))
+        if any(value not in (None, "", []) for value in values[empty:]):
+            message = f"{keys[empty]!r} is empty, and pictures behind it would move up in {name}"
+            self._findings.error("missing-picture", place, message, "fill it in, or move the others up")
+        lists = [value if isinstance(value, list) else [value] for value in values if value not in (None, "")]
+        return [one for several in lists for one in several]
+
+    def _look_at(self, document: Mapping[str, Any], own: Iterable[str], row: Any, place: Place) -> None:
+        """What is carried along and not sent: one that may be a mistyped field is told, and what no row can hold."""
+        for key in own:
+            if isinstance(document[key], (list, dict)):
+                message = f"{key!r} is no field, and no text for the row: it would not be sent"
+                self._findings.error("unknown-field", place, message, f"say which field it is, or call it x-{key}")
+            elif isinstance(row, dict) and key in row:
+                self._findings.error("unknown-field", place, f"{key!r} stands in the line and in its row", "drop one")
+            elif key not in self._told and (near := nearest(key, self._fields - self._columns.keys(), cutoff=0.8)):
+                message = f"the key {key!r} is not sent"
+                self._findings.warn("unused-column", place, message, f"did you mean {near!r}?")
+            self._told.add(key)
 
 
 def read_jsonl(
@@ -71,7 +104,7 @@ def read_jsonl(
         place = Place(line=number, file=label)
         document = _parse(line.removesuffix("\n"), place, findings)
         if document is not None:
-            yield _item(document if renaming is None else renaming.of(document), place, label, findings)
+            yield _item(document if renaming is None else renaming.of(document, place), place, label, findings)
 
 
 def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None:

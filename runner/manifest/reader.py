@@ -292,7 +292,7 @@ class _Reading:
         with path.open(encoding=codec, newline="\n") as file:
             sieve = Sieve(source.where, source.place("where"), label, self._findings)
             model = self.assembly.head.fields.get("model")
-            renaming = Renaming(source.columns, self._fields_of(model)) if source.columns else None
+            renaming = Renaming(source.columns, self._fields_of(model), self._findings) if source.columns else None
             yield from filter(sieve.takes, read_jsonl(file, label, self._findings, renaming))
             sieve.tell()
             for name, key in sorted(renaming.unseen) if renaming is not None else ():

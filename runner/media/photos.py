@@ -8,7 +8,6 @@ that what is sent is what was looked at; it is read again, and hashed again, jus
 from __future__ import annotations
 
 import base64
-import difflib
 import errno
 import hashlib
 import io
@@ -21,6 +20,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -307,14 +307,22 @@ def _opaque(image: Image.Image) -> Image.Image:
 def _nearly(path: Path, text: str) -> str:
     """How a file that is not there was probably meant."""
     with suppress(OSError):
-        names = [found.name for found in path.parent.iterdir()]
-        if near := difflib.get_close_matches(path.name.casefold(), {name.casefold(): name for name in names}, 1, 0.8):
-            return f"did you mean {next(name for name in names if name.casefold() == near[0])!r}?"
+        folder = path.parent
+        names = _names_in(folder, folder.stat().st_mtime_ns)
+        if near := names.get(path.name.casefold()) or names.get(path.stem.casefold()):
+            return f"did you mean {near!r}?"
     if "\\" in text:
         return "write / between folders, as in  photos/mug.jpg"
     if re.search(r"[,;]", text):
         return "several in one cell are separated by  |"
     return f"{PATHS}; a URL begins with https://"
+
+
+@lru_cache(maxsize=8)
+def _names_in(folder: Path, _: int) -> dict[str, str]:
+    """The names in a folder, by themselves and without their endings, both in small letters; of the folder as it is."""
+    names = sorted(found.name for found in folder.iterdir())
+    return {Path(name).stem.casefold(): name for name in names} | {name.casefold(): name for name in names}
 
 
 def _is_text(name: str) -> bool:

@@ -12,6 +12,7 @@ from runner.batch.ahead import looking_ahead
 from runner.errors import ManifestInvalid
 from runner.model import JobState
 from runner.simulator import Simulator, SimulatorSettings
+from runner.simulator.settings import FaultRule
 from runner.store.lock import RunLock
 from runner.store.reader import Reader
 
@@ -28,9 +29,10 @@ def resume(tmp_path, monkeypatch):
     jobs = [{"id": f"{n}", "prompt": f"On white, take {n}.", "image_urls": [url]} for n in range(2)]
     manifest.write_text("".join(json.dumps(job) + "\n" for job in jobs))
 
-    def resume(act):
+    def resume(act, *faults):
         async def main():
-            async with Simulator(SimulatorSettings(latency_s=1.0, journal=tmp_path / "service.jsonl")) as simulator:
+            settings = SimulatorSettings(latency_s=1.0, journal=tmp_path / "service.jsonl", faults=faults)
+            async with Simulator(settings) as simulator:
                 given = {"base_url": simulator.api_base, "token": TOKEN, "out": tmp_path / "out"}
                 control = Control()
 
@@ -99,6 +101,24 @@ def test_what_keeps_from_looking_ahead_is_left_to_the_run(resume, tmp_path, is_l
         return await looking_ahead(manifest, other, lambda: time.sleep(0.3) or "read")
 
     assert resume(act) == "read"
+    assert counts(tmp_path / "out") == {JobState.SUBMITTED: 2}
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        FaultRule(on="job", kind="fail", every=1),
+        FaultRule(on="result", kind="throttle", every=1, retry_after="60"),
+    ],
+)
+def test_what_came_to_nothing_is_left_to_the_run(resume, tmp_path, fault):
+    """Which tells of it, and waits for a word; a service that has enough is not asked again and again."""
+
+    async def act(manifest, options):
+        time.sleep(1.2)
+        return await looking_ahead(manifest, options, lambda: time.sleep(0.5) or "read")
+
+    assert resume(act, fault) == "read"
     assert counts(tmp_path / "out") == {JobState.SUBMITTED: 2}
 
 

@@ -157,6 +157,18 @@ def test_one_that_failed_with_another_is_served_once_that_is_sent_again(nights, 
     assert (morning.exit_code, morning.ledger["posts"], morning.states) == (0, 1, ["done", "done"])
 
 
+def test_one_that_failed_with_another_does_not_wait_for_it_where_it_alone_is_asked_for(nights):
+    """The other one has the picture then."""
+    nights.write({"id": "a", **WHITE})
+    nights.run(NEVER_LEFT)
+    nights.write({"id": "b", **WHITE}, {"id": "a", **WHITE})
+    assert nights.run().states == ["failed", "in_doubt"]
+    nights.settle(resubmit=["a"])
+    alone = nights.run(retry=("failed",), only="b")
+    assert (alone.exit_code, alone.ledger["posts"], alone.states) == (0, 1, ["done", "done"])
+    assert nights.run().ledger["posts"] == 0
+
+
 def test_what_a_person_wants_sent_again_is_sent_though_another_failed_with_it(nights):
     """`doubts --resubmit` was the word for it."""
     nights.write({"id": "a", **WHITE}, {"id": "b", **WHITE})

@@ -68,6 +68,7 @@ ODD = {
         "2.5",
     ],
 }
+PLAIN["none"] = ["Mug", "Lamp"]
 COLUMNS = {*PLAIN, "image_urls_2", "url_3"}
 TEMPLATES = [
     *("Put the {{ title }} on white.", "{{ title }} on {{sku}} white", "{{ title }}", "On {{ aspect_ratio }}: white"),
@@ -87,6 +88,7 @@ LAYOUTS = [
     (("id", "url_3", "prompt"), Inline()),
     (("id", "image_urls", "image_urls_2", "prompt"), Inline()),
     (("id", "", "image_urls", "prompt"), Inline()),
+    (("sku", "image_urls", "title", "none"), Inline(prompt="Put {{ none }} on white.")),
     (("id", "image_urls", "prompt", "num_images"), Inline()),
     *(
         (("sku", "image_urls", "title", "aspect_ratio"), Inline(prompt=template, values=values))
@@ -177,3 +179,13 @@ def test_pictures_that_all_rows_have_are_looked_at_too(tmp_path, odd):
     assert [spec.inputs["image_urls"] for spec in specs] == [spec.inputs["image_urls"] for spec in others]
     assert [one.message for one in told] == [one.message for one in others_told if "backslash" not in one.message]
     assert bool(specs) == (odd in (None, "https://cdn.example.com/a<b>.jpg"))
+
+
+@pytest.mark.parametrize("blank", [["", ""], [" ", ""]])
+def test_a_blank_row_is_no_job(tmp_path, blank):
+    """Also where nothing of a row is needed."""
+    defaults = {"image_urls": [URL.format(1)], "prompt": "Put it on white."}
+    path = tmp_path / "jobs.yaml"
+    path.write_text(json.dumps({"version": 1, "defaults": defaults, "sources": [{"file": "table.csv"}]}))
+    written(tmp_path / "table.csv", ("aspect_ratio", "title"), [("1:1", "a"), blank, ("16:9", "b")])
+    assert len(read(path, Inline())[0]) == 2

@@ -185,6 +185,13 @@ def test_utf_8_is_not_read_as_something_else_because_the_manifest_says_so(told, 
     assert message.startswith(f"it is valid UTF-8, and is to be read as {encoding}: ")
 
 
+@pytest.mark.parametrize("letter", ["猫", "茅", "麓"])
+def test_what_is_said_to_be_chinese_and_may_be_utf_8_by_accident_is_read_as_it_is_said(read, letter):
+    sheet = f"id,prompt,image_urls\n1,Put a {letter} on white.,{URL.format(1)}\n".encode("gbk")
+    assert sheet.decode("utf-8")
+    assert prompts(read("sources: [{file: s.csv, encoding: gbk}]", s_csv=sheet)) == {"1": f"Put a {letter} on white."}
+
+
 def test_what_is_said_to_be_japanese_and_is_utf_8_by_accident_stays_what_it_is_said_to_be(read):
     sheet = f"id,prompt,image_urls\n1,白背景,{URL.format(1)}\n".encode("cp932")
     assert prompts(read("sources: [{file: s.csv, encoding: cp932}]", s_csv=sheet)) == {"1": "白背景"}
@@ -250,6 +257,38 @@ def test_the_keys_of_json_lines_are_mapped_as_columns_are(read):
     assert dict(spec.row)["prompt"] == "OLD"
     whole = read(f"sources: [{{file: s.jsonl, columns: {columns}}}]")
     assert whole.jobs[1].inputs == {"aspect_ratio": "1:1", "prompt": "On oak.", "image_urls": [URL.format(3)]}
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "message"),
+    [
+        (
+            {"pic 1": "", "pic 2": URL.format(2)},
+            "missing-picture",
+            "'pic 1' is empty, and pictures behind it would move",
+        ),
+        ({"pic 1": URL.format(1), "meta": {"a": 1}}, "unknown-field", "'meta' is no field, and no text for the row"),
+        ({"pic 1": URL.format(1), "title": "x"}, "unknown-field", "'title' stands in the line and in its row"),
+    ],
+)
+def test_what_a_line_would_lose_is_refused(told, more, code, message):
+    line = json.dumps({"id": "a", "prompt": "On white.", "row": {"title": "y"}, **more})
+    source = 'sources: [{file: s.jsonl, columns: {image_urls: "Pic_*"}}]'
+    [(found, _, said, _)] = [error for error in told(source, s_jsonl=line) if error[0] == code]
+    assert (found, said.startswith(message)) == (code, True)
+
+
+def test_a_mistyped_key_is_told_once_and_a_picture_is_sent_once(read):
+    lines = [
+        {"id": f"{n}", "prompt": "On white.", "pic10": URL.format(10), "pic2": URL.format(2), "aspect_ration": "1:1"}
+        for n in range(2)
+    ]
+    manifest = read(
+        'sources: [{file: s.jsonl, columns: {image_urls: [pic2, "pic*"]}}]',
+        s_jsonl="".join(json.dumps(line) + "\n" for line in lines),
+    )
+    assert [spec.inputs["image_urls"] for spec in manifest.jobs] == [[URL.format(2), URL.format(10)]] * 2
+    assert warned(manifest) == [("unused-column", None, "the key 'aspect_ration' is not sent")]
 
 
 def test_a_key_that_no_line_has_is_told(told):
@@ -321,6 +360,8 @@ def test_a_photo_is_found_in_whichever_form_its_name_is_written(read, tmp_path, 
     ("name", "hint"),
     [
         ("photos/MUG.png", "did you mean 'mug.png'?"),
+        ("photos/mug.jpeg", "did you mean 'mug.png'?"),
+        ("photos/mug-2.png", "paths are from the manifest's folder; a URL begins with https://"),
         ("photos\\mug.png", "write / between folders, as in  photos/mug.jpg"),
         ("photos/lamp.png, photos/vase.png", "several in one cell are separated by  |"),
         ("photos/vase.png", "paths are from the manifest's folder; a URL begins with https://"),
