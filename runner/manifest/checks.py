@@ -18,6 +18,7 @@ from runner.manifest.damage import (
     PLACEHOLDERS,
     Damage,
     braces,
+    comments,
     damage,
     escapes,
     questions,
@@ -90,6 +91,7 @@ def _check_prompt(job: Job, prompt: str) -> None:
         _tell(job, escapes(prompt))
     if "{" in prompt or "[" in prompt:
         _tell(job, braces(prompt, job.item.scope))
+        _tell(job, comments(prompt))
         if prompt != job.fields.get("prompt"):
             _tell(job, unfilled(prompt))
     if prompt != job.fields.get("prompt") and NOTHING.search(prompt):

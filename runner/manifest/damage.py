@@ -30,6 +30,7 @@ MARKUP: Final = re.compile(
     r"&(?:[A-Za-z]{2,8}|#\d{2,6}|#[xX][0-9A-Fa-f]{2,5});|</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>"
 )
 """What a browser shows as something else: `&amp;`, `<b>`."""
+COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
 BRACES: Final = re.compile(r"\$?(?<!\{)\{\s*(\w+)\s*\}(?!\})|\[(\w+)\]")
 """What other programs call a placeholder."""
 
@@ -93,6 +94,14 @@ def unfilled(prompt: str) -> Damage | None:
         return None
     message = f"{prompt[at : at + 40]!r} is sent as it stands: what a template brings in is no template itself"
     return Damage(("prompt",), message, "write it in the prompt, and not in a cell that it names", is_error=False)
+
+
+def comments(prompt: str) -> Damage | None:
+    """What is a comment in other templates, and is sent here."""
+    if (found := COMMENT.search(prompt)) is None:
+        return None
+    message = f"{found[0][:40]!r} is no comment here: it is sent as it stands"
+    return Damage(("prompt",), message, "take it out", is_error=False)
 
 
 def braces(prompt: str, scope: Scope) -> Damage | None:

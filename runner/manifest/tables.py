@@ -211,7 +211,7 @@ def _swallowed(cell: str, index: int, delimiter: str, width: int) -> int:
     has_url = any(map(URL.match, pieces))
     is_prose = width < WIDE and all(piece[:1].isspace() for line in outside for piece in line.split(delimiter)[1:])
     is_told = (has_url and not all(map(URL.match, pieces))) or (width >= 3 and not has_url and not is_prose)
-    return breaks + 1 if is_told else 0
+    return breaks + 1 if is_told or delimiter == "\t" else 0  # nobody writes a tab in a text
 
 
 def shown(cell: str) -> str:

@@ -48,6 +48,8 @@ SYNTAX: Final = (
 """What the parser says, where that reads badly in other words, and what was probably meant."""
 ENDS_EARLY: Final = ("block end", "expected key", "expected '-'")
 """What it says where a value is over before the line is."""
+WIDE_COLON: Final = re.compile(r"\s*(?:-\s+)?[\w.-]+\s*\uff1a")
+"""A key before a colon of full width."""
 CUT: Final = (*ENDS_EARLY, "unexpected end", "expected node", "',' or", "expected ':'")
 """What it says where the rest of a line is missing."""
 
@@ -62,7 +64,7 @@ def report_syntax(text: str, error: yaml.MarkedYAMLError, findings: Findings) ->
     place = Place(line=mark.line + 1, column=mark.column + 1, text=line) if mark is not None else Place()
     known = (row for row in SYNTAX if row[0] in problem)
     _, told, hint = next(known, ("", "", "see that brackets and quotes are closed, and lines indented alike"))
-    hint = _of_the_line(line, place.column or 1, problem) or _of_a_comment(text, place, problem) or hint
+    hint = _of_the_line(line, place.column or 1, problem) or _of_lines_before(text, place, problem) or hint
     findings.error("yaml-syntax", place, told or problem, hint)
 
 
@@ -82,11 +84,13 @@ def _of_the_line(line: str, column: int, problem: str) -> str:
     return ""
 
 
-def _of_a_comment(text: str, place: Place, problem: str) -> str:
-    """Whether a value ended at a `#` on this line or the one before."""
+def _of_lines_before(text: str, place: Place, problem: str) -> str:
+    """Whether a value ended at a `#`, or a key at a colon of another keyboard, on this line or the one before."""
     if any(words in problem for words in CUT):
         lines = [*enumerate(re.split(r"\r\n?|\n", text)[: place.line], 1)]
         for number, line in [pair for pair in lines if pair[1].strip()][-2:][::-1]:
+            if WIDE_COLON.match(line):
+                return f"in line {number} stands \uff1a, and YAML wants a plain : with a space behind it"
             if CUT_SHORT.match(line):
                 return f"in line {number} a # begins a comment, and the text ends there: quote it"
     return ""

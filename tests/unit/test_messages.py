@@ -453,6 +453,9 @@ CASES = {
         "c.jsonl": line(),
     },
     "a sheet of a table without sheets": sheet(ROW, text="version: 1\nsources: [{file: c.csv, sheet: One}]\n"),
+    "a colon of another keyboard": f"version: 1\njobs:\n- id: mug\n  image_urls: [{URL}]\n  prompt：白い背景\n",
+    "a comment of templates": jobs(job(prompt='"white {# ask Ana #}"')),
+    "rows that a tab joins": {"m.tsv": f'image_urls\tprompt\n{URL}\twhite\n{URL}\t"grey\n{URL}\tpink"\n'},
     "two merge keys": "version: 1\nx-a: &a {prompt: white}\nx-b: &b {id: mug}\n"
     f"jobs:\n- image_urls: [{URL}]\n  <<: *a\n  <<: *b\n",
     "jobs that overrides skip": jobs(job(), head='overrides: [{match: "*", skip: true}]\n'),
@@ -580,9 +583,8 @@ def told(tmp_path_factory):
         for path, content in ({"m.yaml": files} if isinstance(files, str | bytes) else files or {}).items():
             (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_bytes(content if isinstance(content, bytes) else content.encode())
-        first = next(
-            folder / f"m.{ending}" for ending in ("yaml", "csv", "jsonl", "xlsx") if (folder / f"m.{ending}").exists()
-        )
+        names = (folder / f"m.{ending}" for ending in ("yaml", "csv", "tsv", "jsonl", "xlsx"))
+        first = next(path for path in names if path.exists())
         try:
             diagnostics = load(first, Options()).warnings
         except InvalidManifest as error:
