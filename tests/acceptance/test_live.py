@@ -195,9 +195,12 @@ async def _is_for_everybody(browser):
     await browser.js(AXE.read_text("utf-8") + "; 1")
     for width, is_dark in ((1400, False), (390, True)):
         await browser.window(width, 900, is_dark=is_dark)
-        await browser.until("!document.getAnimations().some(one => one instanceof CSSTransition)")
-        found = await browser.js("axe.run({resultTypes: ['violations']}).then(found => found.violations)")
-        told = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+        for _ in range(3):  # the run goes on: a colour may change just as it is looked at
+            await browser.until("!document.getAnimations().some(one => one instanceof CSSTransition)")
+            found = await browser.js("axe.run({resultTypes: ['violations']}).then(found => found.violations)")
+            told = [(one["id"], one["nodes"][0]["html"]) for one in found if one["impact"] in ("serious", "critical")]
+            if not told:
+                break
         assert told == [], width
         assert await browser.js("document.documentElement.scrollWidth") <= width
     await browser.window(1400, 900)
