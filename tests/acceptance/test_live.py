@@ -246,6 +246,8 @@ def test_a_night_is_watched_and_reported_while_it_goes_on(tmp_path):
                 (out / "report.html").unlink()
                 wait_until((out / "report.html").exists)
                 assert json.loads((out / "summary.json").read_text())["finished_at"] is None
+                accepted = service.ledger()["accepted"]
+                wait_until(lambda: service.ledger()["accepted"] >= accepted + 5)  # all who look on have seen less
                 os.kill(run.pid, signal.SIGINT)
                 assert run.ended()[1] == 130
                 documents, paper = objects.ended(), lines.ended()
