@@ -112,9 +112,9 @@ def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, t
 
     `twin` is another job whose request is the same, and that was or will be paid for.
     """
-    if twin is not None and twin.is_written_off and job is not None and job.state is not JobState.OUTPUT_LOST:
-        more = {"failed"} if WRITTEN_OFF in choices.retry else set()  # the word for the doubt is that for who shares it
-        choices = replace(choices, retry=choices.retry | more)
+    is_lost = job is not None and job.state is JobState.OUTPUT_LOST
+    if twin is not None and twin.is_written_off and WRITTEN_OFF in choices.retry and not is_lost:
+        choices = replace(choices, retry=choices.retry | {"failed"})  # the word for the doubt is that for who shares it
     change, will_submit, reason = _judge(spec, job, choices)
     if twin is not None and will_submit and change in SHARING:
         if not _is_asked_for(spec, job, twin, choices):

@@ -8,6 +8,7 @@ import pytest
 from runner.model import JobSpec
 from runner.rules.names import (
     LONGEST,
+    are_plain,
     asked_for,
     before_aside,
     folded,
@@ -224,3 +225,10 @@ def test_a_picture_that_makes_room_has_its_old_name_in_its_new_one():
 def test_numbers_in_names_are_numbers():
     """A folder is read in the order in which a person would."""
     assert sorted(["mug-10", "mug-2", "Lamp"], key=natural) == ["Lamp", "mug-2", "mug-10"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"), [(["mug", "A-1"], True), (["mug", "con"], False), (["mug", "a/b"], False)]
+)
+def test_ids_that_are_their_own_names_are_seen_at_a_glance(ids, expected):
+    assert are_plain(ids) == expected

@@ -272,3 +272,59 @@ def test_what_was_never_sent_goes_out_by_itself():
     entry = plan_entry(spec(), never, PRICE, Choices())
     assert (entry.change, entry.will_submit) == (Change.RETRY, True)
     assert entry.reason.startswith("never sent: ")
+
+
+# ------------------------------------------------------------------------------- what came to nothing under another id
+
+LOST = Twin(job_id="b", state=S.OUTPUT_LOST)
+GIVEN_UP = Twin(job_id="b", state=S.FAILED, is_written_off=True)
+WITH_ANOTHER = replace(FAILED, message="shares the request of 'b', which is failed: refused")
+
+
+def unsent(state=S.FAILED, failure=WITH_ANOTHER):
+    return replace(job(state, failure=failure), attempts=())
+
+
+def released(known=None):
+    attempt = Attempt(number=1, state=AttemptState.RELEASED, payload_sha256="", intended_at=0.0)
+    return replace(job(S.PENDING, known=known), attempts=(attempt,))
+
+
+@pytest.mark.parametrize(
+    ("known", "twin", "words", "submits"),
+    [
+        (job(S.FAILED, failure=FAILED), GIVEN_UP, {"failed"}, False),
+        (job(S.FAILED, failure=FAILED), GIVEN_UP, {"written_off"}, True),
+        (job(S.OUTPUT_LOST), GIVEN_UP, {"written_off"}, False),
+        (unsent(), None, set(), False),
+        (unsent(), None, {"failed"}, True),
+        (unsent(), Twin(job_id="b"), set(), False),
+        (replace(unsent(), spec=spec("black")), None, set(), True),
+        (unsent(failure=FAILED), None, set(), True),
+        (job(S.FAILED, failure=FAILED), LOST, {"remote"}, True),
+        (job(S.FAILED, known=spec("black"), failure=FAILED), LOST, {"remote"}, False),
+        (job(S.FAILED, known=spec("black"), failure=FAILED), LOST, {"failed"}, True),
+        (job(S.FAILED, failure=FAILED), replace(LOST, is_refused_by_us=True), {"failed"}, False),
+        (None, LOST, {"output_lost"}, True),
+        (None, LOST, {"remote"}, False),
+        (released(), Twin(job_id="b", state=S.FAILED), set(), True),
+        (released(), LOST, set(), True),
+        (released(), GIVEN_UP, set(), False),
+    ],
+)
+def test_each_word_pays_for_what_it_names(known, twin, words, submits):
+    """And for nothing that another job wrote off, lost or would not fetch."""
+    entry = plan_entry(spec(), known, PRICE, Choices(retry=frozenset(words)), twin)
+    assert (entry.will_submit, entry.price is not None) == (submits, submits)
+
+
+def test_a_word_for_another_request_does_not_pay_for_what_is_lost():
+    """Released as something else, and edited since: nobody asked for this one."""
+    entry = plan_entry(spec(), released(spec("black")), PRICE, Choices(rerun_changed=True), LOST)
+    assert (entry.change, entry.will_submit) == (Change.SHARED, False)
+
+
+def test_what_we_would_not_fetch_says_where_to_look():
+    entry = plan_entry(spec(), None, PRICE, Choices(), replace(LOST, is_refused_by_us=True))
+    assert entry.reason == "the same request as 'b', which was paid and its output not fetched: see there why"
+    assert best_twin([LOST, refused := replace(LOST, job_id="c", is_refused_by_us=True)]) is refused
