@@ -90,10 +90,12 @@ LAYOUTS = [
     (("id", "", "image_urls", "prompt"), Inline()),
     (("sku", "image_urls", "title", "none"), Inline(prompt="Put {{ none }} on white.")),
     (("id", "image_urls", "prompt", "num_images"), Inline()),
+    (("sku", "image_urls", "title"), Inline(prompt="Put the {{ title }} on white.", values={"num_images": "2"})),
+    (("sku", "image_urls", "title"), Inline(prompt="Put the {{ title }} on white.", values={"image_urls": "mug.jpg"})),
     *(
         (("sku", "image_urls", "title", "aspect_ratio"), Inline(prompt=template, values=values))
         for template in TEMPLATES
-        for values in ({}, {"output_format": "png"}, {"image_urls": "mug.jpg"}, {"num_images": "2"})
+        for values in ({}, {"output_format": "png"})
     ),
 ]
 
