@@ -82,8 +82,9 @@ async def _rounds(service: Service, store: Store, answered: asyncio.Event) -> No
     """One round after another, as long as the service answers."""
     while True:
         jobs = store.jobs([JobState.SUBMITTED])
-        reading = (_read_results(jobs, service, store, answered) for _ in range(AT_ONCE))
-        if not all(await asyncio.gather(*reading)):
+        async with asyncio.TaskGroup() as group:  # none goes on where another breaks
+            reading = [group.create_task(_read_results(jobs, service, store, answered)) for _ in range(AT_ONCE)]
+        if not all(task.result() for task in reading):
             return
         answered.set()
         await asyncio.sleep(PAUSE_S)

@@ -44,7 +44,7 @@ from runner.model import (
     counted,
 )
 from runner.report import Summary, sweep_asides, write_reports
-from runner.rules.planning import GIVEN_UP, WRITTEN_OFF, Change, PlanEntry
+from runner.rules.planning import WRITTEN_OFF, Change, PlanEntry
 from runner.scheduler import Hold, Keeping, Scheduler, bug_found
 from runner.store.store import Store
 
@@ -203,7 +203,7 @@ class Execution:
         self._asked.note(entry)
         if entry.change in (Change.SHARED, Change.FAILED):
             self._sharing[entry.job_id] = None
-        if entry.change is Change.FAILED and GIVEN_UP in entry.reason:
+        if entry.is_given_up:
             self._given_up[entry.job_id] = entry.reason
         return entry.change is not Change.NEW and (entry.will_submit or entry.change in (Change.RESUME, Change.SHARED))
 

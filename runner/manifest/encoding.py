@@ -112,7 +112,7 @@ OLD_EXCEL: Final = b"\xd0\xcf\x11\xe0"
 OF_ONE_BYTE: Final = re.compile(r"cp(?:125\d|4\d\d|7\d\d|8\d\d)|iso8859|latin|koi8|mac[-_]|tis-620|kz1048|ptcp154")
 """Encodings, as Python names them, in which a letter is a byte: they can read anything, UTF-8 as well."""
 THREE_BYTES: Final = 0xE0
-"""From here on a byte begins a letter of three in UTF-8: of others, that is so by accident only for letters of two."""
+"""From here on a byte begins a letter of three bytes or four; what is UTF-8 by accident has letters of two alone."""
 PIECE: Final = 1 << 20
 LONGEST_LINE: Final = 8 << 20
 """Characters; a text file whose line does not end is none, and it is refused before it fills the memory."""

@@ -16,6 +16,7 @@ from runner.rules.names import natural
 
 DEEPEST: Final = 50
 WRAPPERS: Final = ("input", "body")
+EMPTY: Final[tuple[Any, ...]] = (None, "", [])
 KEYS: Final = frozenset({"id", "custom_id", "model", "row", "url", "method", *WRAPPERS})
 """What a line may hold beside the fields of its model."""
 ENDPOINT: Final = re.compile(r"(?:https?://[^/]+)?(?:/v1)?/models/(.+)", re.IGNORECASE)
@@ -47,7 +48,7 @@ class Renaming:
             keys = dict.fromkeys(key for pattern in patterns for key in self._keys(name, pattern, document))
             taken.update(keys)
             values = [document[key] for key in keys]
-            filled = [value for value in values if value not in (None, "", [])]
+            filled = [value for value in values if value not in EMPTY]
             if len(filled) == 1 and len(values) == 1:
                 found[name] = filled[0]
             elif filled:
@@ -73,11 +74,11 @@ class Renaming:
 
     def _pictures(self, name: str, values: Sequence[Any], keys: Sequence[str], place: Place) -> list[Any]:
         """The pictures of several keys; an empty one before others is a hole: what is behind it would move up."""
-        empty = next((n for n, value in enumerate(values) if value in (None, "", [])), len(values))
-        if any(value not in (None, "", []) for value in values[empty:]):
+        empty = next((n for n, value in enumerate(values) if value in EMPTY), len(values))
+        if any(value not in EMPTY for value in values[empty:]):
             message = f"{keys[empty]!r} is empty, and pictures behind it would move up in {name}"
             self._findings.error("missing-picture", place, message, "fill it in, or move the others up")
-        lists = [value if isinstance(value, list) else [value] for value in values if value not in (None, "")]
+        lists = [value if isinstance(value, list) else [value] for value in values if value not in EMPTY]
         return [one for several in lists for one in several]
 
     def _look_at(self, document: Mapping[str, Any], own: Iterable[str], row: Any, place: Place) -> None:

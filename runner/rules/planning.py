@@ -105,6 +105,8 @@ class PlanEntry:
     reason: str
     is_chosen: bool = True
     """Whether `--only`, `--limit` and their like leave it: then its end counts for the exit code."""
+    is_given_up: bool = False
+    """Whether it waits for a word, since its request was given up while in doubt, under whatever id."""
 
 
 def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, twin: Twin | None = None) -> PlanEntry:
@@ -116,16 +118,25 @@ def plan_entry(spec: JobSpec, job: Job | None, price: Price, choices: Choices, t
     if twin is not None and twin.is_written_off and WRITTEN_OFF in choices.retry and not is_lost:
         choices = replace(choices, retry=choices.retry | {"failed"})  # the word for the doubt is that for who shares it
     change, will_submit, reason = _judge(spec, job, choices)
+    is_given_up = False
     if twin is not None and will_submit and change in SHARING:
         if not _is_asked_for(spec, job, twin, choices):
             has_failed = twin.state is not None and not twin.is_paid
             change, will_submit, reason = Change.FAILED if has_failed else Change.SHARED, False, _shares(twin)
+            is_given_up = twin.is_written_off
         elif twin.is_written_off:
             reason = f"{reason}; if the request of {twin.job_id!r} was taken, it is paid twice"
     elif job is not None and _is_over_with_another(spec, job) and not retry_words(job) & choices.retry:
         change, will_submit, reason = Change.FAILED, False, _why(job)
     amount = price_of(price, spec.inputs) if will_submit else None
-    return PlanEntry(job_id=spec.job_id, change=change, will_submit=will_submit, price=amount, reason=reason)
+    return PlanEntry(
+        job_id=spec.job_id,
+        change=change,
+        will_submit=will_submit,
+        price=amount,
+        reason=reason,
+        is_given_up=is_given_up,
+    )
 
 
 SHARING = (Change.NEW, Change.RETRY, Change.CHANGED)
@@ -172,7 +183,8 @@ def _shares(twin: Twin) -> str:
     if twin.state is JobState.IN_DOUBT:
         return f"the same request as {twin.job_id!r}, which is in doubt: see doubts"
     if twin.is_written_off:
-        return f"the same request as {twin.job_id!r}, {GIVEN_UP}; --retry {WRITTEN_OFF} pays for it again"
+        given_up = "which was given up while in doubt and may be paid"
+        return f"the same request as {twin.job_id!r}, {given_up}; --retry {WRITTEN_OFF} pays for it again"
     if twin.state is not None and not twin.is_paid:
         return f"the same request as {twin.job_id!r}, which is {twin.state}"
     paid = "already paid" if twin.is_paid else "sent once"
@@ -255,7 +267,6 @@ def is_refused_by_us(job: Job) -> bool:
     return job.failure is not None and job.failure.kind is FailureKind.POLICY
 
 
-GIVEN_UP = "which was given up while in doubt and may be paid"
 WITH_ANOTHER = "shares the request of"
 """How the failure of a job begins that failed with another one, whose request it shares."""
 
