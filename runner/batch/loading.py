@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache
@@ -18,7 +18,7 @@ from runner.errors import BatchError, UsageProblem
 from runner.manifest import DEFAULT_MODEL, Diagnostic, Inline, Manifest, Place, read_manifest
 from runner.manifest import manifest_schema as schema_for
 from runner.media.photos import Photos
-from runner.model import InputRules
+from runner.model import InputRules, RulesOf
 
 
 def load(
@@ -58,9 +58,7 @@ def _strays(folder: Path) -> Iterator[Diagnostic]:
                 )
 
 
-def rules_at_hand(
-    folder: Path, cards: Mapping[str, ModelCard], *, allow_loopback: bool = False
-) -> Callable[[str], InputRules | None]:
+def rules_at_hand(folder: Path, cards: Mapping[str, ModelCard], *, allow_loopback: bool = False) -> RulesOf:
     """What a model accepts: by the card that lies beside the manifest, else the bundled one, else one of `cards`."""
     beside = cards_beside(folder)
 

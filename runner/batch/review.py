@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from runner.errors import InputMissing, ManifestInvalid, UsageProblem
 from runner.manifest import Manifest, Specs
-from runner.model import InputRules, Job, JobState, Run, fingerprint
+from runner.model import Job, JobState, RulesOf, Run, fingerprint
 from runner.report.files import replacing
 from runner.report.summary import iso
 from runner.store.lock import alone_in
@@ -164,7 +164,7 @@ def _heard(entries: list[Any], find: Callable[[str], Job | None]) -> Iterator[tu
             raise UsageProblem("not a review") from error
 
 
-def with_prompts(manifest: Manifest, review: Review, rules: Callable[[str], InputRules | None]) -> Manifest:
+def with_prompts(manifest: Manifest, review: Review, rules: RulesOf) -> Manifest:
     """The manifest with the prompts that the review gives to rejected jobs, checked like any other.
 
     What the entries were before, and that some of them may be one request now, stands beside them.

@@ -14,10 +14,9 @@ from runner.manifest.jobs import Job, given_id
 from runner.manifest.matrix import NONE
 from runner.manifest.rows import RowItem
 from runner.manifest.scopes import Layer
-from runner.manifest.sources import RulesOf
 from runner.manifest.spool import Specs, Twins, stem_key
 from runner.manifest.templates import Cell, Scope
-from runner.model import LocalFiles, digest_of
+from runner.model import LocalFiles, RulesOf, digest_of
 from runner.rules.names import folded, owned_stems
 
 

@@ -8,9 +8,8 @@ from typing import Final
 
 from runner.manifest.diagnostics import Findings
 from runner.manifest.head import Head, Override
-from runner.manifest.sources import RulesOf
 from runner.manifest.templates import Template, TemplateProblem, compiled
-from runner.model import InputRules, LocalFiles
+from runner.model import InputRules, LocalFiles, RulesOf
 
 DEFAULT_MODEL: Final = "google/nano-banana/edit"
 MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)+", re.ASCII)

@@ -24,13 +24,13 @@ from runner.manifest.items import Item, Sieve, typed
 from runner.manifest.jsonl import Renaming, read_jsonl
 from runner.manifest.presets import PRESETS
 from runner.manifest.readings import decide, delimiter_of
-from runner.manifest.sources import Reopen, RulesOf, items
+from runner.manifest.sources import Reopen, items
 from runner.manifest.spool import Specs
 from runner.manifest.tables import open_text
 from runner.manifest.twins import refuse_twins
 from runner.manifest.yaml_core import LARGEST
 from runner.manifest.yaml_reader import YamlManifest
-from runner.model import LocalFiles
+from runner.model import LocalFiles, RulesOf
 
 FORMATS: Final = {".yaml": "yaml", ".yml": "yaml", **ENDINGS}
 LARGEST_TABLE: Final = 4 << 30

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,3 +143,7 @@ class InputRules(Protocol):
 
     def file_problems(self, field: str, measured: MeasuredFile) -> list[InputProblem]:
         """Which of the field's limits on a file this one breaks, as far as it was measured. Never raises."""
+
+
+RulesOf: TypeAlias = Callable[[str], InputRules | None]
+"""What a model accepts, by its id; `None` where only the service knows."""

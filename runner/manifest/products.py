@@ -1,0 +1,179 @@
+"""Products of a shop's export: many rows each, as the preset says; a job of each, or of each of its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from runner.manifest.columns import Columns, Given, Source
+from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.gaps import Gapped
+from runner.manifest.items import Entry, Item, Sieve, key_of, split_urls
+from runner.manifest.presets import Group, Picture, Preset, groups
+from runner.manifest.rows import ALIKE, RowScope, Table
+from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
+from runner.manifest.tables import Cells, Sheet, cell_name
+from runner.manifest.templates import Condition
+from runner.model import RulesOf
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a job is made of: a product with all its pictures, or one of them."""
+
+    name: str
+    pictures: Sequence[Picture]
+    cells: Sequence[str]
+    line: int
+    number: int
+    extras: Mapping[str, str]
+    differing: Mapping[int, str] = field(default_factory=dict)
+    """The columns of which it has several texts, and why."""
+
+
+def products(
+    source: Source,
+    preset: Preset,
+    table: Table,
+    sheet: Sheet,
+    rules_of: RulesOf,
+    given: Given,
+    findings: Findings,
+) -> Iterator[Item]:
+    """The items of an export's products; what is wrong with it goes to the findings."""
+    rules = rules_of(given.model)
+    media = rules.url_fields[0] if rules and rules.url_fields else "image_urls"
+    is_list = rules is None or rules.fields[media].get("type") == "array"
+    columns = Columns(source, table.header, rules, given, findings)
+    pictures = columns.of.get(media) if media in source.columns else None
+    readers = [reader for reader in columns.readers if reader[0] != media]
+    is_one_each = source.per == "image"
+    keys = [key_of(name) for name in table.header]
+    variant = [index for index, key in enumerate(keys) if preset.variant.fullmatch(key)]
+    own = {*variant, *(index for index, key in enumerate(keys) if preset.pictured.fullmatch(key))}
+    shows = next((keys.index(key) for key in preset.shows if key in keys), None)
+    sieve = Sieve(source.where, source.place("where"), table.label, findings)
+    is_told = False
+    for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
+        places = {media: group.pictured_in, "id": group.named_by, **columns.first}
+        used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
+        for part in _one_each(group, own, variant, shows) if is_one_each and group.pictures else [_whole(group)]:
+            scope = RowScope(table, part.cells, part.number, part.extras, differing=part.differing)
+            item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
+            if not sieve.takes(item, _judged(group, part, own, source.where, table)):
+                continue
+            if not part.pictures and preset.variation is not None and not is_told:
+                is_told = _tell_variation(preset.variation, group, table, item, findings)
+            if not part.pictures and (is_one_each or media not in given.fields | given.overridden):
+                message = f"{group.name!r} has no picture: there is no job for it"
+                findings.warn("no-pictures", item.at(), message, "give it one, or leave it out with  where:")
+                continue
+            if not is_one_each:
+                item.scope = RowScope(table, part.cells, part.number, part.extras, differing=group.differing())
+            item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
+            base = item.fields.get("id") or group.name
+            item.fields["id"] = f"{base}-{part.name}" if part.name else base
+            if (urls := [picture.url for picture in part.pictures]) and not (source.is_alone and media in given.fields):
+                gap = None if is_one_each else group.gap
+                item.fields[media] = (Gapped(urls, gap) if gap else urls) if is_list else urls[0]
+            item.row = table.row(part.cells)
+            item.id_at = cell_name(places["id"], part.number)
+            refuse_spoilt(part.cells, used, part.line, part.number, table.label, findings)
+            look_at_prompt(item, findings)
+            if not is_one_each:
+                _check_whole(group, item, readers, len(urls) if is_list else min(len(urls), 1), table, findings)
+            yield item
+    sieve.tell()
+
+
+def _whole(group: Group) -> _Part:
+    extras = {"handle": group.name, "image_count": str(len(group.pictures))}
+    return _Part("", group.pictures, group.cells, group.line, group.number, extras)
+
+
+def _one_each(group: Group, own: Container[int], variant: Sequence[int], shows: int | None) -> Iterator[_Part]:
+    """Each picture with its row's texts, and the product's where its row has none, but in columns that are its own.
+
+    What its row says of a variant is another's, where the variants say which pictures are theirs.
+    """
+    variants: dict[str, list[Cells]] = {}
+    for row in group.rows if shows is not None else ():
+        for url in split_urls(row[2][shows or 0].strip()):
+            variants.setdefault(url, []).append(row)
+    for picture in group.pictures:
+        extras = {"handle": group.name, "image_count": str(len(group.pictures)), "position": str(picture.position)}
+        cells = _filled_up(picture.cells, group, own)
+        differing: dict[int, str] = {}
+        for index in variant if variants else ():
+            texts = {row[2][index]: row[1] for row in variants.get(picture.url, ())}
+            cells[index] = next(iter(texts), "")
+            if len(texts) > 1:
+                where = cell_name(index, list(texts.values())[1])
+                differing[index] = f"cell {where} is of another variant with the same picture"
+        yield _Part(str(picture.position), (picture,), cells, picture.line, picture.number, extras, differing)
+
+
+def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Item, findings: Findings) -> bool:
+    """Say of a variation without a picture which one its shop shows; whether it is one."""
+    column, word = sign
+    index = table.names.get(column, -1)
+    if index < 0 or group.cells[index].strip().lower() != word:
+        return False
+    message = f"{group.name!r} is a {word} without a picture of its own: the shop shows its parent's"
+    hint = f"copy that into its cell, or leave such rows out:  where: {column} != '{word}'"
+    findings.warn("no-pictures", item.at(), message, hint)
+    return True
+
+
+def _judged(
+    group: Group, part: _Part, own: Container[int], where: Condition | None, table: Table
+) -> Iterator[RowScope]:
+    """By which rows it is judged whether a part is wanted: its own, or each of its product's where they differ."""
+    if where is None:
+        return
+    indexes = {table.names.get(name, -1) for name in where.names}
+    is_whole = part.cells is group.cells and len(group.rows) > 1
+    differing = {index for index in (group.differing() if is_whole else ()) if index in indexes or "row" in where.names}
+    if not differing:
+        yield RowScope(table, part.cells, part.number, part.extras, is_condition=True)
+    for _, number, cells in group.rows if differing else ():
+        if any(cells[index].strip() for index in differing):
+            yield RowScope(table, _filled_up(cells, group, own), number, part.extras, is_condition=True)
+
+
+def _filled_up(cells: Sequence[str], group: Group, own: Container[int]) -> list[str]:
+    """A row's texts, and its product's where it has none, but in columns that are its own."""
+    both = enumerate(zip(cells, group.cells, strict=True))
+    return [text if text.strip() or index in own else common for index, (text, common) in both]
+
+
+def _place_in(table: Table, part: _Part, columns: Mapping[str, int], media: str, *path: str | int) -> Place:
+    """Where a field of a product stands: a picture in its own row."""
+    if path and path[0] == media and part.pictures:
+        index = path[1] if len(path) > 1 and isinstance(path[1], int) else 0
+        picture = part.pictures[min(index, len(part.pictures) - 1)]
+        return Place(line=picture.line, cell=cell_name(picture.column, picture.number), file=table.label)
+    return table.place(part.line, part.number, columns, *path)
+
+
+def _check_whole(
+    group: Group,
+    item: Item,
+    readers: Iterable[tuple[str, list[int], Any]],
+    count: int,
+    table: Table,
+    findings: Findings,
+) -> None:
+    """One job has one prompt, and `count` pictures: what its product has beyond that is not left out silently."""
+    for name, (index, *_), _ in readers:
+        for line, number, cells in group.rows[1:]:
+            if cells[index].strip() and cells[index].strip() != group.cells[index].strip():
+                place = Place(line=line, cell=cell_name(index, number), file=table.label)
+                message = f"{name} differs from row to row of {group.name!r}, and one job is made of them"
+                findings.error("rows-differ", place, message, ALIKE)
+                break
+    if count < len(group.pictures):
+        message = f"the model takes one picture: the other {len(group.pictures) - count} of {group.name!r} are not sent"
+        findings.warn("pictures-left", item.at(), message, "per: image  makes a job of each")
