@@ -13,13 +13,12 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urljoin
 
-import aiofiles
 import aiohttp
-from aiofiles.threadpool.binary import AsyncFileIO
+from aiofiles.os import wrap
 from yarl import URL
 
 from runner.errors import StorageFailed
-from runner.media.files import PASSING, PIECE, append, digest_and_sync, new_part, settle, storage_failed
+from runner.media.files import PASSING, PIECE, Part, storage_failed, sync_folder
 from runner.media.guard import AddressRefused, HostPolicy, is_address_refusal, socket_factory
 from runner.media.slots import Slots
 from runner.media.sniff import EXTENSIONS, Broken, Found, inspect
@@ -203,7 +202,7 @@ class Downloader:
             body.take(piece)
             if body.size > spec.max_bytes:
                 raise _too_large(spec)
-            if body.size - body.written >= PIECE:
+            if body.held_size >= PIECE:
                 await body.write(self._folder(spec), self._run_id)
             if (now := time.monotonic()) - since > patience.window_s:
                 if body.size - seen < patience.least_bytes:
@@ -223,27 +222,26 @@ class Downloader:
     def _finish(self, spec: FetchSpec, body: _Body) -> Artifact:
         """Write the rest and settle it; in a decoder thread, which leaves no part file behind."""
         body.is_handed_over = True
-        part = body.part or new_part(self._folder(spec), self._run_id)
+        part = body.part or Part(self._folder(spec), self._run_id)
         try:
-            append(part, b"".join(body.held))
+            part.append(body.held)
             return self._settle(spec, part, body.size)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        finally:
+            part.discard()
 
-    def _settle(self, spec: FetchSpec, part: Path, size: int) -> Artifact:
-        """Decode, hash, sync, rename."""
+    def _settle(self, spec: FetchSpec, part: Part, size: int) -> Artifact:
+        """Decode, sync, rename, and sync the folder."""
         before = before_at(Path(spec.before)) if spec.before is not None else None
-        match inspect(part, measure=partial(traits_of, before=before)):
+        match inspect(part.path, measure=partial(traits_of, before=before)):
             case Broken(code=code, message=message, is_final=is_final):
                 raise _Failed(FailureKind.OUTPUT, code, f"{shown(spec.url)}: {message}", again=not is_final)
             case Found() as found:
-                digest = digest_and_sync(part)
                 path = f"{spec.stem}.{EXTENSIONS[found.format]}"
-                settle(part, self._directory / path)
+                part.settle(self._directory / path)
+                sync_folder((self._directory / path).parent)
                 return Artifact(
                     path=path,
-                    sha256=digest,
+                    sha256=part.sha256,
                     bytes=size,
                     width=found.width,
                     height=found.height,
@@ -259,36 +257,30 @@ class _Body:
 
     def __init__(self) -> None:
         self.size = 0
-        self.written = 0
         self.held: list[bytes] = []
         """What is in no file yet: at most a mebibyte and a piece."""
-        self.part: Path | None = None
+        self.held_size = 0
+        self.part: Part | None = None
         self.is_handed_over = False
         """Whether another thread sees to the part file from here on."""
-        self._file: AsyncFileIO | None = None
 
     def take(self, piece: bytes) -> None:
         """Hold a piece more."""
         self.held.append(piece)
+        self.held_size += len(piece)
         self.size += len(piece)
 
     async def write(self, folder: Path, run_id: str) -> None:
         """What is held, into the part file."""
-        if self._file is None:
-            self.part = new_part(folder, run_id)
-            # Not "w": after a cancel it is not made anew.
-            self._file = await aiofiles.open(self.part, "r+b", buffering=0)
-        rest = memoryview(b"".join(self.held))
-        while rest:  # a disk that is almost full takes a part, and refuses the next
-            rest = rest[await self._file.write(rest) :]
-        self.held, self.written = [], self.size
+        if self.part is None:
+            self.part = Part(folder, run_id)
+        pieces, self.held, self.held_size = self.held, [], 0
+        await wrap(self.part.append)(pieces)
 
     async def aclose(self) -> None:
-        """Close the part file, and remove it unless somebody else has it."""
-        if self._file is not None:
-            await self._file.close()
+        """Remove the part file unless somebody else has it."""
         if self.part is not None and not self.is_handed_over:
-            self.part.unlink(missing_ok=True)
+            await wrap(self.part.discard)()
 
 
 def _check_answer(response: aiohttp.ClientResponse, spec: FetchSpec) -> None:

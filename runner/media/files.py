@@ -6,11 +6,12 @@ import errno
 import hashlib
 import os
 import secrets
-import shutil
 import stat
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from runner.errors import StorageFailed
@@ -22,31 +23,51 @@ PASSING: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGA
 PIECE: Final = 1 << 20
 
 
-def new_part(folder: Path, run_id: str) -> Path:
-    """An empty part file under a name that nobody can have planted: made, not opened."""
-    path = folder / f"{PART}{run_id}-{secrets.token_hex(8)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    os.close(os.open(path, flags, 0o600))
-    return path
+class Part:
+    """A file in the making, hashed as it grows: it ends settled under its final name, or discarded.
+
+    Made under a name that nobody can have planted. The methods block and raise `OSError`; any thread may call them.
+    """
+
+    def __init__(self, folder: Path, run_id: str) -> None:
+        self.path = folder / f"{PART}{run_id}-{secrets.token_hex(8)}"
+        self._digest = hashlib.sha256()
+        self._lock = Lock()  # a cancelled download discards it while a thread may still be writing
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._file = os.fdopen(os.open(self.path, flags, 0o600), "wb", buffering=0)
+
+    @property
+    def sha256(self) -> str:
+        """Of what it holds so far."""
+        return self._digest.hexdigest()
+
+    def append(self, pieces: Iterable[bytes]) -> None:
+        """Write the pieces behind what it holds."""
+        with self._lock:
+            for piece in pieces:
+                self._digest.update(piece)
+                rest = memoryview(piece)
+                while rest:  # a disk that is almost full takes a part, and refuses the next
+                    rest = rest[self._file.write(rest) :]
+
+    def settle(self, final: Path) -> None:
+        """Sync it and give it its final name; the caller syncs the folder. A planted link is replaced itself."""
+        with self._lock:
+            os.fsync(self._file.fileno())
+            os.fchmod(self._file.fileno(), 0o644)
+            self._file.close()
+            self.path.replace(final)
+
+    def discard(self) -> None:
+        """Remove it, unless it is settled."""
+        with self._lock:
+            self._file.close()
+            self.path.unlink(missing_ok=True)
 
 
 def check_writable(folder: Path) -> None:
     """Raise `OSError` where no file can be made in the folder: by making one, since rights do not tell of a disk."""
-    new_part(folder, "probe").unlink()
-
-
-def append(part: Path, rest: bytes) -> None:
-    """Put the rest at the end of a part file; one that is gone is not made anew."""
-    with part.open("r+b") as file:
-        file.seek(0, os.SEEK_END)
-        file.write(rest)
-
-
-def settle(part: Path, final: Path) -> None:
-    """Give a synced part file its final name, durably: rename, then sync the folder. Replaces a planted link itself."""
-    part.chmod(0o644)
-    part.replace(final)
-    sync_folder(final.parent)
+    Part(folder, "probe").discard()
 
 
 def put_aside(directory: Path, path: str, new: str) -> None:
@@ -68,17 +89,19 @@ def copy_of(directory: Path, artifact: Artifact, stem: str) -> Artifact | None:
         return None
     source = directory / artifact.path
     final = directory / f"{stem}.{artifact.path.rpartition('.')[2]}"
-    part = final.parent / f"{PART}{secrets.token_hex(8)}"
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, part)
-        if digest_and_sync(part) != artifact.sha256:
-            return None
-        part.replace(final)
+        part = Part(final.parent, "copy")
+        try:
+            with source.open("rb") as file:
+                part.append(iter(partial(file.read, PIECE), b""))
+            if part.sha256 != artifact.sha256:
+                return None
+            part.settle(final)
+        finally:
+            part.discard()
     except OSError as error:
         raise storage_failed(final, error) from error
-    finally:
-        part.unlink(missing_ok=True)
     return replace(artifact, path=final.relative_to(directory).as_posix())
 
 
@@ -89,16 +112,6 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def digest_and_sync(path: Path) -> str:
-    """The SHA-256 of the file, which is on the disk when this returns."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-        os.fsync(file.fileno())
-    return digest.hexdigest()
 
 
 def storage_failed(place: Path, error: OSError) -> StorageFailed:

@@ -81,10 +81,10 @@ def disk(_, folder, count):
     body = random.Random(1).randbytes(SIZE)
 
     def write(number):
-        part = files.new_part(folder, "bench")
-        files.append(part, body)
-        files.digest_and_sync(part)
-        files.settle(part, folder / f"{number}.png")
+        part = files.Part(folder, "bench")
+        part.append([body])
+        part.settle(folder / f"{number}.png")
+        files.sync_folder(folder)
 
     cpu, wall = time.process_time(), time.perf_counter()
     with ThreadPoolExecutor(2) as pool:

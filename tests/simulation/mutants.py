@@ -157,44 +157,44 @@ def commits_are_not_synced():
 
 @mutant(2)
 def files_are_not_synced():
-    def careless(path):
+    def careless(part, final):
         act("files_are_not_synced")
-        return files.hashlib.sha256(path.read_bytes()).hexdigest()
+        part.path.replace(final)
 
-    download.digest_and_sync = careless
+    files.Part.settle = careless
 
 
 @mutant(12)
 def a_name_is_not_synced():
-    def careless(part, final):
+    def careless(_):
         act("a_name_is_not_synced")
-        part.replace(final)
 
-    download.settle = careless
+    download.sync_folder = careless
 
 
 @mutant(2)
 def done_is_written_before_the_rename():
-    settle = files.settle
+    settle = files.Part.settle
 
     def late(part, final):
         act("done_is_written_before_the_rename")
-        kept = part.with_suffix(".kept")
-        part.rename(kept)
-        asyncio.get_running_loop().call_later(0.05, settle, kept, final)
+        part.path.rename(kept := part.path.with_suffix(".kept"))
+        again = files.Part(kept.parent, "late")
+        again.append([kept.read_bytes()])
+        asyncio.get_running_loop().call_later(0.05, settle, again, final)
 
-    download.settle = late
+    files.Part.settle = late
 
 
 @mutant(314)
 def a_file_is_written_under_a_final_name():
-    def in_place(folder, run_id):
-        act("a_file_is_written_under_a_final_name")
-        path = folder / f"{run_id}-{acted.total()}.png"
-        path.touch()
-        return path
+    class InPlace(files.Part):
+        def __init__(self, folder, run_id):
+            act("a_file_is_written_under_a_final_name")
+            super().__init__(folder, run_id)
+            self.path = self.path.rename(folder / f"{run_id}-{acted.total()}.png")
 
-    download.new_part = in_place
+    download.Part = InPlace
 
 
 @mutant(1)
