@@ -24,6 +24,7 @@ from runner.manifest.damage import (
     questions,
     quotes,
     unfilled,
+    unseen,
 )
 from runner.manifest.gaps import REMEDY, Gap, highest_called
 from runner.manifest.jobs import Job
@@ -164,12 +165,13 @@ def _column(job: Job, key: str, holds: Callable[[str], bool]) -> str | None:
 
 def _look_for_damage(job: Job) -> None:
     for key, value in job.inputs.items():
+        is_media = job.kinds.get(key, "").startswith("media")  # what nobody sees in a URL is refused with it
         if type(value) is not str:
             for index, text in enumerate(value) if type(value) is list else ():
                 if type(text) is str and not text.isascii():
-                    _tell(job, damage((key, index), text))
+                    _tell(job, damage((key, index), text) or (None if is_media else unseen((key, index), text)))
         elif not (value.isascii() and value.isprintable()):
-            _tell(job, damage((key,), value))
+            _tell(job, damage((key,), value) or (None if is_media else unseen((key,), value)))
 
 
 def _tell(job: Job, found: Damage | None) -> None:

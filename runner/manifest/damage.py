@@ -16,6 +16,12 @@ CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202
 are the quotes and dashes of the West's code page, read as Latin-1."""
 MISREAD: Final = re.compile("[\xc2-\xc3][\x80-\xbf]|\xe2\u20ac[\u0080-\uffff]|\xc3[\u0152-\u2122]")
 """UTF-8 that was read as the West's code page: `Ã©` for é, `â€“` for a dash."""
+UNSEEN: Final = re.compile(
+    "\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f"  # a flag, as of Wales, is spelt with such letters
+    "|(?P<words>[\U000e0000-\U000e007f]|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,})"
+    "|(?P<sign>[\u00ad\u200b\u2060-\u2064\ufeff]|(?<=[!-~])[\u200c\u200d](?=[!-~]))"
+)
+"""What takes no room: letters and codes in which a whole sentence may be hidden, and single signs between letters."""
 UNASKED: Final = re.compile(r"(?:^|\s)\?{3,}")
 """Where no question ends: letters that an encoding did not have, each saved as a question mark."""
 AMID: Final = re.compile(r"(?<!\S)[^\W\d_]+\?[^\W\d_]+(?![^\s,.;])")
@@ -57,6 +63,20 @@ def damage(path: tuple[str | int, ...], text: str) -> Damage | None:
     if found := MISREAD.search(text):
         message = f"{name} looks like UTF-8 that was read in another encoding: {_around(text, found.start())!r}"
         return Damage(path, message, "export it anew as UTF-8, or write what is meant", is_error=False)
+    return None
+
+
+def unseen(path: tuple[str | int, ...], text: str) -> Damage | None:
+    """What nobody sees, and the service reads: refused where it may be words."""
+    for found in UNSEEN.finditer(text):
+        shown = _around(text, found.start()).encode("ascii", "backslashreplace").decode()
+        message = f"{path[0]} holds what nobody sees, U+{ord(found[0][0]):04X}: {shown}"
+        if found["words"]:
+            return Damage(path, message, "it may be words that were hidden there: write the text anew", is_error=True)
+        if found["sign"]:
+            return Damage(
+                path, message, "it is sent as it stands: it came with a copied text; take it out", is_error=False
+            )
     return None
 
 

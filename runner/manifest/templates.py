@@ -230,6 +230,9 @@ def _check_nodes(tree: nodes.Template) -> None:
                 raise TemplateProblem("a number in the template is too long", "quote it, to have it as text")
             case nodes.For():
                 _check_loop(node)
+            case nodes.Operand(op="in" | "notin", expr=nodes.Const(value=str() as text)):
+                what = f"{text[:40]!r} is one text, and no list: any piece of it would be in it"
+                raise TemplateProblem(what, "write  in ['Mugs', 'Cups']  or, for one,  == 'Mugs'")
             case nodes.Filter(name=name) if name not in FILTERS and name != EACH:
                 raise TemplateProblem(f"no filter named {name!r}", did_you_mean(name, sorted(FILTERS)))
             case nodes.Test(name=name) if name not in TESTS:

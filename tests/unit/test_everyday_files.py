@@ -110,6 +110,18 @@ def test_cells_that_have_an_order_are_compared(read, told, one, another, is_less
         assert prompts(read(manifest, s_csv=sheet)) == {"a": "On white." if is_less else "On black."}
 
 
+def test_in_asks_for_a_list(read, told):
+    """`ug` is in the text 'Mugs, Cups' too; what a cell holds may be asked for a word."""
+    sheet = f"id,title,image_urls\na,Mugs,{URL.format(1)}\nb,ug,{URL.format(2)}\n"
+    manifest = "defaults: {{prompt: White.}}\nsources:\n  - file: s.csv\n    where: {}\n"
+    for written in ("title in 'Mugs, Cups'", "title not in 'Mugs'"):
+        [(code, _, message, hint)] = told(manifest.format(written), s_csv=sheet)
+        assert (code, hint) == ("where", "write  in ['Mugs', 'Cups']  or, for one,  == 'Mugs'")
+        assert "is one text, and no list" in message
+    for written in ("title in ['Mugs', 'Cups']", "(title | lower) in ['mugs']"):
+        assert list(prompts(read(manifest.format(written), s_csv=sheet))) == ["a"]
+
+
 def test_numbers_are_not_joined_by_a_plus(read, told):
     sheet = f"id,image_urls,w,d,unit\na,{URL.format(1)},60,40,cm\n"
     [(code, _, message, hint)] = told(None, Inline(prompt="A table of {{ w + d }} cm."), s_csv=sheet)
@@ -204,6 +216,44 @@ def test_quotes_of_the_wrong_code_page_are_damage(told):
         "damaged-text",
         "prompt holds the control character '\\x92': 'Keep the mug\\x92s label.'",
     )
+
+
+WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "is_error", "message"),
+    [
+        ("White\U000e0062\U000e0061\U000e0064", True, "U+E0062: White\\U000e0062\\U000e0061\\U000e0064"),
+        ("White\U000e0101\U000e0102", True, "U+E0101: White\\U000e0101\\U000e0102"),
+        ("Whi\u200bte", False, "U+200B: Whi\\u200bte"),
+        ("Back\u00adground", False, "U+00AD: Back\\xadground"),
+        ("a\u200db", False, "U+200D: a\\u200db"),
+        *(
+            (whole, None, "")
+            for whole in (
+                WALES,
+                "\U0001f469\u200d\U0001f33e",
+                "\u0645\u06cc\u200c\u062e",
+                "\u2600\ufe0f",
+                "\u845b\U000e0100",
+            )
+        ),
+    ],
+)
+def test_what_nobody_sees_is_not_sent_unsaid(read, told, prompt, is_error, message):
+    """It may be words, as of a prompt that somebody copied; flags, families and Persian are spelt with such signs."""
+    prompt = prompt if message else f"On it {prompt}"
+    sheet = f"id,prompt,image_urls\n1,{prompt},{URL.format(1)}\n"
+    manifest = "sources: [{file: s.csv}]"
+    if is_error:
+        [(code, _, said, _)] = told(manifest, s_csv=sheet)
+        assert (code, said) == ("damaged-text", f"prompt holds what nobody sees, {message}")
+        return
+    found = read(manifest, s_csv=sheet)
+    assert prompts(found) == {"1": prompt}
+    warning = ("odd-text", "B2", f"prompt holds what nobody sees, {message}")
+    assert warned(found) == ([warning] if message else [])
 
 
 # ------------------------------------------------------------------------------------------------------------- columns

@@ -428,6 +428,8 @@ CASES = {
     "a bar in a URL": {"m.csv": TABLE + f"mug,white,{URL}|b.jpg\n"},
     "a letter that was lost": {"m.csv": TABLE + f"mug,caf\ufffd,{URL}\n"},
     "a control that nobody sees": {"m.csv": TABLE + f"mug,on \u202eoak,{URL}\n"},
+    "words that nobody sees": {"m.csv": TABLE + f"mug,on oak\U000e0062\U000e0061\U000e0064,{URL}\n"},
+    "a sign that nobody sees": {"m.csv": TABLE + f"mug,on\u200boak,{URL}\n"},
     "letters that were misread": {"m.csv": TABLE + f"mug,CafÃ© scene,{URL}\n"},
     "a placeholder of another kind": {"m.csv": f"id,title,prompt,image_urls\nmug,Mug,A {{title}},{URL}\n"},
     "a long number in a template": {"m.csv": f"id,ean,prompt,image_urls\nmug,4.00638E+12,For {{{{ ean }}}},{URL}\n"},
