@@ -1,35 +1,26 @@
 """What a workbook's XML says and its reader does not: cells that only look empty, zeros before numbers, sizes.
 
-Read before the reader is let loose: a zip of a few kilobytes may unpack to more than any machine has, and a sheet with
-two cells far apart would be laid out with everything between them.
+Read before the reader is let loose: a sheet with two cells far apart would be laid out with everything between them.
 """
 
 from __future__ import annotations
 
 import re
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
+from runner.manifest.archive import TooLarge, pieces
 from runner.manifest.formats import AS_IT_IS, BUILT_IN
 from runner.manifest.tables import MOST_COLUMNS, UNCALCULATED
 
-LARGEST_UNPACKED: Final = 1 << 30
 LARGEST_AREA: Final = 20_000_000
 """Cells, the empty ones between others as well: the reader lays them all out."""
-PIECE: Final = 1 << 20
 _MAIN: Final = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _RELATION: Final = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 _REFERENCE: Final = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})", re.ASCII)
-
-
-class TooLarge(Exception):
-    """The workbook would fill the memory; the message says how."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,36 +51,24 @@ class Marks:
     """Columns from 0 that are not shown."""
     hidden: set[int] = field(default_factory=set)
     """Rows that are not shown."""
+    struck: dict[int, set[int]] = field(default_factory=dict)
+    """By row from 1, the columns from 0 of cells that are struck through, or a piece of them."""
     merged: list[Merged] = field(default_factory=list)
     """The one that begins first stands last."""
     height: int = 0
     width: int = 0
 
 
-def check_archive(archive: zipfile.ZipFile, file: BinaryIO) -> None:
-    """Unpack every part that is read, in passing: its size is what it says. Raises `TooLarge` and `BadZipFile`."""
-    parts = archive.infolist()
-    names = [part.filename.lower() for part in parts]
-    if len(set(names)) < len(names):
-        raise zipfile.BadZipFile("two of its parts have one name")
-    texts = [part for part in parts if part.filename.lower().endswith((".xml", ".rels"))]
-    if sum(part.file_size for part in texts) > LARGEST_UNPACKED:
-        raise TooLarge(f"the workbook unpacks to more than {LARGEST_UNPACKED >> 30} GiB")
-    for part in texts:
-        for _ in _pieces(file, part):
-            pass
-
-
 def marks_of(archive: zipfile.ZipFile, file: BinaryIO, sheet: str) -> Marks:
     """What the XML of a sheet says. Raises `TooLarge`, `ExpatError`, `LookupError` and `ValueError`."""
     book = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
-    scan = _Scan(_styles(archive), is_stale=_is_stale(book))
-    parser = expat.ParserCreate(namespace_separator=" ")
+    styles = _styles(archive)
+    scan = _Scan(_formats(styles), _struck_styles(styles), _struck_texts(archive, file), is_stale=_is_stale(book))
+    parser = scan.parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = scan.start
     parser.EndElementHandler = scan.end
     parser.buffer_text = True
-    scan.parser = parser
-    for piece in _pieces(file, archive.getinfo(_part_of(archive, book, sheet))):
+    for piece in pieces(file, archive.getinfo(_part_of(archive, book, sheet))):
         parser.Parse(piece, False)
         if scan.marks.height * scan.marks.width > LARGEST_AREA:
             raise TooLarge(f"the sheet spans {scan.marks.height:,} rows and {scan.marks.width:,} columns")
@@ -101,10 +80,14 @@ def marks_of(archive: zipfile.ZipFile, file: BinaryIO, sheet: str) -> Marks:
 class _Scan:
     """Goes through a sheet's elements: rows, cells, what is in them, and merges."""
 
-    def __init__(self, styles: dict[str, int | Shown], *, is_stale: bool) -> None:
+    def __init__(
+        self, formats: dict[str, int | Shown], struck_styles: set[str], struck_texts: set[str], *, is_stale: bool
+    ) -> None:
         self.marks = Marks()
         self.parser: expat.XMLParserType | None = None
-        self._styles = styles
+        self._formats = formats
+        self._struck_styles = struck_styles
+        self._struck_texts = struck_texts
         self._is_stale = is_stale
         self._arrays: list[Merged] = []
         """Areas of one formula each, of which the first cell has it, and the others only values."""
@@ -136,6 +119,8 @@ class _Scan:
             case "col" if attributes.get("hidden") in ("1", "true"):
                 first, last = _number(attributes.get("min", "1")), _number(attributes.get("max", "1"))
                 self.marks.hidden_columns.update(range(first - 1, min(last, first + MOST_COLUMNS)))
+            case "strike" if _is_on(attributes.get("val")):  # in a cell that holds its text itself
+                self._strike()
             case "mergeCell":
                 if area := _area(attributes):
                     self.marks.merged.append(area)
@@ -149,6 +134,8 @@ class _Scan:
                 if self._is_index and self._text and not (self._text.isascii() and self._text.isdigit()):
                     # the reader would take the sheet's first text for it
                     raise ValueError(f"row {self._row}: no text has the number {self._text[:20]!r}")
+                if self._is_index and self._text in self._struck_texts:
+                    self._strike()
             case "c" if self._is_error or self._is_formula or self._style:
                 mark: str | int | Shown = self._style
                 if self._is_error:
@@ -169,7 +156,10 @@ class _Scan:
         kind = attributes.get("t")
         self._is_error, self._is_index, self._kind = kind == "e", kind == "s", kind
         self._is_formula = bool(self._arrays) and self._is_in_array()
-        self._style = self._styles.get(attributes.get("s", ""), 0) if kind in (None, "n", "d") else 0
+        style = attributes.get("s", "")
+        self._style = self._formats.get(style, 0) if kind in (None, "n", "d") else 0
+        if style in self._struck_styles:
+            self._strike()
         self._text = ""
 
     def _is_in_array(self) -> bool:
@@ -184,6 +174,9 @@ class _Scan:
 
     def _add(self, text: str) -> None:
         self._text += text
+
+    def _strike(self) -> None:
+        self.marks.struck.setdefault(self._row, set()).add(self._column)
 
 
 def _number(text: str) -> int:
@@ -211,13 +204,58 @@ def _spot(place: re.Match[str] | None) -> tuple[int, int]:
     return int(place[2]), column - 1
 
 
-def _styles(archive: zipfile.ZipFile) -> dict[str, int | Shown]:
-    """The styles that show numbers as something else: filled up to some digits, as by `00000`, or by which format."""
+def _styles(archive: zipfile.ZipFile) -> ET.Element:
+    """The workbook's styles; empty where it has none."""
     if "xl/styles.xml" not in archive.namelist():
-        return {}
+        return ET.Element(f"{_MAIN}styleSheet")
     styles = ET.fromstring(archive.read("xl/styles.xml"))  # noqa: S314 expat of today refuses entity bombs
     if styles.tag != f"{_MAIN}styleSheet":  # its formats would be overlooked, and the zeros of ids lost
         raise ValueError("its styles are written in another way than Excel's")
+    return styles
+
+
+def _struck_styles(styles: ET.Element) -> set[str]:
+    """The numbers of the styles whose font strikes the text through."""
+    fonts = styles.find(f"{_MAIN}fonts")
+    strikes = [font.find(f"{_MAIN}strike") for font in (fonts if fonts is not None else ())]
+    struck = {str(n) for n, strike in enumerate(strikes) if strike is not None and _is_on(strike.get("val"))}
+    found = styles.find(f"{_MAIN}cellXfs")
+    return {
+        str(index) for index, style in enumerate(found if found is not None else ()) if style.get("fontId") in struck
+    }
+
+
+def _struck_texts(archive: zipfile.ZipFile, file: BinaryIO) -> set[str]:
+    """The numbers, from 0, of the workbook's texts that are struck through, or a piece of them."""
+    found: set[str] = set()
+    number = -1
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal number
+        match name.rpartition(" ")[2]:
+            case "si":
+                number += 1
+            case "strike" if _is_on(attributes.get("val")):
+                found.add(str(number))
+            case _:
+                pass
+
+    if "xl/sharedStrings.xml" in archive.namelist():
+        parser = expat.ParserCreate(namespace_separator=" ")
+        parser.StartElementHandler = start
+        for piece in pieces(file, archive.getinfo("xl/sharedStrings.xml")):
+            parser.Parse(piece, False)
+        parser.Parse(b"", True)
+    return found
+
+
+def _is_on(value: str | None) -> bool:
+    """What is there is on, unless it says that it is not."""
+    return value not in ("0", "false")
+
+
+def _formats(styles: ET.Element) -> dict[str, int | Shown]:
+    """The styles that show numbers as something else: filled up to some digits, as by `00000`, or by which format."""
     formats = {item.get("numFmtId"): item.get("formatCode", "") for item in styles.iter(f"{_MAIN}numFmt")}
     found = styles.find(f"{_MAIN}cellXfs")
     codes = [style.get("numFmtId", "") for style in (found if found is not None else ())]
@@ -241,30 +279,3 @@ def _part_of(archive: zipfile.ZipFile, book: ET.Element, sheet: str) -> str:
     targets = {item.get("Id"): item.get("Target", "") for item in relations}
     target = targets[ids[sheet]]
     return target.lstrip("/") if target.startswith("/") else f"xl/{target}"
-
-
-def _pieces(file: BinaryIO, part: zipfile.ZipInfo) -> Iterator[bytes]:
-    """A part, unpacked piece by piece, to the end of its data and not only to the size that it claims."""
-    file.seek(part.header_offset)
-    name, extra = struct.unpack("<HH", file.read(30)[26:30])
-    file.seek(name + extra, 1)
-    if part.flag_bits & 1 or part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise zipfile.BadZipFile("it is encrypted, or packed in a way that Excel does not know")
-    unpacker = zlib.decompressobj(-zlib.MAX_WBITS) if part.compress_type == zipfile.ZIP_DEFLATED else None
-    left, size = part.compress_size, 0
-    while left > 0 and (packed := file.read(min(left, PIECE))):
-        left -= len(packed)
-        for piece in [packed] if unpacker is None else _unpacked(unpacker, packed):
-            size += len(piece)
-            if size > part.file_size:
-                raise zipfile.BadZipFile(f"{part.filename} is larger than it says")
-            yield piece
-    if left or size != part.file_size:
-        raise zipfile.BadZipFile(f"{part.filename} ends too early")
-
-
-def _unpacked(unpacker: Any, packed: bytes) -> Iterator[bytes]:
-    """What some bytes unpack to, never more than a piece at once."""
-    while piece := unpacker.decompress(packed, PIECE):
-        packed = unpacker.unconsumed_tail
-        yield piece

@@ -20,10 +20,11 @@ from typing import Any, Final
 from xml.etree import ElementTree as ET
 from xml.parsers.expat import ExpatError
 
+from runner.manifest.archive import TooLarge, check_archive
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.encoding import OLD_EXCEL
 from runner.manifest.formats import Exact, formatted
-from runner.manifest.sheet_xml import Marks, Merged, Shown, TooLarge, check_archive, marks_of
+from runner.manifest.sheet_xml import Marks, Merged, Shown, marks_of
 from runner.manifest.tables import MERGED, MOST_COLUMNS, NAMELESS, Cells, Sheet, cell_name
 
 MOST_DIGITS: Final = 10**15
@@ -124,6 +125,7 @@ def _fitted(
     rows: Iterator[Cells], width: int, header: int, marks: Marks, findings: Findings, label: str
 ) -> Iterator[Cells]:
     hidden: list[int] = []
+    struck: list[Place] = []
     for line, number, cells in rows:
         extra = next((index for index, cell in enumerate(cells) if index >= width and cell.strip()), None)
         if extra is not None:
@@ -133,7 +135,16 @@ def _fitted(
             continue
         if number in marks.hidden and any(map(str.strip, cells)):
             hidden.append(number)
+        struck += [
+            Place(line=line, cell=cell_name(index, number), file=label)
+            for index in sorted(marks.struck.get(number, ()))
+            if index < min(width, len(cells)) and cells[index].strip()
+        ]
         yield line, number, [*cells[:width], *[""] * (width - len(cells))]
+    if struck:
+        what = "text that is" if len(struck) == 1 else f"{len(struck):,} cells whose text is"
+        message = f"{what} struck through, wholly or in part, is read as if it were not"
+        findings.warn("struck-text", struck[0], message, "delete what is not meant, or leave its row out with  where:")
     if hidden:
         place = Place(line=hidden[0], cell=cell_name(0, hidden[0]), file=label)
         message = f"{len(hidden):,} of its rows are hidden, by a filter perhaps, and are read all the same"

@@ -383,6 +383,7 @@ CASES = {
     "a cell beside a workbook's table": None,
     "a header that is merged": None,
     "rows that are hidden": None,
+    "text that is struck through": None,
     "a prompt that says nothing": {"m.csv": TABLE + f"mug,n/a,{URL}\n"},
     "a cell that says nothing in a template": filled("'{{ title }} in {{ sku }}'")
     | {"c.csv": f"SKU,Title,image_urls\n00123,nan,{URL}\n"},
@@ -565,6 +566,8 @@ def workbook(folder, name):
             book.add_worksheet("More")
         if name == "a header that is merged":
             page.merge_range(0, 0, 0, 1, "id")
+        if name == "text that is struck through":
+            page.write(1, 1, "white", book.add_format({"font_strikeout": True}))
         if name == "rows that are hidden":
             page.set_row(1, options={"hidden": True})
     wanted = ", sheet: Product" if name == "a sheet that is not there" else ""

@@ -415,6 +415,25 @@ def test_thousands_of_merges_take_no_time(read):
     assert time.monotonic() - began < 15
 
 
+@pytest.mark.parametrize("holds_texts", [False, True], ids=["texts in a part of their own", "texts in the sheet"])
+def test_text_that_is_struck_through_is_told(read, holds_texts):
+    """A cell, a piece of one, and a row that is out of stock: a person reads them as gone."""
+    made = io.BytesIO()
+    with xlsxwriter.Workbook(made, {"constant_memory": holds_texts, "strings_to_urls": False}) as book:
+        sheet, gone = book.add_worksheet(), book.add_format({"font_strikeout": True})
+        sheet.write_row(0, 0, HEADER)
+        sheet.write_row(1, 0, ["a", "White.", URL])
+        sheet.write_row(2, 0, ["b", "White.", f"{URL}?2"], gone)
+        sheet.write_row(3, 0, ["c", "", f"{URL}?3"])
+        sheet.write_rich_string(3, 1, "Put it on ", gone, "oak", " marble.")
+        sheet.write_blank(5, 1, None, gone)
+    manifest = read(made.getvalue())
+    [warning] = manifest.warnings
+    assert [job.inputs["prompt"] for job in manifest.jobs] == ["White.", "White.", "Put it on oak marble."]
+    message = "4 cells whose text is struck through, wholly or in part, is read as if it were not"
+    assert (warning.code, warning.place.cell, warning.message) == ("struck-text", "A3", message)
+
+
 def test_rows_that_are_hidden_are_told(read):
     """By a filter, most of them: a person does not see them, and pays for them all the same."""
 
