@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 import re
+import unicodedata
 from collections.abc import Callable
 from itertools import product
 from typing import Any, Final
@@ -23,6 +24,8 @@ NO: Final = frozenset(("false", "no", "n", "off", "0", "falsch", "nein", "faux",
 
 TWO_NUMBERS: Final = re.compile(r"\s*[-+]?[1-9]\d{0,2}\.\d{3}\s*")
 """A number with three decimals, or in German one with a point between its thousands."""
+BLANK: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u00ad\u200b\u2060\ufeff"
+"""White space of all scripts, and what takes no room."""
 DIGIT: Final = re.compile(r"\d")
 DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[-+]\d\d:?\d\d)?)?")
 SWAPPED: Final = {
@@ -67,12 +70,12 @@ class Cell(str):
             return self._is_true() is other
         if isinstance(other, (int, float)):
             return self._agreed(other, operator.eq)
-        return str.__eq__(self, other)
+        return isinstance(other, str) and seen(self) == seen(other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = str.__hash__
+    __hash__ = str.__hash__  # no set or mapping is asked for a cell
 
     def __lt__(self, other: Any) -> bool:
         return self._compared(other, operator.lt)
@@ -169,7 +172,7 @@ class Blank(jinja2.StrictUndefined):
 
 def cell(name: str, text: str, place: str = "") -> Cell | Blank:
     """A column's value in one row; `place` is its name in the spreadsheet, as `D2`."""
-    if text.strip():
+    if seen(text):
         return Cell(text)
     where = f"cell {place} ({name})" if place else repr(name)
     return Blank(hint=f"{where} is empty, and the template needs it", exc=Empty)
@@ -180,6 +183,11 @@ class Row(dict[str, Any]):
 
     def __missing__(self, name: object) -> Any:
         raise TemplateProblem(f"there is no column {str(name)[:60]!r}", did_you_mean(str(name), self))
+
+
+def seen(text: str) -> str:
+    """A text as a person sees it: without what is blank at its ends, and letters with their accents as one."""
+    return text.strip() if text.isascii() else unicodedata.normalize("NFC", text.strip(BLANK))
 
 
 def _sizes_of(value: float | str) -> list[float]:

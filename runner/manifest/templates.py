@@ -25,6 +25,7 @@ import jinja2
 from jinja2 import meta, nodes
 
 from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell
+from runner.manifest.conditions import check_conditions
 from runner.manifest.diagnostics import did_you_mean
 from runner.manifest.filters import EACH, FILTERS, LARGEST_NUMBER, TESTS
 from runner.manifest.sandbox import Environment
@@ -137,6 +138,8 @@ def _compiled(text: str) -> Template:
         tree = _ENVIRONMENT.parse(text)
         _check_nodes(tree)
         names = _names_in(tree)
+        if names:
+            check_conditions(tree, text)
         code = _ENVIRONMENT.compile(tree)
         return Template(text, names, jinja2.Template.from_code(_ENVIRONMENT, code, {}))
     except jinja2.TemplateSyntaxError as error:
@@ -230,9 +233,6 @@ def _check_nodes(tree: nodes.Template) -> None:
                 raise TemplateProblem("a number in the template is too long", "quote it, to have it as text")
             case nodes.For():
                 _check_loop(node)
-            case nodes.Operand(op="in" | "notin", expr=nodes.Const(value=str() as text)):
-                what = f"{text[:40]!r} is one text, and no list: any piece of it would be in it"
-                raise TemplateProblem(what, "write  in ['Mugs', 'Cups']  or, for one,  == 'Mugs'")
             case nodes.Filter(name=name) if name not in FILTERS and name != EACH:
                 raise TemplateProblem(f"no filter named {name!r}", did_you_mean(name, sorted(FILTERS)))
             case nodes.Test(name=name) if name not in TESTS:

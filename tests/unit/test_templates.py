@@ -477,7 +477,7 @@ def test_a_cell_is_a_number_beside_a_number_and_text_beside_a_text(text, meant):
         ("title and none_left", "'0' as a condition: does it say no, or that the cell is filled?"),
         (
             "title > none",
-            "the condition cannot be worked out: '>' not supported between instances of 'Cell' and 'NoneType'",
+            "no cell is none, also an empty one",
         ),
         (
             "title.split(' ') > 5",
@@ -511,12 +511,59 @@ def test_a_number_that_could_be_two_is_compared_where_both_say_the_same(text, is
     assert condition(text).holds(Names(cells)) is is_true
 
 
-@pytest.mark.parametrize("text", ["price > 1000", "price == 1.299", "1299 <= price", "price < other"])
+@pytest.mark.parametrize("text", ["price > 1000", "price == 1.2990", "1299 <= price", "price < other"])
 def test_a_number_that_could_be_two_is_not_guessed(text):
     cells = Names({"price": cell("price", " 1.299"), "other": cell("other", "20")})
     with pytest.raises(TemplateProblem, match=r"'1.299' could be 1.299 or 1299") as caught:
         condition(text).holds(cells)
     assert caught.value.hint == "say which:  price | float > 1000  or  price | replace('.', '') | int > 1000"
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "remedies"),
+    [
+        ("price > 9,50", "a comma makes a list", ("price > 9.50",)),
+        ("stock > 0, status == 'new'", "a comma makes a list", ("stock > 0 and status == 'new'",)),
+        ("(status == 'a', status == 'b')", "a comma makes a list", ("status in ['a', 'b']",)),
+        ("status == 'active' or 'draft'", "'draft' stands by itself", ("status in ['active', 'draft']",)),
+        ("stock > 0 and 'active'", "'active' stands by itself", ("stock > 0 and status == 'active'",)),
+        ("status == ('active' or 'draft')", "'active' stands by itself", ("status == 'active' or status == 'draft'",)),
+        ("status or not 'draft'", "'draft' stands by itself", ()),
+        ("status or ['draft']", "a list stands by itself", ()),
+        ("stock > 0 or 1", "1 stands by itself", ()),
+        ("stock != none", "no cell is none", ("stock != ''", "stock == ''")),
+        ("stock == None", "no cell is none", ()),
+        ("price > 2.500", "2.500 could be 2.5 or 2500", ("price > 2.5", "price > 2500")),
+        ("1.299 < price", "1.299 could be 1.299 or 1299", ("1.2990 < price", "1299 < price")),
+        ("title in 'Oak Mug, Vase'", "'Oak Mug, Vase' is one text", ("title in ['Mugs', 'Cups']", "title == 'Mugs'")),
+    ],
+)
+def test_what_would_be_true_of_every_row_is_no_condition(text, message, remedies):
+    """Where, in prompts, and in the conditions of a matrix: each would choose what is paid for."""
+    prompt = f"{{% if {text} %}}a{{% endif %}}"
+    for read, given in ((condition, text), (compiled, prompt), (compiled, f"{{{{ 'a' if ({text}) else 'b' }}}}")):
+        with pytest.raises(TemplateProblem) as caught:
+            read(given)
+        assert message in str(caught.value)
+    for remedy in remedies:
+        condition(remedy)
+
+
+def test_a_text_may_stand_in_for_another():
+    """Which is no condition."""
+    assert compiled("{{ colour or 'red' }} {{ price > 0.125 and 'dear' }}").names == {"colour", "price"}
+
+
+@pytest.mark.parametrize("text", ["sold ", " sold", "sold\u00a0", "sold\u200b", "\u3000sold"])
+def test_a_cell_is_compared_as_it_is_seen(text):
+    cells = Names(
+        {"status": cell("status", text), "size": cell("size", "gro\u00df u\u0308"), "none": cell("none", "\u200b")}
+    )
+    assert not condition("status != 'sold'").holds(cells)
+    assert condition("status in ['new', 'sold']").holds(cells)
+    assert condition("size == 'gro\u00df \u00fc'").holds(cells)
+    assert condition("row.none == ''").text
+    assert not cells["none"]
 
 
 def test_the_remedies_of_comparisons_work():

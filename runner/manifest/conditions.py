@@ -1,0 +1,80 @@
+"""What a condition says to a person and to the machine: where the two differ it is refused, before anything is paid.
+
+`price > 9,50`, `status == 'active' or 'draft'` and `stock != none` are all true of every row, and none was meant so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from jinja2 import nodes
+
+from runner.manifest.cells import TemplateProblem
+
+DOUBTFUL: Final = re.compile(r"(?<![\w.])[1-9]\d{0,2}\.\d{3}(?![\w.])")
+"""A number with three decimals, or in German one with a point between its thousands."""
+
+
+def check_conditions(tree: nodes.Template, text: str) -> None:
+    """Raise `TemplateProblem` for the first condition in a template that is not what it looks like."""
+    for node in tree.find_all(nodes.Node):
+        for tested in _tested(node):
+            _check_truth(tested)
+        if isinstance(node, nodes.Compare):
+            _check_compared([node.expr, *(operand.expr for operand in node.ops)], text)
+        match node:
+            case nodes.Operand(op="in" | "notin", expr=nodes.Const(value=str() as listed)):
+                what = f"{listed[:40]!r} is one text, and no list: any piece of it would be in it"
+                raise TemplateProblem(what, "write  in ['Mugs', 'Cups']  or, for one,  == 'Mugs'")
+            case _:
+                pass
+
+
+def _tested(node: nodes.Node) -> Iterator[nodes.Node | None]:
+    """What is asked whether it is true in a part of a template, by this part itself.
+
+    In `{{ colour or 'red' }}` that is the colour alone.
+    """
+    match node:
+        case nodes.If() | nodes.CondExpr() | nodes.For():
+            yield node.test
+        case nodes.Not():
+            yield node.node
+        case nodes.And() | nodes.Or():
+            yield node.left
+        case _:
+            pass
+
+
+def _check_truth(tested: nodes.Node | None) -> None:
+    match tested:
+        case nodes.Tuple():
+            hint = "write a fraction with a point, 9.50; and, or or  between two conditions"
+            raise TemplateProblem("a comma makes a list of a condition, which is true of every row", hint)
+        case nodes.Const() | nodes.List():
+            shown = "a list" if isinstance(tested, nodes.List) else repr(tested.value)[:40]
+            hint = "compare it as well:  status in ['active', 'draft']  or  status == 'active' or status == 'draft'"
+            raise TemplateProblem(f"{shown} stands by itself where a condition is wanted: it asks for no column", hint)
+        case nodes.And() | nodes.Or():
+            _check_truth(tested.right)
+        case _:
+            pass
+
+
+def _check_compared(sides: list[Any], text: str) -> None:
+    for side in sides:
+        match side:
+            case nodes.Const(value=None):
+                hint = "write  stock != ''  for a cell that is filled, and  stock == ''  for an empty one"
+                raise TemplateProblem("no cell is none, also an empty one", hint)
+            case nodes.Const(value=float() as number):
+                written = (found[0] for found in DOUBTFUL.finditer(text) if float(found[0]) == number)
+                if (shown := next(written, None)) is not None:
+                    thousands, fraction = shown.replace(".", ""), shown.rstrip("0").rstrip(".")
+                    fraction += "0" * (DOUBTFUL.fullmatch(fraction) is not None)
+                    message = f"{shown} could be {number:.15g} or {thousands}"
+                    raise TemplateProblem(message, f"write  {fraction}  or  {thousands}")
+            case _:
+                pass
