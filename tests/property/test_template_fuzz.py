@@ -18,7 +18,7 @@ from runner.manifest.templates import (
 )
 
 FUZZ = settings(
-    max_examples=600,
+    max_examples=400,
     derandomize=True,
     database=None,
     deadline=timedelta(seconds=5),  # nothing may hang; a slow machine may be slow

@@ -1,6 +1,6 @@
 """A long run over real sockets with faults of every kind: what it costs in memory and open files, and what was paid.
 
-    python tests/soak/soak.py 3000          # 20000 by hand
+    python tests/soak/soak.py 1500          # 20000 by hand
 
 The service runs in a process of its own, with tiny pictures. Prints a JSON document.
 """
