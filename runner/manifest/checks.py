@@ -29,7 +29,7 @@ from runner.manifest.damage import (
 from runner.manifest.gaps import REMEDY, Gap, highest_called
 from runner.manifest.jobs import Job
 from runner.manifest.schema import LONGEST_ID
-from runner.manifest.tables import column_name
+from runner.manifest.tables import FORMULA, column_name, what_spoilt
 from runner.manifest.templates import TemplateProblem, compiled, is_template
 from runner.model import counted
 
@@ -67,6 +67,8 @@ def _check_id(job: Job, job_id: str) -> None:
         job.error("id", ("id",), "the id is blank", "name the job, or take its entry out")
     elif not job_id.isprintable() or len(job_id) > LONGEST_ID:
         job.error("id", ("id",), f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
+    elif FORMULA.match(job_id) and not job.item.is_job:
+        job.error("spoilt-cell", ("id",), what_spoilt(job_id), "save the sheet with its values")
     elif job_id.startswith("#") and not job.item.is_job and not job.is_told("#"):
         message = f"{job_id[:60]!r} is a job like any other: in a table a # begins no comment"
         job.warn("odd-text", ("id",), message, "delete the row, or leave it out with  where:")

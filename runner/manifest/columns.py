@@ -16,10 +16,10 @@ from typing import Any
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.fields import Read, reader
-from runner.manifest.items import key_of, names_of
+from runner.manifest.items import key_of, names_of, texts_in
 from runner.manifest.presets import Preset, recognised
 from runner.manifest.tables import cell_name, column_name
-from runner.manifest.templates import Condition
+from runner.manifest.templates import Condition, is_template, names_in
 from runner.manifest.words import (
     LAST_NUMBER,
     NAMING,
@@ -64,6 +64,8 @@ class Given:
 
     fields: frozenset[str] = frozenset()
     """Fields that need no column."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """What the defaults say: a template may ask for the very column that would replace it."""
     names: frozenset[str] = frozenset()
     """Names that its templates ask for."""
     model: str = ""
@@ -98,6 +100,7 @@ class Columns:
         self._aside: set[int] = set()
         """Columns that give way to another, a flag or a default, and are told."""
         self._asked = given.names
+        self._given = given.defaults
         self.skipped: dict[int, str] = {}
         """The numbered columns before which one is missing, `image_3` where there is no `image_2`, with its name."""
         self._map_named()
@@ -130,7 +133,7 @@ class Columns:
                 message = f"columns: {name!r} is no field of the model"
                 self._findings.error("unknown-field", place, message, did_you_mean(name, sorted(known)))
                 continue
-            found = [index for pattern in patterns for index in self._matching(pattern, place)]
+            found = self._unfilled(name, [index for pattern in patterns for index in self._matching(pattern, place)])
             if len(found) > 1 and name not in self._urls:
                 self._findings.error("columns", place, f"{name} is read from one column", "name one")
             if found and name in self._flags:
@@ -184,11 +187,13 @@ class Columns:
     def _map_by_name(self) -> None:
         own = [*self._fields] if self._source.preset else ["id", "model", *self._fields]
         for name in own:
-            if name not in self.of and name in self._keys:
+            if name in self.of or name not in self._keys:
+                continue
+            if found := self._unfilled(name, [self._keys.index(name)]):
                 if name in self._flags:
-                    self._set_aside(name, [self._keys.index(name)])
+                    self._set_aside(name, found)
                 else:
-                    self._take(name, [self._keys.index(name)])
+                    self._take(name, found)
         if self._source.preset is not None:  # of a shop's export the preset knows the pictures, and nothing is guessed
             return
         for name in self._fields:
@@ -197,7 +202,7 @@ class Columns:
             if name in self._urls:
                 self._map_pictures(name)
             else:
-                if found := self._by_synonym(SYNONYMS.get(name, ())):
+                if found := self._unfilled(name, self._by_synonym(SYNONYMS.get(name, ()))):
                     self._map_synonyms(name, found)
                 if name == "prompt" and "row" not in self._asked:
                     self._tell_prompts()
@@ -232,7 +237,7 @@ class Columns:
         pairs = self._numbered()
         stem = stem_of(self._keys[bases[0]]) if bases else next(iter(pairs), "")
         numbered = {stem: [index for _, index in several] for stem, several in pairs.items()}
-        found = list(dict.fromkeys([*bases[:1], *numbered.get(stem, ())]))
+        found = self._unfilled(name, list(dict.fromkeys([*bases[:1], *numbered.get(stem, ())])))
         if not found:
             return
         if name in self._flags or (name in self._defaults and not exact):
@@ -275,6 +280,20 @@ class Columns:
 
     def _flag(self, name: str) -> str:
         return "--prompt" if name == "prompt" else f"--set {name}"
+
+    def _unfilled(self, name: str, indexes: list[int]) -> list[int]:
+        """The columns but those that the default of the field has a place for: they are filled in, and replace nothing.
+
+        In `prompt: "{{ prompt }} Keep the label."` the column is a part of what is sent.
+        """
+        texts = [text for text in texts_in(self._given.get(name)) if is_template(text)]
+        asked = names_in(texts)
+        if not asked:
+            return indexes
+        titles = [title for title in self._header if "row" in asked and any(repr(title) in text for text in texts)]
+        filled = {index for index in indexes if self._keys[index] in asked or self._header[index] in titles}
+        self._aside |= filled
+        return [index for index in indexes if index not in filled]
 
     def _by_synonym(self, names: Iterable[str]) -> list[int]:
         taken = {index for indexes in self.of.values() for index in indexes}

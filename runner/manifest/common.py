@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
+from unicodedata import normalize
 
 from runner.manifest.diagnostics import Findings
 from runner.manifest.head import Head, Override
-from runner.manifest.templates import Template, TemplateProblem, compiled
+from runner.manifest.items import texts_in
+from runner.manifest.templates import Template, TemplateProblem, compiled, names_in
 from runner.model import InputRules, LocalFiles, RulesOf
 
 DEFAULT_MODEL: Final = "google/nano-banana/edit"
@@ -30,6 +32,8 @@ class Common:
         self._rules_of = rules_of
         self._rules: dict[str, InputRules | None] = {}
         self._kinds: dict[str, Mapping[str, str]] = {}
+        self.asking = [name for name, value in head.fields.items() if name in names_in(texts_in(value))]
+        """The defaults that ask for what would replace them, as  prompt: "{{ prompt }} Keep the label."."""
         self.asked: frozenset[str] = frozenset()
         """Names that templates ask for, where there is a matrix."""
         self.photo_of: dict[str, str] = {}
@@ -42,7 +46,7 @@ class Common:
             if {"*", "?"} & set(override.match):
                 self._wild.append(number)
             else:
-                self._exact.setdefault(override.match, []).append(number)
+                self._exact.setdefault(normalize("NFC", override.match), []).append(number)
         self._told: set[str] = set()
 
     @property
@@ -72,7 +76,7 @@ class Common:
     def overrides_for(self, job_id: str) -> list[Override]:
         """The exceptions that are about a job, in order."""
         wild = (number for number in self._wild if self.head.overrides[number].is_for(job_id))
-        found = sorted([*wild, *self._exact.get(job_id, ())])
+        found = sorted([*wild, *self._exact.get(normalize("NFC", job_id), ())])
         self._used_overrides.update(found)
         return [self.head.overrides[number] for number in found]
 

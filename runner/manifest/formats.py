@@ -19,22 +19,15 @@ BUILT_IN: Final = {
     **dict(enumerate(("mm:ss", "[h]:mm:ss", "mm:ss.0", "##0.0E+0"), start=45)),
 }
 """Formats that a workbook names by a number only (ECMA-376, 18.8.30)."""
-AS_IT_IS: Final = frozenset(
-    {
-        "",
-        "general",
-        "@",
-        "h:mm",
-        "hh:mm",
-        "h:mm:ss",
-        "hh:mm:ss",
-        "yyyy-mm-dd",
-        "yyyy-mm-dd hh:mm:ss",
-        "[h]:mm",
-        "[h]:mm:ss",
-    }
-)
+AS_IT_IS: Final = frozenset({"", "general", "@", "h:mm:ss", "hh:mm:ss", "yyyy-mm-dd hh:mm:ss", "[h]:mm:ss"})
 """What shows a value as it is read here: times, and dates as ISO writes them."""
+SHORTENING: Final = {"yyyy-mm-dd": 10, "h:mm": 5, "hh:mm": 5, "[h]:mm": -3}
+"""What does so too, but for the time of a day or the seconds behind it: how many characters are seen."""
+LITERAL: Final = re.compile(r'"[^"]*"|\\.')
+SCALED: Final = re.compile(r"%|[0#?],+(?![0#?])")
+"""What shows a number of another size: its hundredths, or a comma behind it for each thousand."""
+TIMES: Final = re.compile(r"\d+:\d\d:\d\d|\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?")
+DATES: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?|\d+:\d\d(?::\d\d)?")
 _PLAIN: Final = re.compile(r"(?P<thousands>#,##)?0(?:\.(?P<places>0{1,15}))?(?P<percent>%)?")
 
 
@@ -51,6 +44,14 @@ class Formatted(str):
         self = super().__new__(cls, text)
         self.code, self.shown = code, shown
         return self
+
+    @property
+    def is_same_value(self) -> bool:
+        """Whether what is seen is of one size with what is kept: no hundredth or thousandth of it, no time left out."""
+        code = LITERAL.sub("", self.code.lower())
+        if DATES.fullmatch(self):
+            return TIMES.fullmatch(self) is None or "h" in code
+        return SCALED.search(code) is None
 
     @property
     def told(self) -> str:
@@ -72,6 +73,8 @@ def formatted(text: str, code: str) -> str:
     """A cell's text under a format: as it is seen where a number stays a number, else both together."""
     if code.lower() in AS_IT_IS or not text or text[0] == "#" or "E" in text:
         return text
+    if (seen := SHORTENING.get(code.lower())) is not None:
+        return Formatted(text, code, text[:seen]) if TIMES.fullmatch(text) else text
     found = _PLAIN.fullmatch(code)
     try:
         number = Decimal(text)

@@ -5,10 +5,11 @@ A YAML file says it in its keys; a table that is a manifest by itself says it in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Final
+from unicodedata import normalize
 
 import jsonschema_rs
 import yaml
@@ -16,11 +17,12 @@ import yaml
 from runner.manifest.columns import Source
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.explaining import explain
+from runner.manifest.items import texts_in
 from runner.manifest.matrix import Matrix
 from runner.manifest.nodes import key_places, places_in, written_in
 from runner.manifest.presets import PRESETS
 from runner.manifest.schema import head_schema
-from runner.manifest.templates import TemplateProblem, compiled, condition, is_template
+from runner.manifest.templates import TemplateProblem, condition, is_template, names_in
 from runner.manifest.unquoted import OF_ALL, check_own, check_unquoted
 from runner.manifest.yaml_core import Document
 from runner.rules.names import wild
@@ -73,7 +75,7 @@ class Override:
 
     def is_for(self, job_id: str) -> bool:
         """Whether it is about that job."""
-        return wild(self.match).fullmatch(job_id) is not None
+        return wild(normalize("NFC", self.match)).fullmatch(normalize("NFC", job_id)) is not None
 
 
 @dataclass(slots=True)
@@ -109,13 +111,7 @@ class Head:
         if self.matrix:
             texts += [text for fields in self.matrix.all_fields for text in texts_in(fields)]
         found = set(self.matrix.names) if self.matrix else set()
-        for text in texts:
-            if is_template(text):
-                try:
-                    found |= compiled(text).names
-                except TemplateProblem:  # told where the template is filled in
-                    continue
-        return frozenset(found)
+        return names_in(texts) | found
 
 
 def read_head(
@@ -259,15 +255,3 @@ def _override(document: Document, node: yaml.Node, value: Mapping[str, Any], fin
         findings.error("override", places[""], "the override changes nothing", "give it `set` or `skip: true`")
     plain = {key.removeprefix("set."): place for key, place in places.items() if key.startswith("set.")}
     return Override(value["match"], value.get("set", {}), value.get("skip"), places | plain)
-
-
-def texts_in(value: Any) -> Iterator[str]:
-    """Every text in a value, however deep."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from texts_in(item)
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from texts_in(item)

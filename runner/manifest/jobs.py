@@ -12,8 +12,8 @@ from typing import Any, Final
 from runner.manifest.common import DEFAULT_MODEL, MODEL, Common
 from runner.manifest.diagnostics import Place, nearest
 from runner.manifest.gaps import Gap, Gapped
-from runner.manifest.head import Folder, Head, Override, texts_in
-from runner.manifest.items import Item
+from runner.manifest.head import Folder, Head, Override
+from runner.manifest.items import Item, texts_in
 from runner.manifest.matrix import NONE, Combination
 from runner.manifest.pictures import are_urls, media
 from runner.manifest.schema import LONGEST_ID
@@ -90,14 +90,18 @@ class Job:
         An axis of the matrix keeps its value's name as long as it is the axis that gives the field; the prompt and the
         media are templates themselves.
         """
-        fields, axes, given = self.fields, self._combination.names, self._combination.fields
         return {
-            name: _named(name, fields[name])
+            name: _named(name, self.fields[name])
             for name in names
-            if fields.get(name) is not None
+            if self.fields.get(name) is not None
             and self.kinds.get(name, "list") in ("list", "integer")
-            and not (name in axes and fields[name] == given.get(name, fields[name]))
+            and not (name in self._combination.names and self._is_sent(name))
         }
+
+    def _is_sent(self, axis: str) -> bool:
+        """Whether the value of an axis of the matrix is what is sent, if it is a field at all."""
+        given = self._combination.fields
+        return axis not in self.fields or axis not in given or self.fields[axis] == given[axis]
 
     def make(self) -> bool:
         """Fill it in; whether there is to be such a job, which an override may deny."""
@@ -120,6 +124,12 @@ class Job:
             rules = self.common.rules(self.model)
         if rules is None:
             self._look_at_model()
+        for name in self.common.asking:
+            if name in self.item.fields:
+                message = f"the {name} of {self.item.source} replaces this, which asks for it: nothing of this is sent"
+                hint = f"write the whole {name} there, or drop this; a column of a table would be filled in"
+                place = self.common.head.places.get(name) or self.item.at()
+                self.common.findings.error("template", place, message, hint)
         self.inputs = self._inputs(rules) if inputs is None else inputs
         self.body = canonical(self.inputs)
         self.is_plain = is_plain(job_id)
@@ -174,6 +184,8 @@ class Job:
             return None
         if is_template(given):
             return self.render(given, "id").strip()
+        if given.strip() and given != given.strip():
+            self.error("id", ("id",), f"the id {given[:60]!r} has a blank at an end", "take it away: nobody sees it")
         return given + self._combination.suffix if self._combination is not NONE else given
 
     def _inputs(self, rules: InputRules | None) -> dict[str, Any]:
@@ -223,7 +235,8 @@ class Job:
         known = dict(rules.fields) if rules is not None else {}
         values = {key: self.inputs.get(key, schema.get("default")) for key, schema in known.items()}
         fields = {key: _named(key, value) for key, value in values.items()}
-        rest = Layer(self._names, Layer(fields, self.item.scope))  # what is sent goes before what the row says
+        own = {axis: name for axis, name in self._names.items() if axis not in fields or self._is_sent(axis)}
+        rest = Layer(own, Layer(fields, self.item.scope))  # what is sent goes before what the row says
         paths = []
         for n in range(1, self.count + 1):
             own = {"n": Cell(str(n)), "job_id": Cell(self.id), "id": Cell(given_id(self.item) or self.id)}

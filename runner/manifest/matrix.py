@@ -89,6 +89,7 @@ class Matrix:
             if not findings.has_errors:
                 findings.error("matrix", self._place(), "the matrix has no axis", "as in  scene: [white, kitchen]")
             return
+        self._check_shared(findings)
         count = 1
         for values in self._axes.values():
             count *= len(values)
@@ -183,6 +184,18 @@ class Matrix:
             findings.error("matrix", place, message, f"did you mean {near!r}?")
             return False
         return True
+
+    def _check_shared(self, findings: Findings) -> None:
+        """No field is set by two axes: one value is sent, and the id, the file's name and the prompt say another."""
+        setting: dict[str, str] = {}
+        for axis, values in self._axes.items():
+            for name in dict.fromkeys(name for value in values for name in value.fields):
+                if setting.setdefault(name, axis) != axis:
+                    place = next(value.places[name] for value in values if name in value.fields)
+                    message = f"matrix: the axes {setting[name]!r} and {axis!r} both set {name}"
+                    findings.error(
+                        "matrix", place, message, "let one of them set it, and leave out pairs with  exclude:"
+                    )
 
     def _values(self, axis: str, items: Sequence[Any], findings: Findings) -> Iterator[_Value]:
         seen: dict[str, str] = {}

@@ -257,6 +257,7 @@ class _Reading:
         model = head.fields.get("model")
         return Given(
             fields=head.given,
+            defaults=head.fields,
             names=head.names,
             model=model if isinstance(model, str) and model else DEFAULT_MODEL,
             overridden=frozenset(name for override in head.overrides for name in override.fields),

@@ -100,14 +100,14 @@ class RowScope:
             raise TemplateProblem(message, hint, code="rows-differ")
         text = self._cells[index]
         if text and not text.isspace():
-            if ("#" in text and SPOILT.fullmatch(text.strip())) or (text[0] == "=" and FORMULA.match(text)):
+            if ("#" in text and SPOILT.fullmatch(text.strip())) or ("=" in text and FORMULA.match(text)):
                 place = cell_name(index, self._number)
                 message = f"cell {place} ({self._table.header[index]}): {what_spoilt(text.strip())}"
                 raise TemplateProblem(message, MENDED)
             if isinstance(text, Exact):
                 return Measured(text)
             if isinstance(text, Formatted):
-                return Measured(text) if self._is_condition else Cell(self._shown(text, index))
+                return self._judged(text, index) if self._is_condition else Cell(self._shown(text, index))
             if "E+" in text and SHORTENED.fullmatch(text.strip()):
                 message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): "
                 message += f"{text.strip()!r} was shortened by a spreadsheet"
@@ -115,12 +115,21 @@ class RowScope:
             return Cell(text)
         return cell(self._table.header[index], text, cell_name(index, self._number))
 
+    def _judged(self, text: Formatted, index: int) -> Measured:
+        """A number or a date as it is kept, where it is seen as another text of the same value; else it is an error."""
+        if text.is_same_value:
+            return Measured(text)
+        raise self._doubtful(text, index)
+
     def _shown(self, text: Formatted, index: int) -> str:
         """What is seen of a number in a text; where that is not known, it is an error."""
         if text.shown is not None:
             return text.shown
+        raise self._doubtful(text, index)
+
+    def _doubtful(self, text: Formatted, index: int) -> TemplateProblem:
         message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): {text.told}"
-        raise TemplateProblem(message, AS_TEXT)
+        return TemplateProblem(message, AS_TEXT)
 
 
 class RowOf(Mapping[str, Any]):

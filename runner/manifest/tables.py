@@ -32,8 +32,8 @@ SPOILT: Final = re.compile(
     r"#(?:[\u00a1\u00bf]?[^\W\d_a-z]{2,}(?:/0)?[!?]|N/A|N/D|NV|NB|\u041d/\u0414|GETTING_DATA|#{2,})|Err:\d{3}"
 )
 """What a spreadsheet shows where a formula failed, in any of its languages, or a cell is too narrow for its value."""
-FORMULA: Final = re.compile(r"=\s*(?:[A-Z][A-Z0-9.]*\(|\$?[A-Z]{1,3}\$?[1-9])")
-"""A formula that somebody saved in the place of what it comes to."""
+FORMULA: Final = re.compile(r"""\s*\{?=(?:[\w$@\[('"+-]|\s+(?:[$"'\[(@+]|[A-Za-z]{1,3}\$?[1-9]))""")
+"""How a formula begins that somebody saved in the place of what it comes to."""
 SHORTENED: Final = re.compile(r"\d(?:[.,]\d+)?E\+\d+")
 """What a spreadsheet makes of a long number: the digits are lost."""
 KEPT_AS_TEXT: Final = re.compile(r'="((?:[^"]|"")*)"')
@@ -87,7 +87,7 @@ def what_spoilt(text: str) -> str:
             return "it is part of merged cells, of which only the first has the value: unmerge them"
         case "#UNCALCULATED!":
             return "a formula that was never worked out: open the workbook in a spreadsheet, and save it"
-        case _ if text.startswith("="):
+        case _ if FORMULA.match(text):
             return "a formula is here, and not what it comes to"
         case _:
             return f"{text} is a spreadsheet's error, not a value"

@@ -119,6 +119,12 @@ def compiled(text: str) -> Template:
     return found
 
 
+def names_in(texts: Iterable[str]) -> frozenset[str]:
+    """The names that some texts ask for, those that are templates; what is wrong with one is told where it is used."""
+    found = (_looked_at(text) for text in texts if is_template(text))
+    return frozenset().union(*(template.names for template in found if isinstance(template, Template)))
+
+
 @lru_cache(maxsize=512)
 def _looked_at(text: str) -> Template | TemplateProblem:
     """The template, or what is wrong with it: that too is found once, and not for each row of a million."""

@@ -259,6 +259,63 @@ def test_what_nobody_sees_is_not_sent_unsaid(read, told, prompt, is_error, messa
 # ------------------------------------------------------------------------------------------------------------- columns
 
 
+SPRING = """
+defaults:
+  id: "{{ id }}-spring"
+  prompt: "{{ prompt }} Keep the label."
+  image_urls: ["{{ image_urls }}", "https://cdn.example.com/table.jpg"]
+"""
+
+
+def test_a_column_is_filled_in_where_the_default_has_a_place_for_it(read):
+    """It would replace the very text that it is a part of."""
+    sheet = f"id,prompt,image_urls\n1,On oak.,{URL.format(1)}\n"
+    manifest = read(f"{SPRING}sources: [{{file: s.csv}}]", s_csv=sheet)
+    [spec] = manifest.jobs
+    assert (spec.job_id, spec.inputs["prompt"]) == ("1-spring", "On oak. Keep the label.")
+    assert spec.inputs["image_urls"] == [URL.format(1), "https://cdn.example.com/table.jpg"]
+    assert warned(manifest) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "columns"),
+    [
+        ("{{ instruction }} Keep the label.", ""),
+        ("{{ row['Instruction'] }} Keep the label.", ""),
+        ("{{ instruction }} Keep the label.", ", columns: {prompt: Instruction}"),
+    ],
+)
+def test_a_column_that_a_default_asks_for_is_sent_and_not_told(read, prompt, columns):
+    """Whatever else it could be taken for."""
+    sheet = f"id,Instruction,photo\n1,On oak.,{URL.format(1)}\n"
+    head = f'defaults: {{prompt: "{prompt}", image_urls: ["{{{{ photo }}}}", "{URL.format(2)}"]}}'
+    manifest = read(f"{head}\nsources: [{{file: s.csv{columns}}}]", s_csv=sheet)
+    assert prompts(manifest) == {"1": "On oak. Keep the label."}
+    assert manifest.jobs[0].inputs["image_urls"] == [URL.format(1), URL.format(2)]
+    assert warned(manifest) == []
+
+
+def test_a_default_that_a_job_would_replace_while_it_asks_for_it_is_refused(told):
+    job = f"jobs: [{{id: a, prompt: On oak., image_urls: [{URL.format(1)}]}}]"
+    [(code, line, message, _)] = told(f'defaults: {{prompt: "{{{{ prompt }}}} Keep the label."}}\n{job}')
+    assert (code, line) == ("template", 2)
+    assert (
+        message.replace(message.split()[3], "m.yaml:3")
+        == "the prompt of m.yaml:3 replaces this, which asks for it: nothing of this is sent"
+    )
+
+
+def test_an_override_is_for_an_id_in_either_form(read):
+    """A photo's name from a Mac has its accents apart."""
+    rows = "".join(f"{name},White.,{URL.format(name[-1])}\n" for name in ("u\u03081", "\u00fc2", "b"))
+    sheet = f"id,prompt,image_urls\n{rows}"
+    for match in ("\u00fc*", "u\u0308*"):
+        manifest = read(f'sources: [{{file: s.csv}}]\noverrides: [{{match: "{match}", skip: true}}]', s_csv=sheet)
+        assert list(prompts(manifest)) == ["b"]
+    manifest = read('sources: [{file: s.csv}]\noverrides: [{match: "\u00fc1", skip: true}]', s_csv=sheet)
+    assert list(prompts(manifest)) == ["\u00fc2", "b"]
+
+
 def test_further_columns_of_prompts_are_told(read):
     header = "id,prompt,Prompt 2,prompt_final,New Prompt,prompt_id,image_urls"
     sheet = f"{header}\na,On white.,b,c,d,e,{URL.format(1)}\n"

@@ -902,10 +902,29 @@ def test_the_width_of_letters_makes_no_other_column(read):
     assert manifest.warnings == ()
 
 
-@pytest.mark.parametrize("prompt", ["=B7", '"=B7&"" on white"""', "=CONCAT(A2)", "= $A$1"])
-def test_a_formula_is_no_prompt(found, prompt):
-    """Somebody saved the formulas, and not what they come to."""
-    (error,) = found(f"id,prompt,image_urls\nmug,{prompt},{URL}\n")
+FORMULAS = (
+    *(
+        "=B7",
+        '=B7&" on white"',
+        "=CONCAT(A2)",
+        "= $A$1",
+        '="On white, "&B2',
+        "=Sheet1!B2",
+        '=[@Title]&" on white"',
+        "=b2",
+    ),
+    *("=+B2", "=@B2", '=(B2&"x")', "='Sheet 2'!B2", "=Table1[@Title]", '=concatenate("On ";B2)', '= "On white "&B2'),
+    *("{=B2}", "=ПСТР(A1;1;2)", "=連結(B2)", "=1+1"),
+)
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_a_formula_is_no_prompt(found, formula):
+    """Somebody saved the formulas, and not what they come to; nor is one an id."""
+    cell = formula.replace('"', '""')
+    (error,) = found(f'id,prompt,image_urls\nmug,"{cell}",{URL}\n')
+    assert error[0] == "spoilt-cell"
+    (error,) = found(f'id,prompt,image_urls\n"{cell}",White.,{URL}\n')
     assert error[0] == "spoilt-cell"
 
 

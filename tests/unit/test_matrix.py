@@ -171,14 +171,33 @@ def test_a_row_goes_before_the_defaults_and_an_empty_cell_after_them(read):
     assert (first.inputs["aspect_ratio"], second.inputs["aspect_ratio"]) == ("3:4", "1:1")
 
 
-def test_a_later_axis_goes_before_an_earlier_one(read):
-    text = "matrix: {a: [{name: x, prompt: first, num_images: 2}], b: [{name: y, prompt: second}]}"
-    assert read(text).jobs[0].inputs == {
-        "image_urls": [SHIRT],
-        "aspect_ratio": "3:4",
-        "prompt": "second",
-        "num_images": 2,
-    }
+@pytest.mark.parametrize(
+    ("axes", "message"),
+    [
+        ("a: [{name: x, prompt: one}], b: [{name: y, prompt: two}]", "the axes 'a' and 'b' both set prompt"),
+        (
+            "aspect_ratio: [1:1, 16:9], scene: [{name: white, prompt: White.}, {name: oak, aspect_ratio: 4:5}]",
+            "the axes 'aspect_ratio' and 'scene' both set aspect_ratio",
+        ),
+    ],
+)
+def test_no_field_is_set_by_two_axes(found, axes, message):
+    """One value would be sent, and the id and the file's name say another."""
+    first = found(f"matrix: {{{axes}}}")[0]
+    assert (first[0], first[3]) == ("matrix", f"matrix: {message}")
+
+
+def test_a_path_says_what_is_sent(read):
+    """An override outweighs the axis."""
+    text = """
+matrix: {aspect_ratio: [1:1, 4:5]}
+overrides: [{match: "*", set: {aspect_ratio: 16:9}}]
+output: {path: "{{ id }}/{{ job_id }}-{{ aspect_ratio | replace(':', 'x') }}.{{ ext }}"}
+defaults: {prompt: "In {{ aspect_ratio }}."}
+"""
+    for job in read(text).jobs:
+        assert job.inputs["prompt"] == "In 16:9."
+        assert job.paths[0].endswith("-16x9")
 
 
 @pytest.mark.parametrize(

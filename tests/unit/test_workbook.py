@@ -219,6 +219,36 @@ def test_a_condition_asks_for_what_is_in_a_cell(read):
     assert len(read(shaped(12.5, '0.00 "EUR"'), "where: value > 12").jobs) == 1
 
 
+@pytest.mark.parametrize(
+    ("value", "form", "condition"),
+    [
+        (0.25, "0%", "value < 20"),
+        (5000, '0,"k"', "value > 100"),
+        (dt.datetime.fromisoformat("2026-01-31 13:05"), "dd.mm.yyyy", "value > '2026-01-31'"),
+        (dt.datetime.fromisoformat("2026-01-31 13:05"), "yyyy-mm-dd", "value != '2026-01-31'"),
+    ],
+)
+def test_a_condition_does_not_ask_for_what_is_seen_as_another_value(found, value, form, condition):
+    """25 % is not less than 20, and a day is not later than itself."""
+    [error] = found(shaped(value, form), "where: " + condition)
+    assert error[0] == "where"
+    assert "and what is in it is" in error[3]
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "seen"),
+    [
+        (dt.datetime.fromisoformat("2026-11-27 13:05"), "yyyy-mm-dd", "2026-11-27"),
+        (dt.datetime.fromisoformat("2026-11-27"), "yyyy-mm-dd", "2026-11-27"),
+        (dt.time(12, 30, 45), "hh:mm", "12:30"),
+    ],
+)
+def test_a_time_that_is_not_seen_is_not_sent(read, value, form, seen):
+    """In a template that asks for the day."""
+    [job] = read(shaped(value, form, "On {{ value }}.")).jobs
+    assert job.inputs["prompt"] == f"On {seen}."
+
+
 def test_hidden_columns_are_told(read):
     """They are read: what nobody sees may still be what is sent."""
 
