@@ -19,13 +19,15 @@ Problem = tuple[str, str, str]
 PUBLIC: Final = "use a public https:// URL"
 PLAIN: Final = re.compile(
     r"https://(?:[A-Za-z0-9-]+\.)+(?!(?i:local|internal|lan|arpa|localhost)(?![A-Za-z]))[A-Za-z]+"
-    r"(?:[/?#][!-+\--9<-\[\]-{}~]*)?",
+    r"(?:/[!\"$-+\--9<->@-\[\]-z~]*)?(?:\?[!\"$-+\--9<-\[\]-z~]*=[!\"$-+\--9<-\[\]-z~]*)?",
     re.ASCII,
 )
-"""Proves most URLs good at a glance: a dotted public name, no port, no user, nothing but visible ASCII, and nothing
-that may stand between two URLs. What it does not match may be good all the same."""
+"""Proves most URLs good at a glance: a dotted public name, no port, no user, nothing but visible ASCII, no fragment, no
+brace, a query of names and values, and nothing that may stand between two URLs. What it does not match may be good all
+the same."""
 _PICTURE: Final = r"\.(?:jpe?g|png|webp|gif|avif|heic|bmp|tiff?)"
-GLUED: Final = re.compile(rf"{_PICTURE}(?:https?://|[,;][^?#]*{_PICTURE}\b)", re.IGNORECASE)
+_ENDS_AS_PICTURE: Final = re.compile(rf"{_PICTURE}$", re.IGNORECASE)
+GLUED: Final = re.compile(rf"{_PICTURE}(?:[^\w?=]{{0,5}}https?://|[,;][^?#]*{_PICTURE}\b)", re.IGNORECASE)
 """Two pictures in one URL. Image services have commas too, but before the one extension."""
 ONE_EACH: Final = "separate them by  |  , each with its whole https:// URL"
 is_plain: Final = PLAIN.fullmatch
@@ -48,6 +50,8 @@ def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
     if url.startswith("data:"):
         is_image = url.startswith(("data:image/", "data:video/"))
         return None if is_image else ("url", "a data: URI that is no image", "data:image/… is taken")
+    if url.startswith("//"):
+        return "url-scheme", f"https: is missing: {_short(url)}", f"did you mean https:{_short(url)}"
     if url[0] in "['\"=":
         return "url", f"not a URL: {_short(url)}", "URLs alone, several with  |  between them: no brackets, no formula"
     if re.match(r"\.{0,2}/|~|[A-Za-z]:\\|file:", url) or "://" not in url:
@@ -58,6 +62,8 @@ def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
         host, _ = parts.hostname or "", parts.port
     except ValueError:
         return "url", f"not a URL: {_short(url)}", PUBLIC
+    if problem := _misread(url):
+        return problem
     if not all(host.removesuffix(".").split(".")) or "\\" in url:
         return "url", f"a URL without a host: {_short(url)}", PUBLIC
     is_loopback = _is_loopback(host)
@@ -77,6 +83,8 @@ def _not_one(url: str) -> Problem | None:
     pieces = re.split(r"\s+|[|]", url.strip())
     if len(pieces) > 1 and sum("://" in piece for piece in pieces) > 1:
         return "url-space", f"several URLs in one text: {_short(url)}", "separate URLs by  |  ; one field takes one URL"
+    if found := re.fullmatch(r"[^()]+ \((https?://[^\s()]+)\)", url.strip()):
+        return "url-space", f"a file's name and its URL: {_short(url)}", f"write the URL alone: {_short(found[1])}"
     if re.search(r"\s", url):
         hint = (
             "write a space in a URL as %20; a second picture needs its https://"
@@ -88,6 +96,22 @@ def _not_one(url: str) -> Problem | None:
         return "url-space", f"the URL holds a | : {_short(url)}", "write it as %7C; a second picture needs its https://"
     if not url.startswith("data:") and GLUED.search(url.split("?", 1)[0]):
         return "url-glued", f"two pictures in one URL: {_short(url)}", ONE_EACH
+    return None
+
+
+def _misread(url: str) -> Problem | None:
+    """Signs by which a server is asked for something else than a person reads."""
+    if re.search(r"[{}]", url):
+        hint = "to fill in a column write  {{ sku }};  the signs themselves are %7B and %7D"
+        return "url", f"the URL holds a brace, where nothing is filled in: {_short(url)}", hint
+    rest, _, fragment = url.partition("#")
+    if _ENDS_AS_PICTURE.search(fragment):
+        hint = "in a file's name write it as %23; in a template  {{ sku | urlencode }}  does"
+        return "url", f"no server is asked for what stands behind a #: {_short(url)}", hint
+    path, _, query = rest.partition("?")
+    if "=" not in query and _ENDS_AS_PICTURE.search(query) and not _ENDS_AS_PICTURE.search(path):
+        hint = "in a file's name write it as %3F; in a template  {{ sku | urlencode }}  does"
+        return "url", f"what stands behind a ? is no part of a file's name: {_cut(url)}", hint
     return None
 
 
@@ -116,5 +140,8 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def _short(url: str) -> str:
     """The URL without its query, cut to a line."""
-    bare = url.split("?", maxsplit=1)[0]
-    return bare if len(bare) <= 80 else bare[:79] + "…"
+    return _cut(url.split("?", maxsplit=1)[0])
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else text[:79] + "…"

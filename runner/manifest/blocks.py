@@ -35,7 +35,7 @@ MARKS: Final = ("{{", "{%", "Err:", "E+")
 """In what is sent: a template, what a spreadsheet makes of a cell."""
 ODD_PROMPT: Final = re.compile(r"\0(?:[ '=]|[^\0]{0,5}(?=\0)|[^\0A-Za-z0-9]*(?=\0))")
 """In prompts with a NUL before and behind each: a beginning that is worth a word, or too little to say anything."""
-PROMPT_MARKS: Final = ("?", "{", "[", "_x000")
+PROMPT_MARKS: Final = ("?", "{", "[", "%", "$", "_x000")
 ODD_FILLING: Final = re.compile(r"\0\s*(?=[\0=])")
 """In cells that are filled in, with a NUL before and behind each: one that is empty, or a formula."""
 PLACEHOLDER: Final = "what is filled in"

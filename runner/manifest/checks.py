@@ -13,6 +13,7 @@ from string import ascii_uppercase
 from typing import Any, Final
 
 from runner.manifest.damage import (
+    BRACKETS,
     MARKUP,
     NOTHING,
     PLACEHOLDERS,
@@ -92,7 +93,7 @@ def _check_prompt(job: Job, prompt: str) -> None:
         _tell(job, quotes(prompt))
     if "\\" in prompt or "_x000" in prompt:
         _tell(job, escapes(prompt))
-    if "{" in prompt or "[" in prompt:
+    if not BRACKETS.isdisjoint(prompt):
         _tell(job, braces(prompt, job.item.scope))
         _tell(job, comments(prompt))
         if prompt != job.fields.get("prompt"):

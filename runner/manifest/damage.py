@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from runner.manifest.items import key_of
 from runner.manifest.templates import Scope
 
 CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
@@ -36,9 +37,22 @@ MARKUP: Final = re.compile(
     r"&(?:[A-Za-z]{2,8}|#\d{2,6}|#[xX][0-9A-Fa-f]{2,5});|</?[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>"
 )
 """What a browser shows as something else: `&amp;`, `<b>`."""
-COMMENT: Final = re.compile(r"\{#.*?#\}", re.DOTALL)
-BRACES: Final = re.compile(r"\$?(?<!\{)\{\s*(\w+)\s*\}(?!\})|\[(\w+)\]")
-"""What other programs call a placeholder."""
+BRACES: Final = re.compile(
+    r"\$?\{{1,2}\s{0,3}(?:row\.)?([^{}]{1,80}?)\s{0,3}\}{1,2}|\[([^][]{1,80})\]|%\(?(\w{1,80})(?:%|\)s)|\$(\w{1,80})"
+    r"|\u00ab\s?([^\u00ab\u00bb]{1,80}?)\s?\u00bb|<{1,2}(?:%=)?\s{0,3}([^<>%]{1,80}?)\s{0,3}%?>{1,2}"
+    r"|\uff5b{1,2}\s{0,3}([^\uff5b\uff5d]{1,80}?)\s{0,3}\uff5d{1,2}"
+)
+"""What other programs call a placeholder, or a brace too few."""
+LOOKED_AT: Final = 4_000
+"""Characters; a longer prompt is refused, or has said by then how it calls what is to be filled in."""
+BRACKETS: Final = frozenset("{[%$<\u00ab\uff5b")
+"""With what one begins."""
+FOREIGN: Final = (("mac_roman", 1), ("cp1251", 2), ("cp1250", 2))
+"""Code pages of one byte a letter in which UTF-8 was read, each with the letters that it takes to be sure."""
+FOREIGN_WIDE: Final = ("cp932", "gb18030", "cp949", "big5")
+"""The same with two bytes a letter."""
+SHIFTED: Final = re.compile("(?<![A-Za-z])[\u00c0-\u00ff]{4,}(?![A-Za-z])")
+"""Cyrillic, or another script of one byte a letter, that was read as the West's: no word of the West's is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +74,39 @@ def damage(path: tuple[str | int, ...], text: str) -> Damage | None:
     if found := CONTROLS.search(text):
         message = f"{name} holds the control character {found[0]!r}: {_around(text, found.start())!r}"
         return Damage(path, message, "remove it", is_error=True)
-    if found := MISREAD.search(text):
-        message = f"{name} looks like UTF-8 that was read in another encoding: {_around(text, found.start())!r}"
+    if found := MISREAD.search(text) or SHIFTED.search(text):
+        what = "UTF-8" if MISREAD.search(text) else "another script"
+        message = f"{name} looks like {what} that was read in another encoding: {_around(text, found.start())!r}"
+        return Damage(path, message, "export it anew as UTF-8, or write what is meant", is_error=False)
+    if (meant := misread(text)) is not None:
+        message = f"{name} looks like UTF-8 that was read in another encoding: {text[:40]!r} for {meant[:40]!r}"
         return Damage(path, message, "export it anew as UTF-8, or write what is meant", is_error=False)
     return None
+
+
+def misread(text: str) -> str | None:
+    """What a text was meant to be that is UTF-8 through and through once it is written in another code page."""
+    for codec, least in FOREIGN:
+        meant = _reread(text, codec)
+        if meant is not None and sum(map(str.isalpha, filter(_is_foreign, meant))) >= least:
+            return meant
+    for codec in FOREIGN_WIDE:
+        meant = _reread(text, codec)
+        if meant is not None and all(letter >= "\u2e80" for letter in filter(_is_foreign, meant)):
+            return meant
+    return None
+
+
+def _reread(text: str, codec: str) -> str | None:
+    try:
+        meant = text.encode(codec).decode("utf-8")
+    except UnicodeError:
+        return None
+    return meant if meant != text and meant.isprintable() else None
+
+
+def _is_foreign(letter: str) -> bool:
+    return not letter.isascii()
 
 
 def unseen(path: tuple[str | int, ...], text: str) -> Damage | None:
@@ -118,19 +161,22 @@ def unfilled(prompt: str) -> Damage | None:
 
 def comments(prompt: str) -> Damage | None:
     """What is a comment in other templates, and is sent here."""
-    if (found := COMMENT.search(prompt)) is None:
+    start = prompt.find("{#")
+    if start < 0 or (end := prompt.find("#}", start)) < 0:
         return None
-    message = f"{found[0][:40]!r} is no comment here: it is sent as it stands"
+    message = f"{prompt[start : min(end + 2, start + 40)]!r} is no comment here: it is sent as it stands"
     return Damage(("prompt",), message, "take it out", is_error=False)
 
 
 def braces(prompt: str, scope: Scope) -> Damage | None:
     """A placeholder of another kind, where there is a column of its name: it would be sent as it stands."""
-    for found in BRACES.finditer(prompt):
-        name = found[1] or found[2]
-        if name.lower() in scope:
-            message = f"{found[0]!r} is sent as it stands, and there is a column {name.lower()!r}"
-            return Damage(("prompt",), message, f"did you mean  {{{{ {name.lower()} }}}}?", is_error=False)
+    for found in BRACES.finditer(prompt, 0, LOOKED_AT):
+        if found[0].startswith("{{") and found[0].endswith("}}"):  # of this program: said elsewhere
+            continue
+        name = key_of(next(filter(None, found.groups())))
+        if name in scope:
+            message = f"{found[0]!r} is sent as it stands, and there is a column {name!r}"
+            return Damage(("prompt",), message, f"did you mean  {{{{ {name} }}}}?", is_error=False)
     return None
 
 

@@ -123,11 +123,41 @@ def _truncate(text: str, length: int = 255, killwords: Any = False, end: str = "
     return (cut if killwords else cut.rsplit(" ", 1)[0]) + end
 
 
+INLINE: Final = frozenset(
+    (
+        "a",
+        "abbr",
+        "b",
+        "big",
+        "code",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "mark",
+        "s",
+        "small",
+        "span",
+        "strong",
+        "sub",
+        "sup",
+        "u",
+    )
+)
+"""Tags within a word or beside one; any other sets apart what is before and behind it."""
+UNSHOWN: Final = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("style", "script")}
+"""Elements whose text nobody sees, each with what ends it."""
+TAG: Final = re.compile(r"</?([A-Za-z][A-Za-z0-9]*)")
+
+
 def _striptags(text: str) -> str:
-    """The text without tags and comments, its entities resolved, its white space single; in one pass."""
+    """The text that a browser shows: without tags, comments, styles and scripts, entities resolved, white space single.
+
+    In one pass.
+    """
     from html import unescape
 
-    pieces, at = [], 0
+    pieces, at, unended = [], 0, dict(UNSHOWN)
     ends = {"<!--": text.rfind("-->"), "<": text.rfind(">")}
     while (start := text.find("<", at)) >= 0:
         opening = "<!--" if text.startswith("<!--", start) and start < ends["<!--"] else "<"
@@ -136,6 +166,15 @@ def _striptags(text: str) -> str:
         pieces.append(text[at:start])
         closing = "-->" if opening == "<!--" else ">"
         at = text.index(closing, start) + len(closing)
+        tag = TAG.match(text, start)
+        name = tag[1].lower() if tag is not None else ""
+        if name not in INLINE:
+            pieces.append(" ")
+        if name in unended:
+            end = unended[name].search(text, at)
+            at = end.start() if end is not None else at
+            if end is None:
+                del unended[name]  # it is looked for once
     return " ".join(unescape("".join([*pieces, text[at:]])).split())
 
 

@@ -28,6 +28,10 @@ SCALED: Final = re.compile(r"%|[0#?],+(?![0#?])")
 """What shows a number of another size: its hundredths, or a comma behind it for each thousand."""
 TIMES: Final = re.compile(r"\d+:\d\d:\d\d|\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?")
 DATES: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?|\d+:\d\d(?::\d\d)?")
+_SECTION: Final = re.compile(r'(?:^|(?<=;))((?:"[^"]*"|\\.|\[[^\]]*\]|[^;"])*)')
+_UNSEEN: Final = re.compile(r"_.|\*.|\[[^\]]*\]")
+"""What only fills or colours: a blank as wide as a sign, a sign as often as there is room, `[Red]`."""
+_PIECE: Final = re.compile(r'"[^"]*"|\\.|.', re.DOTALL)
 _PLAIN: Final = re.compile(r"(?P<thousands>#,##)?0(?:\.(?P<places>0{1,15}))?(?P<percent>%)?")
 
 
@@ -67,6 +71,17 @@ class Exact(str):
 
 
 AS_TEXT: Final = "format the column as Text, and write what is meant; or round it where the digits do not matter"
+
+
+def formatted_text(text: str, code: str) -> str:
+    """The same of a text: the last of four sections of a format, or the only one, may show it as another."""
+    sections = _SECTION.findall(code)
+    section = sections[3] if len(sections) > 3 else sections[0] if len(sections) == 1 and "@" in code else "@"
+    section = _UNSEEN.sub("", section)
+    if section.lower() in ("@", "general") or not text:
+        return text
+    pieces = [piece if piece == "@" else piece.strip('"').removeprefix("\\") for piece in _PIECE.findall(section)]
+    return Formatted(text, code, "".join(text if piece == "@" else piece for piece in pieces))
 
 
 def formatted(text: str, code: str) -> str:

@@ -21,7 +21,7 @@ _CALLED: Final = re.compile(
     re.IGNORECASE,
 )
 _ORDINAL: Final = re.compile(r"\b(?:(second|2nd)|(third|3rd)|(fourth|4th)) (?:image|photo|picture)\b", re.IGNORECASE)
-_TEMPLATE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_TEMPLATE: Final = re.compile(r"\{\{(?:(?!\{\{).)*?\}\}", re.DOTALL)
 _BETWEEN: Final = re.compile(rf"[|]|[{COMMAS}](?=\s|https?://)", re.IGNORECASE)
 
 

@@ -14,7 +14,7 @@ from runner.model import counted
 
 At = Callable[..., Place]
 """Where a field stands, or an item of it: `at("image_urls", 2)`. Unknown ones stand where their job begins."""
-_TEMPLATE: Final = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_TEMPLATE: Final = re.compile(r"\{\{(?:(?!\{\{).)*?\}\}", re.DOTALL)
 COMMAS: Final = ",;\u3001\uff0c\uff1b"
 """What people put between two URLs beside white space; the last three are those of East Asian keyboards."""
 _NEXT_URL: Final = re.compile(rf"\s+|[{COMMAS}]\s*(?=https?://)", re.IGNORECASE)

@@ -14,7 +14,8 @@ from runner.model import LOCAL, InputProblem, InputRules, LocalFile, MeasuredFil
 if TYPE_CHECKING:
     from runner.manifest.jobs import Job
 
-_BRACES: Final = re.compile(r"\{[{%].*?[%}]\}", re.DOTALL)
+_BRACES: Final = re.compile(r"\{[{%](?:(?!\{[{%]).)*?[%}]\}", re.DOTALL)
+_PATTERN: Final = re.compile(r"[*?\[]")
 
 
 def are_urls(value: Any) -> bool:
@@ -47,15 +48,18 @@ def media(job: Job, key: str, value: Any, rules: InputRules | None, kind: str) -
                 job.gap = key, gap
         for piece in pieces or [filled]:
             located = _located(job, key, index, piece, rules)
+            photos = [job.local[uri] for uri in located if uri in job.local]
             if is_filled_in:
-                _check_glob(job, (key, index), text, piece, [job.local[uri] for uri in located if uri in job.local])
+                _check_glob(job, (key, index), text, piece, photos)
+            if not job.item.is_job:
+                _tell_shared(job, (key, index), piece, photos)
             found += located
     return found if is_list or not isinstance(value, str) or len(found) != 1 else found[0]
 
 
 def _located(job: Job, key: str, index: int, text: str, rules: InputRules | None) -> list[str]:
     """The text, if it is a URL; else the photo, or the photos, that the path leads to."""
-    if job.common.local is None or "://" in text or text.startswith("data:") or not text.strip():
+    if job.common.local is None or "://" in text or text.startswith(("data:", "//")) or not text.strip():
         return [text]
     files = job.common.local.find(text)
     if isinstance(files, InputProblem):
@@ -80,9 +84,13 @@ def _check_glob(job: Job, at: tuple[str, int], template: str, path: str, files: 
     if files and not is_exact and sum(map(path.count, "*?[")) > sum(map(plain.count, "*?[")):
         message = f"{path[:80]}: a sign of a cell stands for other letters in a path"
         job.error("input-glob", at, message, "rename the photos, or write the path into the sheet")
+
+
+def _tell_shared(job: Job, at: tuple[str, int], path: str, files: Sequence[LocalFile]) -> None:
+    """A photo that several paths lead to, at least one of them a pattern."""
     for file in files:
         first = job.common.photo_of.setdefault(file.path, path)
-        if first != path:
+        if first != path and _PATTERN.search(first + path):
             message = f"{PurePath(file.path).name} is sent for {first[-40:]!r}, and for {path[-40:]!r} as well"
             hint = "does a * take photos of other rows? put what ends the name before it, as in  {{ sku }}-*.jpg"
             job.warn("input-glob", at, message, hint)

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Final
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
 from runner.manifest.archive import TooLarge, pieces
-from runner.manifest.formats import AS_IT_IS, BUILT_IN
+from runner.manifest.formats import AS_IT_IS, BUILT_IN, Formatted, formatted_text
 from runner.manifest.tables import MOST_COLUMNS, UNCALCULATED
 
 LARGEST_AREA: Final = 20_000_000
@@ -35,9 +35,10 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """By which format a number is shown."""
+    """By which format a number is shown, or a text."""
 
     code: str
+    is_text: bool = False
 
 
 @dataclass(slots=True)
@@ -86,6 +87,11 @@ class _Scan:
         self.marks = Marks()
         self.parser: expat.XMLParserType | None = None
         self._formats = formats
+        self._text_formats = {
+            style: replace(shown, is_text=True)
+            for style, shown in formats.items()
+            if isinstance(shown, Shown) and isinstance(formatted_text("text", shown.code), Formatted)
+        }
         self._struck_styles = struck_styles
         self._struck_texts = struck_texts
         self._is_stale = is_stale
@@ -158,6 +164,8 @@ class _Scan:
         self._is_formula = bool(self._arrays) and self._is_in_array()
         style = attributes.get("s", "")
         self._style = self._formats.get(style, 0) if kind in (None, "n", "d") else 0
+        if kind in ("s", "str", "inlineStr"):
+            self._style = self._text_formats.get(style, 0)
         if style in self._struck_styles:
             self._strike()
         self._text = ""

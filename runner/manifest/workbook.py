@@ -23,7 +23,7 @@ from xml.parsers.expat import ExpatError
 from runner.manifest.archive import TooLarge, check_archive
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.encoding import OLD_EXCEL
-from runner.manifest.formats import Exact, formatted
+from runner.manifest.formats import Exact, formatted, formatted_text
 from runner.manifest.sheet_xml import Marks, Merged, Shown, marks_of
 from runner.manifest.tables import MERGED, MOST_COLUMNS, NAMELESS, Cells, Sheet, cell_name
 
@@ -173,8 +173,8 @@ def _marked(text: str, mark: str | int | Shown) -> str:
             return mark
         case int():
             return text.zfill(mark) if text else text
-        case Shown(code=code):
-            return formatted(text, code)
+        case Shown(code=code, is_text=is_text):
+            return formatted_text(text, code) if is_text else formatted(text, code)
 
 
 def _mark_merged(cells: list[str], number: int, merged: Sequence[Merged]) -> None:

@@ -280,7 +280,35 @@ def test_a_public_https_url_can_be_fetched(url):
             (url, "url", f"not a URL: {url}", "the service fetches public https:// URLs: upload the file first")
             for url in ("/home/me/a.jpg", "./a.jpg", "../a.jpg", "~/a.jpg", "C:\\a.jpg", "file:///a.jpg", "a.jpg")
         ),
-        ("//cdn.example.com/a.jpg", "url", "not a URL: //cdn.example.com/a.jpg", "the service fetches public https://"),
+        (
+            "//cdn.example.com/a.jpg",
+            "url-scheme",
+            "https: is missing: //cdn.example.com/a.jpg",
+            "did you mean https://cdn",
+        ),
+        *(
+            (f"https://cdn.example.com/{name}", "url", f"{message}: https://cdn.example.com/{name}", hint)
+            for name, message, hint in (
+                (
+                    "{sku}.jpg",
+                    "the URL holds a brace, where nothing is filled in",
+                    "to fill in a column write  {{ sku }}",
+                ),
+                ("A#1.jpg", "no server is asked for what stands behind a #", "in a file's name write it as %23"),
+                ("A?3.jpg", "what stands behind a ? is no part of a file's name", "in a file's name write it as %3F"),
+            )
+        ),
+        *(
+            (url, "url-glued", f"two pictures in one URL: {url}", "separate them by  |")
+            for glue in ("::", "/", "&", "\uff0f", "\u2026", "+")
+            for url in (f"https://a.example.com/a.jpg{glue}https://b.example.com/b.jpg",)
+        ),
+        (
+            "a.jpg (https://a.example.com/b)",
+            "url-space",
+            "a file's name and its URL: a.jpg (https://a.example.com/b)",
+            "write the URL alone: https://a",
+        ),
         ("https://", "url", "a URL without a host: https://", ""),
         ("https:///a.jpg", "url", "a URL without a host: https:///a.jpg", ""),
         ("https://.jpg", "url", "a URL without a host: https://.jpg", ""),
@@ -641,7 +669,7 @@ def test_a_url_that_is_not_plain_goes_the_long_way(url):
 
 @pytest.mark.parametrize("host", ["a.locale", "internal.example", "x.lanx", "local.com", "1.2.3.example", "xn--9.com"])
 def test_a_name_that_only_looks_private_is_plain(host):
-    assert PLAIN.fullmatch(f"https://{host}/a.jpg?v=2#top")
+    assert PLAIN.fullmatch(f"https://{host}/a.jpg?v=2")
 
 
 # --------------------------------------------------------------------------------------------------------------- types

@@ -1,7 +1,9 @@
 """Files as shops have them, each of which was once read otherwise than a person reads it, and nobody was told."""
 
 import json
+import time
 import unicodedata
+from contextlib import suppress
 
 import pytest
 from PIL import Image
@@ -216,6 +218,63 @@ def test_quotes_of_the_wrong_code_page_are_damage(told):
         "damaged-text",
         "prompt holds the control character '\\x92': 'Keep the mug\\x92s label.'",
     )
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("Wei√ü", "'Wei√ü' for 'Weiß'"),
+        ("Р‘РµР»С‹Р№", "'Р‘РµР»С‹Р№' for 'Белый'"),
+        ("BiaĹ‚e tĹ‚o", "'BiaĹ‚e tĹ‚o' for 'Białe tło'"),
+        ("鐧借壊鑳屾櫙", "'鐧借壊鑳屾櫙' for '白色背景'"),
+        ("Áåëûé ôîí", "'Áåëûé ôîí'"),
+        *(
+            (whole, "")
+            for whole in ("Weiß auf Öl", "白背景にしてください", "Белый фон", "Białe tło", "흰색 배경", "一定")
+        ),
+        *((whole, "") for whole in ("“Öko” √2", "Café crème «é»", "Þórður í Ísafirði", "Ürünü beyaz")),
+    ],
+)
+def test_a_text_that_was_read_in_another_encoding_is_told(read, prompt, message):
+    found = read("sources: [{file: s.csv}]", s_csv=f"id,prompt,image_urls\n1,On {prompt},{URL.format(1)}\n")
+    assert prompts(found) == {"1": f"On {prompt}"}
+    told = [said.replace("On ", "") for code, _, said in warned(found) if code == "odd-text"]
+    assert [said.endswith(message) for said in told] == [True] * bool(message)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "{ title }}",
+            "{title}}",
+            "{ {title}}",
+            "{title}",
+            "${title}",
+            "${row.title}",
+            "[title]",
+            "%title%",
+            "%(title)s",
+        ),
+        *("$title", "«title»", "<%= title %>", "<<title>>", "｛｛ title ｝｝", "{Title}", "{Product Name}"),
+    ],
+)
+def test_what_another_program_would_fill_in_is_told(read, written):
+    """It goes out as it stands, with every row."""
+    sheet = f"id,title,Product Name,image_urls\n1,Mug,Mug,{URL.format(1)}\n"
+    found = read(f"defaults: {{prompt: 'Put {written} on white.'}}\nsources: [{{file: s.csv}}]", s_csv=sheet)
+    assert any("is sent as it stands, and there is a column" in message for _, _, message in warned(found))
+
+
+@pytest.mark.parametrize("sign", ["{", "{ ", "{{", "{#", "<", "%a", "[a", "$", "«"])
+def test_a_flood_of_signs_is_looked_at_in_a_moment(read, sign):
+    """As a prompt, and as a picture's path."""
+    flood = sign * 10_000
+    began = time.process_time()
+    for cells in (f"1,{flood},{URL.format(1)}", f"1,White.,https://cdn.example.com/{flood}"):
+        with suppress(InvalidManifest):
+            read("sources: [{file: s.csv}]", s_csv=f"id,prompt,image_urls\n{cells}\n")
+    assert time.process_time() - began < 2.0
 
 
 WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"

@@ -236,6 +236,34 @@ def test_a_condition_does_not_ask_for_what_is_seen_as_another_value(found, value
 
 
 @pytest.mark.parametrize(
+    ("form", "seen"),
+    [
+        ('@" Keep label."', "White. Keep label."),
+        (";;;", ""),
+        ('0;0;0;"SKU-"@', "SKU-White."),
+        *(
+            (form, None)
+            for form in ("@", "0.00", "#,##0;[Red]-#,##0", "yyyy-mm-dd", '_(* #,##0_);_(* (#,##0);_(* "-"_);_(@_)')
+        ),
+    ],
+)
+def test_a_text_that_is_seen_as_another_is_refused(read, found, form, seen):
+    """A format may put words before and behind it, or hide it."""
+
+    def content(book):
+        sheet = book.add_worksheet()
+        put(sheet, 0, HEADER)
+        put(sheet, 1, ["mug", "", URL])
+        sheet.write(1, 1, "White.", book.add_format({"num_format": form}))
+
+    if seen is None:
+        assert read(content).jobs[0].inputs["prompt"] == "White."
+    else:
+        message = f"the cell shows {seen!r}, and what is in it is 'White.'"
+        assert found(content) == [("formatted-cell", 2, "B2", message)]
+
+
+@pytest.mark.parametrize(
     ("value", "form", "seen"),
     [
         (dt.datetime.fromisoformat("2026-11-27 13:05"), "yyyy-mm-dd", "2026-11-27"),
