@@ -39,7 +39,7 @@ def forecast(directory: Path, submits: int, concurrency: int, balance: Money | N
     return Forecast(
         seen=len(history),
         median_s=median_s,
-        seconds=None if median_s is None else submits * median_s / concurrency,
+        seconds=None if median_s is None else max(median_s, submits * median_s / concurrency) if submits else 0.0,
         bytes=int(submits * median(size for _, size in history)) if history else None,
         free_bytes=_free_bytes(directory),
         balance=balance,

@@ -11,6 +11,7 @@ from typing import Any, Final
 from runner.batch.loading import rules_at_hand
 from runner.batch.options import parse_duration
 from runner.batch.preflight import Checked, preflight
+from runner.batch.watch import next_at
 from runner.catalog import ModelCard
 from runner.errors import ManifestInvalid
 from runner.manifest import Diagnostic, Manifest, Place, stems_of
@@ -81,7 +82,7 @@ async def check_inputs(
         found.extend(_diagnostics(checked, uses[checked.url]))
 
     now = time.time()
-    ends_at = now + (lasts_s or _said(manifest.run) or LASTS_S)
+    ends_at = now + lasts_s if lasts_s else _end_of(manifest.run, now)
     asked = await preflight(urls(), now=now, ends_at=ends_at, on_result=told, allow_loopback=allow_loopback)
     return Inputs(asked=asked, diagnostics=tuple(sorted(found, key=lambda d: (d.file, d.place.line))))
 
@@ -164,8 +165,13 @@ def _files_of_nobody(directory: Path) -> frozenset[str]:
     return frozenset(folded(path.with_suffix("").as_posix()) for path in files if not path.name.startswith("."))
 
 
-def _said(run: Mapping[str, Any]) -> float | None:
-    return parse_duration(run.get("max_duration")) if run.get("max_duration") is not None else None
+def _end_of(run: Mapping[str, Any], now: float) -> float:
+    """When the run will be over, by what the manifest says under `run:`; else a night from now."""
+    until, most = run.get("until"), run.get("max_duration")
+    ends = [next_at(str(until), now)] if until is not None else []
+    if most is not None and (lasts_s := parse_duration(most)) is not None:
+        ends.append(now + lasts_s)
+    return min(ends, default=now + LASTS_S)
 
 
 def _cell_of(url: str, spec: JobSpec, row: int, manifest: Manifest) -> str | None:

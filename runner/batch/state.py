@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -123,7 +124,9 @@ def check_doubts(
         for job_id in names:
             job = find(job_id)
             if job is None or not (job.state in DOUBTFUL or (with_written_off and job.is_written_off)):
-                raise UsageProblem(f"job {job_id!r} is not in doubt; `runcomfy-batch doubts {directory}` lists them")
+                raise UsageProblem(
+                    f"job {job_id!r} is not in doubt; `runcomfy-batch doubts {shlex.quote(str(directory))}` lists them"
+                )
 
 
 async def _check_attached(directory: Path, options: Options, attach: Mapping[str, str]) -> None:

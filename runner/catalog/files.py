@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -124,5 +125,5 @@ def _iso(instant: float) -> str:
 
 
 def _unusable(path: Path, why: str, model_id: str) -> ConfigurationInvalid:
-    remedy = f"`runcomfy-batch models pull {model_id} --to {path.parent} --force` writes it anew"
+    remedy = f"`runcomfy-batch models pull {model_id} --to {shlex.quote(str(path.parent))} --force` writes it anew"
     return ConfigurationInvalid(f"{path} cannot be used as a model's card: {why}. {remedy}.")

@@ -164,6 +164,8 @@ def _not_in_enum(path: tuple[str | int, ...], schema: Mapping[str, Any], value: 
     code = _named(path).replace("_", "-") if path in (("aspect_ratio",), ("output_format",)) else "enum"
     shown = "null" if value is None else repr(str(value)[:60])
     message = f"{_named(path)}: {shown} is not supported"
+    if isinstance(value, str) and value in allowed:  # the option is a number
+        return InputProblem(path=path, code=code, message=message, hint="write it without quotes")
     near = _nearest(str(value), allowed) if value is not None else None
     hint = f"did you mean {near!r}? " if near else ""
     if near and re.fullmatch(r"\d+:0\d(:00)?|0\d+:\d+(:00)?", str(value)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -30,12 +31,14 @@ def init(file: Path | None, sheet: Path | None, said: str | None) -> None:
         raise UsageProblem("--encoding goes with --from SHEET")
     file = file or (sheet.with_suffix(".yaml") if sheet is not None else Path("catalogue.yaml"))
     if file.suffix.lower() not in (".yaml", ".yml"):
-        raise UsageProblem(f"{file}: a manifest's name ends in .yaml:  runcomfy-batch init {file.with_suffix('.yaml')}")
+        yaml = str(file.with_suffix(".yaml"))
+        raise UsageProblem(f"{file}: a manifest's name ends in .yaml:  runcomfy-batch init {shlex.quote(yaml)}")
     schema = file.with_name("runcomfy-batch.schema.json")
     _write(file, template() if sheet is None else starter(sheet, file, said=said))
     if not schema.exists():
         _write(schema, json.dumps(manifest_schema(), ensure_ascii=False, indent=2) + "\n")
-    click.echo(f"wrote {file}\nnext: runcomfy-batch plan {file}; runcomfy-batch run {file} --simulate")
+    quoted = shlex.quote(str(file))
+    click.echo(f"wrote {file}\nnext: runcomfy-batch plan {quoted}; runcomfy-batch run {quoted} --simulate")
 
 
 def _write(path: Path, text: str) -> None:

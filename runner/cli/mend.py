@@ -79,7 +79,9 @@ def _ask(run_dir: Path, found: Mapping[str, Job], resubmit: Sequence[str]) -> No
 
     for job_id in resubmit:
         if job_id not in found:
-            raise UsageProblem(f"job {job_id!r} is not in doubt; `runcomfy-batch doubts {run_dir}` lists them")
+            raise UsageProblem(
+                f"job {job_id!r} is not in doubt; `runcomfy-batch doubts {shlex.quote(str(run_dir))}` lists them"
+            )
     jobs = [found[job_id] for job_id in dict.fromkeys(resubmit)]
     prices = [job.attempts[-1].reserved for job in jobs]
     known = sum(price or 0 for price in prices)
@@ -141,7 +143,7 @@ def _what_next(run_dir: Path, found: Sequence[Job]) -> str:
 
     if not found:
         return "0 in doubt: there is nothing to settle, and the run command goes on by itself"
-    job, command = found[0].job_id, f"runcomfy-batch doubts {shlex.quote(str(run_dir))}"
+    job, command = found[0].job_id, _listing(run_dir)
     return "\n".join(
         (
             f"{len(found):,} in doubt: look for each on RunComfy's Generations page, and settle it by one of",
@@ -186,7 +188,14 @@ def cancel(run_dir: Path, *, jobs: tuple[str, ...], base_url: str | None) -> int
     click.echo(f"{cancelled:,} cancelled, {followed}{open_:,} may still bill")
     in_doubt = len(find_doubts(run_dir))
     if in_doubt:
-        click.echo(f"{in_doubt:,} in doubt, which may bill too: see `runcomfy-batch doubts {run_dir}`")
+        click.echo(
+            f"{in_doubt:,} in doubt, which may bill too: see `runcomfy-batch doubts {shlex.quote(str(run_dir))}`"
+        )
     if control.is_stopped:
         return int(control.exit_code)
     return int(ExitCode.SOME_FAILED if in_doubt else ExitCode.DONE)
+
+
+def _listing(run_dir: Path) -> str:
+    """The command that lists what is in doubt."""
+    return f"runcomfy-batch doubts {shlex.quote(str(run_dir))}"

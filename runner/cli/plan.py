@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,7 @@ def plan(
     else:
         click.echo(render_plan(made))
     if output is not None and not as_json:
-        click.echo(f"next: runcomfy-batch run {output}", err=resolved)
+        click.echo(f"next: runcomfy-batch run {shlex.quote(str(output))}", err=resolved)
     return int(ExitCode.SOMETHING_TO_DO) if detailed_exitcode and made.has_work else 0
 
 

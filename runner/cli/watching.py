@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -146,7 +147,7 @@ def _lines(found: Status, run_dir: Path) -> Iterator[str]:
     if found.troubles:
         yield "failures  " + "  ".join(f"{printable(code)} {count:,}" for code, count in found.troubles.items())
     if doubts := sum(count for state, count in summary.counts.items() if state == "in_doubt"):
-        yield f"in doubt {doubts:,}: look at them with  runcomfy-batch doubts {run_dir}"
+        yield f"in doubt {doubts:,}: look at them with  runcomfy-batch doubts {shlex.quote(str(run_dir))}"
     for job in found.in_flight[:MOST_IN_FLIGHT]:
         since = f"  {duration(max(0.0, now - job.submitted_at))}" if job.submitted_at and found.is_running else ""
         word = f"  {printable(job.remote.raw)}" if job.remote is not None else ""

@@ -30,7 +30,7 @@ from runner.manifest.damage import (
 from runner.manifest.gaps import REMEDY, Gap, highest_called
 from runner.manifest.jobs import Job
 from runner.manifest.schema import LONGEST_ID
-from runner.manifest.tables import FORMULA, column_name, what_spoilt
+from runner.manifest.tables import FORMULA, SPOILT, column_name, what_spoilt
 from runner.manifest.templates import TemplateProblem, compiled, is_template
 from runner.model import counted
 
@@ -70,7 +70,7 @@ def _check_id(job: Job, job_id: str) -> None:
         job.error("id", ("id",), f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
     elif FORMULA.match(job_id) and not job.item.is_job:
         job.error("spoilt-cell", ("id",), what_spoilt(job_id), "save the sheet with its values")
-    elif job_id.startswith("#") and not job.item.is_job and not job.is_told("#"):
+    elif job_id.startswith("#") and not job.item.is_job and not SPOILT.match(job_id) and not job.is_told("#"):
         message = f"{job_id[:60]!r} is a job like any other: in a table a # begins no comment"
         job.warn("odd-text", ("id",), message, "delete the row, or leave it out with  where:")
     elif "+" in job_id and SHORTENED.match(job_id):
@@ -193,4 +193,4 @@ def _check_size(job: Job) -> None:
     if size > LARGEST_BODY:
         message = f"the request would be {size >> 20} MiB, and {LARGEST_BODY >> 20} MiB are taken"
         key = next(key for key in job.inputs if job.kinds.get(key, "").startswith("media"))
-        job.error("body-too-large", (key,), message, "use fewer or smaller photos, or --shrink-inputs")
+        job.error("body-too-large", (key,), message, "use fewer photos, or smaller ones")

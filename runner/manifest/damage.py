@@ -170,9 +170,9 @@ def comments(prompt: str) -> Damage | None:
 
 def braces(prompt: str, scope: Scope) -> Damage | None:
     """A placeholder of another kind, where there is a column of its name: it would be sent as it stands."""
+    if "{{" in prompt:  # of this program, and said elsewhere
+        return None
     for found in BRACES.finditer(prompt, 0, LOOKED_AT):
-        if found[0].startswith("{{") and found[0].endswith("}}"):  # of this program: said elsewhere
-            continue
         name = key_of(next(filter(None, found.groups())))
         if name in scope:
             message = f"{found[0]!r} is sent as it stands, and there is a column {name!r}"

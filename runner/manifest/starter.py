@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ def _lines(look: _Look, name: str, file: str, manifest: str) -> Iterator[str]:
     preset = recognised(look.header)
     keys = [key_of(title) for title in look.header]
     yield "# yaml-language-server: $schema=./runcomfy-batch.schema.json"
-    yield f"# Made from {file}: {look.count}. See what it would do:  runcomfy-batch plan {manifest}"
+    yield f"# Made from {file}: {look.count}. See what it would do:  runcomfy-batch plan {shlex.quote(str(manifest))}"
     yield from ("version: 1", f"name: {_quoted(name)}", "", "defaults:")
     if "prompt" not in keys:
         title = next((key for key in TITLES if key in keys), None)

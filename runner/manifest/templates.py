@@ -72,9 +72,8 @@ class Template:
         try:
             text = "".join(_bounded(self._compiled.root_render_func(context)))
         except Empty as error:
-            raise TemplateProblem(
-                str(error), "ask first, as in {% if title %}…{% endif %}, or use default('…')"
-            ) from None
+            hint = f"ask first, as in {{% if {_asked(str(error))} %}}…{{% endif %}}, or use default('…')"
+            raise TemplateProblem(str(error), hint) from None
         except jinja2.UndefinedError as error:
             raise TemplateProblem(
                 f"the template cannot be filled in: {error}", "ask first whether it is there"
@@ -104,6 +103,13 @@ class Condition:
             return self._template.render(scope) == "1"
         except TemplateProblem as problem:
             raise _of_condition(problem) from None
+
+
+def _asked(message: str) -> str:
+    """How a template calls the column that a `Blank` says is empty: `cell C2 (Product Title) is empty, …`."""
+    found = re.match(r"cell \w+ \((.+)\) is empty|'(.+)' is empty", message, re.DOTALL)
+    name = next(filter(None, found.groups()), "title") if found else "title"
+    return name.lower() if name.isidentifier() else f"row[{name!r}]"
 
 
 def is_template(text: str) -> bool:

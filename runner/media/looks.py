@@ -189,7 +189,7 @@ def _good(answer: Answer, kind: Kind, form: str, head: bytes, size: int | None) 
     is_whole = answer.has_ended and len(head) < LOOKED_AT and size in (None, len(answer.head))
     if pixels is None and is_whole and (form in HEADERS or form == "webp"):
         message = f"{answer.place} is a broken {form.upper()}: its header cannot be read"
-        return Bad(code=f"input-not-{kind}", message=message, is_certain=False)
+        return Bad(code=f"input-not-{kind}", message=message, hint="open it in a viewer", is_certain=False)
     width, height = pixels or (None, None)
     return Good(format=form, bytes=size, width=width, height=height, notes=tuple(_notes(answer, kind, form, size)))
 

@@ -297,7 +297,7 @@ def test_a_name_that_is_none_is_an_error(text, said):
 
 EMPTY = (
     "cell D2 (colour) is empty, and the template needs it",
-    "ask first, as in {% if title %}…{% endif %}, or use default('…')",
+    "ask first, as in {% if colour %}…{% endif %}, or use default('…')",
 )
 
 
