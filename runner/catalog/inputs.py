@@ -23,6 +23,8 @@ BOUNDS = {
     "exclusiveMaximum": "below",
     "multipleOf": "a multiple of",
 }
+TOLD = frozenset({"title", "description", "examples", "example", "default", "deprecated", "$comment"})
+"""Words of a schema that tell people something, and judge nothing."""
 SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
 
 
@@ -42,7 +44,7 @@ class _Rules:
         self.fields: Mapping[str, Schema] = {name: readable(schema) for name, schema in self._declared.items()}
         self.url_fields = tuple(name for name, schema in self._declared.items() if holds_urls(name, schema))
         self._allow_loopback = allow_loopback
-        self._validator = _validator(card.input_schema)
+        self._validator, self.unread = _validator(card.input_schema)
         self._is_valid = self._validator.is_valid
 
     def problems(self, inputs: Mapping[str, Any]) -> list[InputProblem]:
@@ -128,12 +130,36 @@ class _Rules:
         return InputProblem(path=(key,), code="unknown-field", message=f"unknown field {key!r}", hint=hint)
 
 
-def _validator(schema: Mapping[str, Any]) -> Any:
-    """The schema, compiled. One that is broken, or that refers to another host, judges nothing: the service will."""
+def _validator(schema: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    """The schema, compiled, and what in it is no JSON Schema, as `prompt.required`.
+
+    Such a word, or one that refers to another host, judges nothing: the service will. The others do.
+    """
+    judging = _judged(schema)
+    if (whole := _compiled(judging)) is not None:
+        return whole, ()
+    unread: list[str] = []
+    sound = _sound(judging, "", unread)
+    if isinstance(properties := judging.get("properties"), dict):
+        fields = {name: field for name, field in properties.items() if isinstance(field, dict)}
+        sound["properties"] = {name: _sound(field, f"{name}.", unread) for name, field in fields.items()}
+        unread = [word for word in unread if word != "properties"]
+    return _compiled(sound) or jsonschema_rs.validator_for({}), tuple(unread)
+
+
+def _sound(schema: Mapping[str, Any], where: str, unread: list[str]) -> dict[str, Any]:
+    """The words of a schema that can be judged by; the others are added to `unread`."""
+    sound = {word: value for word, value in schema.items() if _compiled({word: value}) is not None}
+    unread += [f"{where}{word}" for word in schema if word not in sound and word not in TOLD]
+    return sound
+
+
+def _compiled(schema: Mapping[str, Any]) -> Any:
+    """The validator of a schema; `None` where it is none, or refers to another host."""
     try:
-        return jsonschema_rs.validator_for(_judged(schema), retriever=_never_fetched)
+        return jsonschema_rs.validator_for(dict(schema), retriever=_never_fetched)
     except ValueError:
-        return jsonschema_rs.validator_for({})
+        return None
 
 
 def _judged(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 from unicodedata import normalize
 
-from runner.manifest.diagnostics import Findings
+from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Head, Override
 from runner.manifest.items import texts_in
 from runner.manifest.templates import Template, TemplateProblem, compiled, names_in
@@ -57,7 +57,12 @@ class Common:
     def rules(self, model: str) -> InputRules | None:
         """What a model accepts."""
         if model not in self._rules:
-            self._rules[model] = self._rules_of(model)
+            rules = self._rules[model] = self._rules_of(model)
+            if rules is not None and rules.unread:
+                message = f"the card of {model} says what cannot be checked: {', '.join(rules.unread[:6])}"
+                self.findings.warn(
+                    "model", Place(), message, "the rest of it is; read what  models show  says of these"
+                )
         return self._rules[model]
 
     def is_told(self, model: str) -> bool:

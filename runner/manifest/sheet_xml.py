@@ -12,9 +12,9 @@ from typing import BinaryIO, Final
 from xml.etree import ElementTree as ET
 from xml.parsers import expat
 
-from runner.manifest.archive import TooLarge, pieces
+from runner.manifest.archive import PIECE, TooLarge, pieces
 from runner.manifest.formats import AS_IT_IS, BUILT_IN, Formatted, formatted_text
-from runner.manifest.tables import MOST_COLUMNS, UNCALCULATED
+from runner.manifest.tables import LARGEST_CELL, MOST_COLUMNS, UNCALCULATED
 
 LARGEST_AREA: Final = 20_000_000
 """Cells, the empty ones between others as well: the reader lays them all out."""
@@ -60,17 +60,24 @@ class Marks:
     width: int = 0
 
 
-def marks_of(archive: zipfile.ZipFile, file: BinaryIO, sheet: str) -> Marks:
-    """What the XML of a sheet says. Raises `TooLarge`, `ExpatError`, `LookupError` and `ValueError`."""
+def marks_of(archive: zipfile.ZipFile, file: BinaryIO, sheet: str, struck: frozenset[str]) -> Marks:
+    """What the XML of a sheet says; `struck` are `struck_texts`.
+
+    Raises `TooLarge`, `ExpatError`, `LookupError` and `ValueError`.
+    """
     book = ET.fromstring(archive.read("xl/workbook.xml"))  # noqa: S314
     styles = _styles(archive)
-    scan = _Scan(_formats(styles), _struck_styles(styles), _struck_texts(archive, file), is_stale=_is_stale(book))
+    scan = _Scan(_formats(styles), _struck_styles(styles), struck, is_stale=_is_stale(book))
     parser = scan.parser = expat.ParserCreate(namespace_separator=" ")
     parser.StartElementHandler = scan.start
     parser.EndElementHandler = scan.end
     parser.buffer_text = True
+    fed = 0
     for piece in pieces(file, archive.getinfo(_part_of(archive, book, sheet))):
         parser.Parse(piece, False)
+        fed += len(piece)
+        if scan.began is not None and fed - scan.began > LARGEST_CELL + PIECE:
+            raise TooLarge(f"row {scan.marks.height:,} has a cell of more than {LARGEST_CELL >> 20} MB")
         if scan.marks.height * scan.marks.width > LARGEST_AREA:
             raise TooLarge(f"the sheet spans {scan.marks.height:,} rows and {scan.marks.width:,} columns")
     parser.Parse(b"", True)
@@ -82,10 +89,17 @@ class _Scan:
     """Goes through a sheet's elements: rows, cells, what is in them, and merges."""
 
     def __init__(
-        self, formats: dict[str, int | Shown], struck_styles: set[str], struck_texts: set[str], *, is_stale: bool
+        self,
+        formats: dict[str, int | Shown],
+        struck_styles: frozenset[str],
+        struck_texts: frozenset[str],
+        *,
+        is_stale: bool,
     ) -> None:
         self.marks = Marks()
         self.parser: expat.XMLParserType | None = None
+        self.began: int | None = None
+        """The byte at which the cell begins that it is in."""
         self._formats = formats
         self._text_formats = {
             style: replace(shown, is_text=True)
@@ -134,7 +148,10 @@ class _Scan:
                 pass
 
     def end(self, name: str) -> None:
-        match name.rpartition(" ")[2]:
+        tag = name.rpartition(" ")[2]
+        if tag == "c":
+            self.began = None
+        match tag:
             case "v" if self.parser is not None:
                 self.parser.CharacterDataHandler = None
                 if self._is_index and self._text and not (self._text.isascii() and self._text.isdigit()):
@@ -154,6 +171,7 @@ class _Scan:
                 pass
 
     def _begin_cell(self, attributes: dict[str, str]) -> None:
+        self.began = self.parser.CurrentByteIndex if self.parser is not None else None
         name = attributes.get("r")
         place = _REFERENCE.fullmatch(name) if name is not None else None
         if name is not None and place is None:  # the reader would make some other place of it, a billion rows below
@@ -222,27 +240,26 @@ def _styles(archive: zipfile.ZipFile) -> ET.Element:
     return styles
 
 
-def _struck_styles(styles: ET.Element) -> set[str]:
+def _struck_styles(styles: ET.Element) -> frozenset[str]:
     """The numbers of the styles whose font strikes the text through."""
     fonts = styles.find(f"{_MAIN}fonts")
     strikes = [font.find(f"{_MAIN}strike") for font in (fonts if fonts is not None else ())]
     struck = {str(n) for n, strike in enumerate(strikes) if strike is not None and _is_on(strike.get("val"))}
     found = styles.find(f"{_MAIN}cellXfs")
-    return {
-        str(index) for index, style in enumerate(found if found is not None else ()) if style.get("fontId") in struck
-    }
+    styled = enumerate(found if found is not None else ())
+    return frozenset(str(index) for index, style in styled if style.get("fontId") in struck)
 
 
-def _struck_texts(archive: zipfile.ZipFile, file: BinaryIO) -> set[str]:
-    """The numbers, from 0, of the workbook's texts that are struck through, or a piece of them."""
+def struck_texts(archive: zipfile.ZipFile, file: BinaryIO) -> frozenset[str]:
+    """The numbers, from 0, of the workbook's texts that are struck through, or a piece of them. Raises `TooLarge`."""
     found: set[str] = set()
-    number = -1
+    number, began, fed = -1, 0, 0
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal number
+        nonlocal number, began
         match name.rpartition(" ")[2]:
             case "si":
-                number += 1
+                number, began = number + 1, parser.CurrentByteIndex
             case "strike" if _is_on(attributes.get("val")):
                 found.add(str(number))
             case _:
@@ -253,8 +270,11 @@ def _struck_texts(archive: zipfile.ZipFile, file: BinaryIO) -> set[str]:
         parser.StartElementHandler = start
         for piece in pieces(file, archive.getinfo("xl/sharedStrings.xml")):
             parser.Parse(piece, False)
+            fed += len(piece)
+            if fed - began > LARGEST_CELL + PIECE:
+                raise TooLarge(f"a text in it is of more than {LARGEST_CELL >> 20} MB")
         parser.Parse(b"", True)
-    return found
+    return frozenset(found)
 
 
 def _is_on(value: str | None) -> bool:

@@ -24,7 +24,7 @@ from runner.manifest.archive import TooLarge, check_archive
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.encoding import OLD_EXCEL
 from runner.manifest.formats import Exact, formatted, formatted_text
-from runner.manifest.sheet_xml import Marks, Merged, Shown, marks_of
+from runner.manifest.sheet_xml import Marks, Merged, Shown, marks_of, struck_texts
 from runner.manifest.tables import MERGED, MOST_COLUMNS, NAMELESS, Cells, Sheet, cell_name
 
 MOST_DIGITS: Final = 10**15
@@ -61,6 +61,7 @@ def _opened(python_calamine: Any, path: Path, sheet: str | None, findings: Findi
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             check_archive(archive, file)
+            struck = struck_texts(archive, file)
             book = python_calamine.CalamineWorkbook.from_path(str(path))
             shown = _shown(book)
             name = sheet if sheet is not None else next(iter(shown), next(iter(book.sheet_names), ""))
@@ -72,7 +73,7 @@ def _opened(python_calamine: Any, path: Path, sheet: str | None, findings: Findi
                 others = ", ".join(map(repr, shown[1:7]))
                 hint = f"another is read by  sources: [{{file: {path.name}, sheet: {shown[1]!r}}}]"
                 findings.note("sheet", Place(file=label), f"the sheet {name!r} is read, and not {others}", hint)
-            marks = marks_of(archive, file, name)
+            marks = marks_of(archive, file, name, struck)
             found = book.get_sheet_by_name(name)
     except TooLarge as error:
         findings.error("too-large", Place(file=label), str(error), "save it as CSV UTF-8")

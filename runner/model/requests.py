@@ -135,6 +135,10 @@ class InputRules(Protocol):
     def url_fields(self) -> tuple[str, ...]:
         """The fields that hold the URL, or the URLs, of media that the service fetches."""
 
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """What the model's schema says and nobody can judge by, as `prompt.required`."""
+
     def problems(self, inputs: Mapping[str, Any]) -> list[InputProblem]:
         """Every way in which the inputs break the schema; empty when they may be sent. Never raises."""
 

@@ -443,25 +443,48 @@ def test_a_card_without_a_schema_accepts_everything(document):
 
 
 @pytest.mark.parametrize(
-    ("schema", "fields"),
+    ("schema", "fields", "unread"),
     [
-        ({"properties": {"a": {"type": "file"}}}, ["a"]),
-        ({"properties": {"a": {"type": "string", "required": True}}}, ["a"]),
-        ({"properties": {"a": {"minimum": "1"}}}, ["a"]),
-        ({"properties": {"a": {"pattern": "("}}}, ["a"]),
-        ({"properties": {"a": {"$ref": "#/nowhere"}}}, ["a"]),
-        ({"properties": {"a": {"$ref": "https://schemas.example.com/a.json"}}}, ["a"]),
-        ({"$ref": "https://schemas.example.com/a.json"}, []),
-        ({"$schema": "https://schemas.example.com/draft", "properties": {"a": {}}}, ["a"]),
-        ({"properties": ["a"]}, []),
-        ({"properties": {"a": 5, "b": {}}}, ["b"]),
-        ({"properties": {"a": True}}, []),
+        ({"properties": {"a": {"type": "file"}}}, ["a"], ["a.type"]),
+        ({"properties": {"a": {"type": "string", "required": True}}}, ["a"], ["a.required"]),
+        ({"properties": {"a": {"minimum": "1"}}}, ["a"], ["a.minimum"]),
+        ({"properties": {"a": {"pattern": "("}}}, ["a"], ["a.pattern"]),
+        ({"properties": {"a": {"$ref": "#/nowhere"}}}, ["a"], ["a.$ref"]),
+        ({"properties": {"a": {"$ref": "https://schemas.example.com/a.json"}}}, ["a"], ["a.$ref"]),
+        ({"properties": {"a": {"title": None, "description": 5}}}, ["a"], []),
+        ({"$ref": "https://schemas.example.com/a.json"}, [], ["$ref"]),
+        ({"$schema": "https://schemas.example.com/draft", "properties": {"a": {}}}, ["a"], ["$schema"]),
+        ({"properties": ["a"]}, [], ["properties"]),
+        ({"properties": {"a": 5, "b": {}}}, ["b"], []),
+        ({"properties": {"a": True}}, [], []),
     ],
 )
-def test_a_schema_that_is_itself_broken_judges_nothing(schema, fields):
+def test_a_word_of_a_schema_that_is_broken_judges_nothing(schema, fields, unread):
     """One card in a catalogue of hundreds must not end the run; and no reference is ever followed to another host."""
     model = rules_for(parse_card("owner/other", {"input_schema": schema}))
-    assert (list(model.fields), model.problems({"a": "x", "b": 1})) == (fields, [])
+    assert (list(model.fields), model.problems({"a": "x"})) == (fields, [])
+    assert list(model.unread) == unread
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *({name: None} for name in ("description", "title", "format", "minimum", "enum")),
+        *({"required": True}, {"exclusiveMinimum": True}, {"type": "str"}, {"maximum": "4"}, {"pattern": "^a\\Z"}),
+        *({"items": [{}]}, {"examples": "x"}, {"$ref": "https://schemas.example.com/a.json"}),
+    ],
+)
+def test_the_rest_of_a_schema_judges_though_a_word_of_it_is_broken(word):
+    """A card is written by hand: what it says of the other fields, and beside that word, holds."""
+    fields = {"prompt": {"type": "string", "maxLength": 20, **word}, "num_images": {"type": "integer", "maximum": 4}}
+    model = rules_for(parse_card("owner/other", {"input_schema": {"required": ["prompt"], "properties": fields}}))
+    found = {problem.message for problem in model.problems({"prompt": "x" * 32, "num_imags": 1, "num_images": 9})}
+    assert found >= {
+        "prompt is 32 characters long, the limit is 20",
+        "num_images must be at most 4, got 9",
+        "unknown field 'num_imags'",
+    }
+    assert [problem.code for problem in model.problems({"num_images": 1})] == ["missing-field"]
 
 
 @pytest.mark.parametrize(

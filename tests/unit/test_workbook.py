@@ -235,6 +235,25 @@ def test_a_condition_does_not_ask_for_what_is_seen_as_another_value(found, value
     assert "and what is in it is" in error[3]
 
 
+@pytest.mark.parametrize("row", [0, 1])
+@pytest.mark.parametrize("holds_texts", [False, True], ids=["texts in a part of their own", "texts in the sheet"])
+def test_an_endless_cell_is_refused_in_a_moment(tmp_path, found, row, holds_texts):
+    """Sixty kilobytes that unpack to sixty megabytes; Excel itself takes 32,767 letters."""
+    made = io.BytesIO()
+    with xlsxwriter.Workbook(made, {"constant_memory": holds_texts, "strings_to_urls": False}) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, [*HEADER, "MARK" if row == 0 else "note"])
+        sheet.write_row(1, 0, ["a", "White.", URL, "MARK"])
+    large = io.BytesIO()
+    with zipfile.ZipFile(made) as old, zipfile.ZipFile(large, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name).replace(b"MARK", bytes([120]) * 60_000_000, 1))
+    began = time.process_time()
+    [(code, *_, message)] = found(large.getvalue())
+    assert (code, "of more than 1 MB" in message) == ("too-large", True)
+    assert time.process_time() - began < 3.0
+
+
 @pytest.mark.parametrize(
     ("form", "seen"),
     [
