@@ -26,6 +26,7 @@ from runner.manifest.words import (
     NEAR,
     NUMBERED,
     OF_OTHERS,
+    PICTURE,
     SYNONYMS,
     SYNONYMS_OF_ONE,
     is_of_pictures,
@@ -109,6 +110,9 @@ class Columns:
         self._check_needed(given)
         self._check_unused()
         self._check_foreign(given)
+        used = self._aside.union(*self.of.values())
+        self.unused = [index for index, key in enumerate(self._keys) if index not in used and key not in self._asked]
+        """The columns that are the user's own, and of which no word was said."""
         self.first = {name: indexes[0] for name, indexes in self.of.items()}
         """Each field's first column: where an error of it is shown."""
         self.id_letters = column_name(self.first["id"]) if "id" in self.first else ""
@@ -392,6 +396,19 @@ class Columns:
         hint = "to send such a column say which field it is:  "
         hint += "--col FIELD=COLUMN" if self._source.is_alone else "columns: {field: column}"
         self._findings.warn("unused-column", self._at(min(found)), message, hint)
+
+    def tell_pictures(self, texts: Mapping[int, str]) -> None:
+        """Tell of unused columns that hold pictures, whatever they are called; `texts` are the first ones in them."""
+        name = self._urls[0] if self._urls else ""
+        if "row" in self._asked or name not in {*self.of, *self._flags, *self._defaults}:
+            return
+        for index, text in texts.items():
+            if PICTURE.fullmatch(text.strip()):
+                titles = [self._header[one] for one in (*self.of.get(name, ()), index)]
+                flags = " ".join(f"--col {name}={title!r}" for title in titles)
+                hint = flags if self._source.is_alone else f"columns: {{{name}: [{', '.join(map(repr, titles))}]}}"
+                message = f"the column {self._header[index]!r} holds pictures that are not sent"
+                self._findings.warn("unused-column", self._at(index), message, f"to send them as well:  {hint}")
 
     def _at(self, index: int) -> Place:
         return Place(cell=cell_name(index, 1), file="" if self._source.is_alone else self._source.file)

@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
+from itertools import chain, islice
+from typing import Final
 
 from runner.manifest.blocks import Block, Blocks, batches
 from runner.manifest.columns import Columns, Given, Source
@@ -22,6 +24,8 @@ from runner.manifest.tables import Cells, Sheet, cell_name, column_name
 from runner.manifest.words import NAMING
 from runner.model import RulesOf
 
+LOOKED_AT: Final = 20
+"""Rows that are looked at before the first is read."""
 Reopen = Callable[[], AbstractContextManager[Sheet | None]]
 """Opens the table anew, from its first row."""
 
@@ -41,10 +45,13 @@ def _rows(
     source: Source, table: Table, sheet: Sheet, rules_of: RulesOf, given: Given, findings: Findings, reopen: Reopen
 ) -> Iterator[Item | Block]:
     reader = _RowReader(source, table, rules_of, given, findings, reopen)
+    first = list(islice(sheet.rows, LOOKED_AT))
+    reader.look(first)
+    every = chain(first, sheet.rows)
     if reader.blocks is None:
-        yield from reader.items(sheet.rows)
+        yield from reader.items(every)
     else:
-        for rows in batches(sheet.rows):
+        for rows in batches(every):
             block = reader.blocks.block(rows)
             yield from reader.items(rows) if block is None else (block,)
     reader.sieve.tell()
@@ -75,6 +82,12 @@ class _RowReader:
         self.blocks: Blocks | None = None
         if self._columns is not None:
             self.blocks = Blocks.of(source, table, self._columns, rules_of(given.model), given, self._naming)
+
+    def look(self, rows: Sequence[Cells]) -> None:
+        """Look at some rows for what is not sent, and may be meant to be."""
+        if self._columns is not None:
+            texts = {i: next((cells[i] for *_, cells in rows if cells[i].strip()), "") for i in self._columns.unused}
+            self._columns.tell_pictures(texts)
 
     def items(self, rows: Iterable[Cells]) -> Iterator[Item]:
         """The rows that are wanted, one by one."""

@@ -25,23 +25,59 @@ BESIDE: Final = re.compile(
     r"(?:_|$)"
 )
 """What is in a column's name beside a word for a picture where it is about one, and holds none."""
+TEXT: Final = re.compile(r"(?:^|_)texts?(?=_|$)")
+"""What a prompt is, and the alternative of a picture."""
 ASKS: Final = re.compile(
     r"(?:^|_)(?:prompt|instruction|anweisung|instrucci[oó]n|istruzion[ei])(?:s|en|es)?(?=_|\d|$)|プロンプト|指示文?"
     r"|提示[词詞]|指令|프롬프트|промпт"
 )
+PICTURE: Final = re.compile(r"https?://\S+\.(?:jpe?g|png|webp|gif|avif|heic|bmp|tiff?)(?:\?\S*)?", re.IGNORECASE)
+"""A cell that holds one."""
 LAST_NUMBER: Final = re.compile(r"\d+(?=\D*\Z)")
 NAMING: Final = ("sku", "handle", "custom_id")
 NEAR: Final = {
     "aspect_ratio": (
-        *("ratio", "aspect", "seitenverhältnis", "bildformat", "proporzioni", "proporción", "比率", "縦横比"),
+        *(
+            "ratio",
+            "image_ratio",
+            "picture_ratio",
+            "aspect",
+            "seitenverhältnis",
+            "bildformat",
+            "proporzioni",
+            "proporción",
+            "比率",
+            "縦横比",
+        ),
         *("アスペクト比", "画面比例", "宽高比", "长宽比", "비율", "соотношение_сторон"),
     ),
     "output_format": (
-        *("format", "file_format", "image_format", "dateiformat", "ausgabeformat", "出力形式", "ファイル形式"),
+        *(
+            "format",
+            "file_format",
+            "file_type",
+            "image_format",
+            "image_type",
+            "dateiformat",
+            "ausgabeformat",
+            "出力形式",
+            "ファイル形式",
+        ),
         *("图片格式", "输出格式"),
     ),
     "num_images": (
-        *("count", "images_count", "image_count", "number_of_images", "anzahl", "anzahl_bilder", "枚数", "画像数"),
+        *(
+            "count",
+            "images_count",
+            "image_count",
+            "number_of_images",
+            "no_of_images",
+            "num_of_images",
+            "anzahl",
+            "anzahl_bilder",
+            "枚数",
+            "画像数",
+        ),
         *("张数", "图片数量"),
     ),
 }
@@ -59,7 +95,7 @@ def is_of_pictures(key: str) -> bool:
 
 def is_of_prompts(key: str) -> bool:
     """The same of prompts."""
-    return ASKS.search(key) is not None and BESIDE.search(key) is None and key not in OF_OTHERS
+    return ASKS.search(key) is not None and BESIDE.search(TEXT.sub("", key)) is None and key not in OF_OTHERS
 
 
 def stem_of(key: str) -> str:

@@ -364,6 +364,30 @@ def test_a_default_that_a_job_would_replace_while_it_asks_for_it_is_refused(told
     )
 
 
+@pytest.mark.parametrize("title", ["scene_url", "Reference", "thumbnail", "背景URL"])
+def test_a_column_of_pictures_is_told_whatever_it_is_called(read, title):
+    sheet = f"id,prompt,image_urls,{title}\n1,White.,{URL.format(1)},\n2,White.,{URL.format(2)},{URL.format('b')}?v=1\n"
+    manifest = read("sources: [{file: s.csv}]", s_csv=sheet)
+    [warning] = manifest.warnings
+    assert warning.message == f"the column {title!r} holds pictures that are not sent"
+    named = read(f"sources: [{{file: s.csv, {warning.hint.partition('well:  ')[2]}}}]", s_csv=sheet)
+    assert [len(spec.inputs["image_urls"]) for spec in named.jobs] == [1, 2]
+    assert warned(named) == []
+
+
+def test_a_column_that_is_asked_for_is_not_told(read):
+    sheet = f"id,scene_url,image_urls\n1,{URL.format('b')},{URL.format(1)}\n"
+    head = 'defaults: {prompt: "White.", image_urls: ["{{ image_urls }}", "{{ scene_url }}"]}'
+    assert warned(read(f"{head}\nsources: [{{file: s.csv}}]", s_csv=sheet)) == []
+
+
+@pytest.mark.parametrize("name", ["text_prompt", "Prompt text EN"])
+def test_a_prompt_may_be_called_a_text(read, name):
+    sheet = f"id,{name},image_urls\n1,Own oak.,{URL.format(1)}\n"
+    found = read("defaults: {prompt: White.}\nsources: [{file: s.csv}]", s_csv=sheet)
+    assert warned(found) == [("unused-column", "B1", f"the column {name!r} is not sent: the defaults give prompt")]
+
+
 def test_an_override_is_for_an_id_in_either_form(read):
     """A photo's name from a Mac has its accents apart."""
     rows = "".join(f"{name},White.,{URL.format(name[-1])}\n" for name in ("u\u03081", "\u00fc2", "b"))

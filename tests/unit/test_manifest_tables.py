@@ -958,7 +958,7 @@ def test_quotes_around_all_of_a_prompt_are_told(read, prompt, is_told):
 )
 def test_other_pictures_of_a_sheet_are_told(read, name, is_told):
     """Of several columns of pictures those by one name are sent; what is about a picture is none."""
-    manifest = read(f"id,prompt,image,{name}\nmug,White,{URL},{URL}?2\n")
+    manifest = read(f"id,prompt,image,{name}\nmug,White,{URL},{f'{URL}?2' if is_told else 'Ann'}\n")
     message = f"the column {name!r} is not sent: image_urls is read from 'image'"
     assert [d.message for d in manifest.warnings if d.code == "unused-column"] == [message] * is_told
 

@@ -175,6 +175,12 @@ CASES = {
         text="version: 1\nsources: [{file: c.csv}, {file: d.csv}]\ndefaults: {prompt: 'White {{ title }}'}\n",
     )
     | {"d.csv": f"id,image_urls\nlamp,{URL}\n"},
+    "a card with a word that judges nothing": {
+        "m.yaml": jobs("{id: mug, style: ink}", head="model: owner/other\n"),
+        "owner--other.model.json": json.dumps(
+            CARD | {"input_schema": {"properties": {"style": {"type": "string", "required": True}}}}
+        ),
+    },
     "a card under another name": {"m.yaml": jobs(job()), "copy.model.json": json.dumps(CARD)},
     "a job's model that is none": jobs(job(model="a b")),
     "an id as a default": jobs(job(), head="defaults: {id: mug}\n"),
@@ -384,6 +390,7 @@ CASES = {
     "a header that is merged": None,
     "rows that are hidden": None,
     "text that is struck through": None,
+    "a text that shows another text": None,
     "a prompt that says nothing": {"m.csv": TABLE + f"mug,n/a,{URL}\n"},
     "a cell that says nothing in a template": filled("'{{ title }} in {{ sku }}'")
     | {"c.csv": f"SKU,Title,image_urls\n00123,nan,{URL}\n"},
@@ -432,6 +439,23 @@ CASES = {
     "words that nobody sees": {"m.csv": TABLE + f"mug,on oak\U000e0062\U000e0061\U000e0064,{URL}\n"},
     "a sign that nobody sees": {"m.csv": TABLE + f"mug,on\u200boak,{URL}\n"},
     "letters that were misread": {"m.csv": TABLE + f"mug,CafÃ© scene,{URL}\n"},
+    "letters that a Mac misread": {"m.csv": TABLE + f"mug,Wei√ü,{URL}\n"},
+    "Russian that was misread": {"m.csv": TABLE + f"mug,Áåëûé ôîí,{URL}\n"},
+    "a formula instead of a prompt": {"m.csv": TABLE + f'mug,"=""On white, ""&B2",{URL}\n'},
+    "a brace in a URL": {"m.csv": TABLE + "mug,white,https://cdn.example.com/{sku}.jpg\n"},
+    "a # in a file's name": {"m.csv": TABLE + "mug,white,https://cdn.example.com/A#1.jpg\n"},
+    "a ? in a file's name": {"m.csv": TABLE + "mug,white,https://cdn.example.com/A?1.jpg\n"},
+    "a name before a URL": {"m.csv": TABLE + f"mug,white,a.jpg ({URL})\n"},
+    "a URL without https:": {"m.csv": TABLE + "mug,white,//cdn.example.com/a.jpg\n"},
+    "a column of pictures": {"m.csv": f"id,prompt,image_urls,scene\nmug,white,{URL},{URL}?2\n"},
+    "a comma in a condition": chosen('"stock > 0,5"'),
+    "a bare word in a condition": chosen("\"status == 'new' or 'old'\""),
+    "a condition that asks for none": chosen('"stock != none"'),
+    "a number in a condition that could be two": chosen('"stock > 2.500"'),
+    "a list that is a text": chosen("\"status in 'new, old'\""),
+    "two axes that set one field": matrix("{scene: [{name: a, num_images: 2}], num_images: [1, 2]}"),
+    "a default that asks for what replaces it": jobs(job(), head='defaults: {prompt: "{{ prompt }} please"}\n'),
+    "a blank beside an id": {"m.jsonl": line(id=" mug")},
     "a placeholder of another kind": {"m.csv": f"id,title,prompt,image_urls\nmug,Mug,A {{title}},{URL}\n"},
     "a long number in a template": {"m.csv": f"id,ean,prompt,image_urls\nmug,4.00638E+12,For {{{{ ean }}}},{URL}\n"},
     "rows that a condition leaves out": chosen("\"sku == '00123'\""),
@@ -566,6 +590,8 @@ def workbook(folder, name):
             book.add_worksheet("More")
         if name == "a header that is merged":
             page.merge_range(0, 0, 0, 1, "id")
+        if name == "a text that shows another text":
+            page.write(1, 1, "white", book.add_format({"num_format": '@" please"'}))
         if name == "text that is struck through":
             page.write(1, 1, "white", book.add_format({"font_strikeout": True}))
         if name == "rows that are hidden":
