@@ -167,6 +167,14 @@ def _naming_column(table: Table, reopen: Reopen, findings: Findings) -> int | No
         place = Place(line=line, file=table.label)
         hint = "give each row a name of its own, or name the column that does as id"
         findings.warn("unnamed-rows", place, f"{table.header[column]!r} {reason}: {told}", hint)
+    if found is None and not unfit:
+        message = "no column names its rows: jobs are known by their requests, and an edited row is a new job"
+        findings.note(
+            "unnamed-rows",
+            Place(line=1, file=table.label),
+            message,
+            "so is one whose URL is signed anew; name a column id",
+        )
     return found
 
 

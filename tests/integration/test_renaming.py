@@ -65,6 +65,16 @@ async def test_a_sheet_whose_rows_lose_their_names_is_not_paid_again(tmp_path, m
     assert (await runner.plan(sheet, prompt="{{title}} on white", **READING)).submits == 1
 
 
+async def test_a_sheet_that_loses_the_column_of_its_names_is_not_paid_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sheet = tmp_path / "shop.csv"
+    sheet.write_text(SHEET)
+    assert (await runner.run(sheet, prompt="{{title}} on white", **READING)).exit_code == 0
+    sheet.write_text(SHEET.replace("sku,", "").replace("SKU-1,", "").replace("SKU-2,", ""))
+    with pytest.raises(ManifestInvalid, match=r"error\[renamed-jobs\]: no column names its rows"):
+        await runner.run(sheet, prompt="{{title}} on oak", **READING)
+
+
 async def test_rows_that_never_had_names_are_no_surprise(tmp_path, monkeypatch):
     """An edited row is a new job there, as the warning said from the beginning."""
     monkeypatch.chdir(tmp_path)
