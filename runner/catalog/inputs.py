@@ -25,6 +25,8 @@ BOUNDS = {
 }
 TOLD = frozenset({"title", "description", "examples", "example", "default", "deprecated", "$comment"})
 """Words of a schema that tell people something, and judge nothing."""
+MEDIA = re.compile(r"(?:image|photo|picture)s?(?:_?urls?)?|urls?", re.IGNORECASE)
+"""What a field of media is called elsewhere."""
 SYNONYMS = {"jpg": "jpeg", "tif": "tiff"}
 
 
@@ -125,7 +127,7 @@ class _Rules:
         return schema
 
     def _unknown(self, key: str) -> InputProblem:
-        near = difflib.get_close_matches(key, self.fields, 1, 0.6)
+        near = [*self.url_fields[:1]] if MEDIA.fullmatch(key) else difflib.get_close_matches(key, self.fields, 1, 0.6)
         hint = f"did you mean {near[0]!r}?" if near else f"{self.model} knows: {', '.join(self.fields)}"
         return InputProblem(path=(key,), code="unknown-field", message=f"unknown field {key!r}", hint=hint)
 
@@ -269,6 +271,8 @@ def _as_type(name: str, value: Any) -> str:
             if isinstance(value, str) and re.fullmatch(r"[-+]?\d{1,3}[.,]\d{3}", value.strip()):
                 return "is it thousands or a fraction? write it with a point for a fraction, else without any sign"
             if isinstance(value, str):
+                if name == "integer" and re.fullmatch(r"\s*[-+]?\d+\.\d+\s*", value):
+                    return "write a whole number, as in  2"
                 is_number = re.fullmatch(r"\s*[-+]?\d+(\.\d+)?\s*", value) is not None
                 return "write a number, without quotes" if is_number else "write a plain number, as in  2"
             return f"write one {name}"

@@ -49,6 +49,13 @@ def _not_empty(_: click.Context, param: click.Parameter, value: str | None) -> s
     return value
 
 
+def _one(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
+    """An option of which a second would silently replace the first."""
+    if len(values) > 1:
+        raise click.BadParameter(f"it is given {len(values)} times, and one counts", param=param)
+    return _not_empty(context, param, values[0]) if values else None
+
+
 def _pairs(_: click.Context, param: click.Parameter, values: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """`FIELD=TEXT`, several times."""
     pairs = [text.partition("=") for text in values]
@@ -69,7 +76,7 @@ def _once(context: click.Context, param: click.Parameter, values: tuple[str, ...
 
 _READING = (
     click.option(
-        "--prompt", callback=_not_empty, metavar="TEXT", help="For a table: every row's prompt, as a template."
+        "--prompt", multiple=True, callback=_one, metavar="TEXT", help="For a table: every row's prompt, as a template."
     ),
     click.option(
         "--col",
@@ -109,7 +116,7 @@ def reading(command: Command) -> Command:
 
 _CHOOSING = (
     OUT,
-    click.option("--only", callback=_not_empty, metavar="GLOB", help="Only the jobs whose id matches."),
+    click.option("--only", multiple=True, callback=_one, metavar="GLOB", help="Only the jobs whose id matches."),
     click.option("--limit", type=int, metavar="N", help="Only the first N jobs."),
     click.option("--sample", type=int, metavar="N", help="Only N jobs, spread over sources, variants and rows."),
     click.option("--retry", multiple=True, metavar="failed|KIND", help="Pay again for jobs that ended badly."),

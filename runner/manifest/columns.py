@@ -256,7 +256,9 @@ class Columns:
 
     def _is_beside(self, key: str) -> bool:
         """Whether a column that is no field looks as if it held pictures."""
-        return is_of_pictures(key) and key not in self._fields
+        others = [name for name in self._fields if name not in self._urls]
+        is_another = nearest(key, others, cutoff=0.8) or any(key in NEAR.get(name, ()) for name in others)
+        return is_of_pictures(key) and key not in self._fields and not is_another
 
     def _tell_left(self, name: str, found: Iterable[int]) -> None:
         """Columns that could be meant for a field too: none is left out silently."""

@@ -272,6 +272,9 @@ class Matrix:
                 return
             values[axis] = known or self._value(axis, wanted[axis], f"{key}.{axis}")
         combination = self._joined(values)
+        if left := [axis for axis in self._axes if axis not in values]:
+            message = f"matrix: include says nothing of {', '.join(left)}: its job has none of them"
+            findings.warn("matrix", self._place(key), message, "name a value of each axis")
         if any(combination.names == other.names for other in self._combinations):
             return
         if "when" not in wanted:
