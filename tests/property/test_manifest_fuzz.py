@@ -67,7 +67,9 @@ DAMAGED = "\ufffd\ufffe\uffff\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2
     chr(n) for n in (*range(32), *range(0x7F, 0xA0)) if chr(n) not in "\t\r\n\x85"
 )
 """What is refused in any text."""
-CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters=DAMAGED)
+HIDDEN = "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0000, 0xE0080), *range(0xE0100, 0xE01F0))))
+"""In which words may be hidden."""
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters=DAMAGED + HIDDEN)
 WORDS = st.sampled_from(
     [
         *("yes", "no", "null", "~", "16:9", "00123", "1e5", "0x1F", "2026-11-22", "- a", "a: b", "a #b", "#fff", "'"),
@@ -78,7 +80,13 @@ WORDS = st.sampled_from(
 
 def is_sendable(prompt):
     """A prompt that the model takes, and that is no template and no spreadsheet's error."""
-    return bool(prompt.strip()) and not re.search("{[{%]", prompt) and not prompt.strip("\r\n").startswith("#")
+    is_formula = re.match(r"\s*{?=", prompt)
+    return (
+        bool(prompt.strip())
+        and not re.search("{[{%]", prompt)
+        and not prompt.strip("\r\n").startswith("#")
+        and not is_formula
+    )
 
 
 PROMPTS = (st.text(CHARACTERS, min_size=1, max_size=40) | WORDS | st.builds(str.__add__, WORDS, WORDS)).filter(
@@ -88,12 +96,12 @@ URLS = st.builds(
     "https://cdn.example.com/{}{}".format,
     st.text("abcXYZ0189-._~%:/?#[]@!$&'()*+;=,{}<>^`\"éß背", max_size=20),
     st.sampled_from(["a", "1.jpg", "?x=1", "#top"]),
-).filter(lambda url: "{{" not in url)
+).filter(lambda url: not re.search(r"[{}]|[#?].*\.jpg$", url))
 
 
 def is_id(text):
     """An id that is no template and not what a spreadsheet shortens a number to."""
-    is_plain = not re.search(r"{[{%]|\dE\+\d", text, re.IGNORECASE)
+    is_plain = not re.search(r"{[{%]|\dE\+\d|^{?=", text, re.IGNORECASE)
     return bool(text.strip()) and text == text.strip() and text.isprintable() and len(text) <= 120 and is_plain
 
 

@@ -263,7 +263,9 @@ def _shopify(table: Table) -> list[Expected] | None:
         for number, (url, row) in enumerate(first.items(), start=1):
             of_row = [key.startswith("variant_") or key in OF_A_PICTURE for key in table.keys]
             cells = [own if own.strip() or of_row[index] else common[index] for index, own in enumerate(row)]
-            if cells[status] == "active":
+            if re.fullmatch(
+                r"[\s\u00ad\u200b\u2060\ufeff]*active[\s\u00ad\u200b\u2060\ufeff]*", cells[status]
+            ):  # as seen
                 prompt = f"Ghost mannequin for {cells[places[1]]}."
                 fields = {"prompt": prompt, "image_urls": [url]}
                 found.append(Expected(f"{cells[handle].strip()}-{number}", fields, table.named(cells)))
