@@ -103,7 +103,7 @@ class Blocks:
         naming: int | None,
     ) -> Blocks | None:
         """`None` where the rows are to be looked at one by one, whatever they hold."""
-        if rules is None or given.rest is None or source.where is not None or source.format == "xlsx" or table.nameless:
+        if rules is None or given.rest is None or source.format == "xlsx" or table.nameless:
             return None
         rest = {name: value for name, value in given.rest.items() if name != "model"}
         if "id" in rest or not COUNTS.isdisjoint({*rest, *columns.of}):

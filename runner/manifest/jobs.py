@@ -6,7 +6,7 @@ overrides. Templates are filled in at the end, in prompts, ids, paths and media 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from runner.manifest.common import DEFAULT_MODEL, MODEL, Common
@@ -232,9 +232,7 @@ class Job:
         """Where the outputs go, without extension; empty where they cannot be told, which is then in the findings."""
         template = self.common.stem_template
         assert template is not None  # noqa: S101 the caller looked
-        known = dict(rules.fields) if rules is not None else {}
-        values = {key: self.inputs.get(key, schema.get("default")) for key, schema in known.items()}
-        fields = {key: _named(key, value) for key, value in values.items()}
+        fields = _Sent(self.inputs, rules)
         own = {axis: name for axis, name in self._names.items() if axis not in fields or self._is_sent(axis)}
         rest = Layer(own, Layer(fields, self.item.scope))  # what is sent goes before what the row says
         paths = []
@@ -305,6 +303,26 @@ def _source_of(item: Item, head: Head) -> str:
     file = item.source.rpartition(":")[0]
     folders = (source.folder for source in head.sources if isinstance(source, Folder))
     return next((folder for folder in folders if file.startswith(f"{folder.rstrip('/')}/")), file)
+
+
+class _Sent(Mapping[str, Any]):
+    """Every field of a model as templates see it: what is sent, or what the service takes where nothing is."""
+
+    def __init__(self, inputs: Mapping[str, Any], rules: InputRules | None) -> None:
+        self._inputs = inputs
+        self._fields = rules.fields if rules is not None else {}
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._fields
+
+    def __getitem__(self, name: str) -> Any:
+        return _named(name, self._inputs.get(name, self._fields[name].get("default")))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
 
 
 def _named(key: str, value: Any) -> Any:

@@ -47,7 +47,9 @@ def _rows(
     reader = _RowReader(source, table, rules_of, given, findings, reopen)
     first = list(islice(sheet.rows, LOOKED_AT))
     reader.look(first)
-    every = chain(first, sheet.rows)
+    every: Iterable[Cells] = chain(first, sheet.rows)
+    if source.where is not None:
+        every = reader.wanted(every)
     if reader.blocks is None:
         yield from reader.items(every)
     else:
@@ -89,8 +91,15 @@ class _RowReader:
             texts = {i: next((cells[i] for *_, cells in rows if cells[i].strip()), "") for i in self._columns.unused}
             self._columns.tell_pictures(texts)
 
+    def wanted(self, rows: Iterable[Cells]) -> Iterator[Cells]:
+        """The rows that the condition takes."""
+        for row in rows:
+            line, number, cells = row
+            if any(map(str.strip, cells)) and self.sieve.takes(RowItem(self._table, line, number, cells)):
+                yield row
+
     def items(self, rows: Iterable[Cells]) -> Iterator[Item]:
-        """The rows that are wanted, one by one."""
+        """The items of rows, one by one."""
         table, findings, label = self._table, self._findings, self._table.label
         columns, model_at, naming = self._columns, self._model_at, self._naming
         named_at: dict[str, int] = {} if naming is None else {"id": naming}
@@ -103,8 +112,6 @@ class _RowReader:
                 _tell_nameless(cells, self._nameless, line, number, label, findings)
                 self._nameless = []
             item = RowItem(table, line, number, cells)
-            if not self.sieve.takes(item):
-                continue
             if model_at is not None or columns is None:
                 columns = self._reading((cells[model_at].strip() if model_at is not None else "") or self._model)
             fields = item.fields

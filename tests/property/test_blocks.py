@@ -191,3 +191,18 @@ def test_a_blank_row_is_no_job(tmp_path, blank):
     path.write_text(json.dumps({"version": 1, "defaults": defaults, "sources": [{"file": "table.csv"}]}))
     written(tmp_path / "table.csv", ("aspect_ratio", "title"), [("1:1", "a"), blank, ("16:9", "b")])
     assert len(read(path, Inline())[0]) == 2
+
+
+@pytest.mark.parametrize("odd", ["", "a < b"])
+def test_what_a_condition_takes_comes_to_the_same_by_the_block(tmp_path, odd):
+    """And each row is judged once, whichever way it is read."""
+    rows = [(f"sku-{n}", URL.format(n), f"Mug {n}{odd if n == 7 else ''}", str(n)) for n in range(10)]
+    written(tmp_path / "t.csv", ("id", "image_urls", "title", "stock"), rows)
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(
+        'version: 1\ndefaults: {prompt: "Put {{ title }} on white."}\nsources: [{file: t.csv, where: stock > 4}]\n'
+    )
+    specs, told = read(manifest, None)
+    assert [spec.job_id for spec in specs] == [f"sku-{n}" for n in range(5, 10)]
+    assert specs[2].inputs["prompt"] == f"Put Mug 7{odd} on white."
+    assert [one.message for one in told] == ["where leaves out 5 of 10 jobs of t.csv"]
