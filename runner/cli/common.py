@@ -215,6 +215,9 @@ def _price_line(plan: Plan) -> str:
         return "Cost: nothing, no job is to be submitted"
     if not plan.prices:
         return f"Cost: unknown for {submits}; no token was found to ask the service for its price"
+    by = sorted({price.unit for price in plan.prices.values() if price.amount is not None and price.unit != "output"})
+    if plan.price is None and by:
+        return f"Cost: unknown for {submits}; some are priced by the {by[0]}, which is known afterwards"
     if plan.price is None:
         return f"Cost: unknown for {submits}; the service states no price for them"
     play = "in play money" if plan.is_simulated else "by the service's price list of today"

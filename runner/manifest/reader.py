@@ -278,16 +278,26 @@ class _Reading:
             return decide(source, path, label, found.codecs, self._rules(given.model), given, self._findings)
         return self._certain(found, label)
 
-    def _certain(self, found: encoding.Certain | encoding.Unsaid | encoding.Broken, label: str) -> str | None:
+    def _certain(
+        self, found: encoding.Certain | encoding.Unsaid | encoding.Broken, label: str, hint: str = ""
+    ) -> str | None:
         if isinstance(found, encoding.Certain):
             return found.codec
         if isinstance(found, encoding.Broken):
             code = "nul" if "NUL" in found.message else "encoding"
-            self._findings.error(code, Place(line=found.line, file=label), found.message, found.hint)
+            self._findings.error(
+                code,
+                Place(line=found.line, file=label),
+                found.message,
+                hint if hint and "encoding:" in found.hint else found.hint,
+            )
         return None
 
     def _json_lines(self, source: Source, path: Path, label: str) -> Iterator[Item]:
-        codec = self._certain(encoding.look(path, source.encoding or "utf-8-sig", longest_line=LONGEST_LINE), label)
+        found = encoding.look(path, source.encoding or "utf-8-sig", longest_line=LONGEST_LINE)
+        codec = self._certain(
+            found, label, "save it as UTF-8" if source.is_alone else ""
+        )  # there is nowhere to say more
         if codec is None:
             return
         with path.open(encoding=codec, newline="\n") as file:
