@@ -35,6 +35,10 @@ def readable(schema: Schema) -> Schema:
     if isinstance(names := found.get("type"), list):
         others = [name for name in names if name != "null"]
         found["type"] = others[0] if len(others) == 1 else others
+    if "type" not in found and isinstance(allowed := found.get("enum"), list):  # a sheet's cell is text by itself
+        kinds = {type(one) for one in allowed if one is not None}
+        if kinds and kinds <= {int, float}:
+            found["type"] = "integer" if kinds == {int} else "number"
     if found.get("type") == "array" and "items" not in found and (form := URL_FORMAT.fullmatch(format_of(found))):
         found["items"] = {"type": "string", "format": f"{form[1]}_uri" if form[1] else "uri"}
     return found

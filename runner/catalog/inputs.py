@@ -43,10 +43,13 @@ class _Rules:
         properties = card.input_schema.get("properties")
         named = properties.items() if isinstance(properties, Mapping) else ()
         self._declared = {name: schema for name, schema in named if isinstance(schema, Mapping)}
-        self.fields: Mapping[str, Schema] = {name: readable(schema) for name, schema in self._declared.items()}
+        self.fields: dict[str, Schema] = {name: readable(schema) for name, schema in self._declared.items()}
         self.url_fields = tuple(name for name, schema in self._declared.items() if holds_urls(name, schema))
         self._allow_loopback = allow_loopback
-        self._validator, self.unread = _validator(card.input_schema)
+        self._validator, unread = _validator(card.input_schema)
+        self.unread = tuple(word for word in sorted(unread) if word.rpartition(".")[2] not in TOLD)
+        for name, schema in self.fields.items() if unread else ():
+            self.fields[name] = {word: value for word, value in schema.items() if f"{name}.{word}" not in unread}
         self._is_valid = self._validator.is_valid
 
     def problems(self, inputs: Mapping[str, Any]) -> list[InputProblem]:
@@ -132,27 +135,27 @@ class _Rules:
         return InputProblem(path=(key,), code="unknown-field", message=f"unknown field {key!r}", hint=hint)
 
 
-def _validator(schema: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
+def _validator(schema: Mapping[str, Any]) -> tuple[Any, frozenset[str]]:
     """The schema, compiled, and what in it is no JSON Schema, as `prompt.required`.
 
     Such a word, or one that refers to another host, judges nothing: the service will. The others do.
     """
     judging = _judged(schema)
     if (whole := _compiled(judging)) is not None:
-        return whole, ()
+        return whole, frozenset()
     unread: list[str] = []
     sound = _sound(judging, "", unread)
     if isinstance(properties := judging.get("properties"), dict):
         fields = {name: field for name, field in properties.items() if isinstance(field, dict)}
         sound["properties"] = {name: _sound(field, f"{name}.", unread) for name, field in fields.items()}
         unread = [word for word in unread if word != "properties"]
-    return _compiled(sound) or jsonschema_rs.validator_for({}), tuple(unread)
+    return _compiled(sound) or jsonschema_rs.validator_for({}), frozenset(unread)
 
 
 def _sound(schema: Mapping[str, Any], where: str, unread: list[str]) -> dict[str, Any]:
     """The words of a schema that can be judged by; the others are added to `unread`."""
     sound = {word: value for word, value in schema.items() if _compiled({word: value}) is not None}
-    unread += [f"{where}{word}" for word in schema if word not in sound and word not in TOLD]
+    unread += [f"{where}{word}" for word in schema if word not in sound]
     return sound
 
 
@@ -269,7 +272,9 @@ def _as_type(name: str, value: Any) -> str:
             return "write some text, or leave it out" if value is None else "quote it, to have it as text"
         case "integer" | "number":
             if isinstance(value, str) and re.fullmatch(r"[-+]?\d{1,3}[.,]\d{3}", value.strip()):
-                return "is it thousands or a fraction? write it with a point for a fraction, else without any sign"
+                return (
+                    f"is it thousands or a fraction? write  {value.strip().replace(',', '.')}0  or one without a point"
+                )
             if isinstance(value, str):
                 if name == "integer" and re.fullmatch(r"\s*[-+]?\d+\.\d+\s*", value):
                     return "write a whole number, as in  2"

@@ -29,6 +29,8 @@ _PICTURE: Final = r"\.(?:jpe?g|png|webp|gif|avif|heic|bmp|tiff?)"
 _ENDS_AS_PICTURE: Final = re.compile(rf"{_PICTURE}$", re.IGNORECASE)
 GLUED: Final = re.compile(rf"{_PICTURE}(?:[^\w?=]{{0,5}}https?://|[,;][^?#]*{_PICTURE}\b)", re.IGNORECASE)
 """Two pictures in one URL. Image services have commas too, but before the one extension."""
+GLUED_BEHIND: Final = re.compile(rf"{_PICTURE}\?(?:[^/?#]*=)?[\w.-]+https?://", re.IGNORECASE)
+"""The second one behind the query of the first, as `a.jpg?v=1https://…`."""
 ONE_EACH: Final = "separate them by  |  , each with its whole https:// URL"
 is_plain: Final = PLAIN.fullmatch
 
@@ -94,7 +96,7 @@ def _not_one(url: str) -> Problem | None:
         return "url-space", f"the URL holds white space: {_short(url)}", hint
     if "|" in url:
         return "url-space", f"the URL holds a | : {_short(url)}", "write it as %7C; a second picture needs its https://"
-    if not url.startswith("data:") and GLUED.search(url.split("?", 1)[0]):
+    if not url.startswith("data:") and (GLUED.search(url.split("?", 1)[0]) or GLUED_BEHIND.search(url)):
         return "url-glued", f"two pictures in one URL: {_short(url)}", ONE_EACH
     return None
 
@@ -105,11 +107,12 @@ def _misread(url: str) -> Problem | None:
         hint = "to fill in a column write  {{ sku }};  the signs themselves are %7B and %7D"
         return "url", f"the URL holds a brace, where nothing is filled in: {_short(url)}", hint
     rest, _, fragment = url.partition("#")
-    if _ENDS_AS_PICTURE.search(fragment):
+    if _ENDS_AS_PICTURE.search(fragment) and "?" not in rest:
         hint = "in a file's name write it as %23; in a template  {{ sku | urlencode }}  does"
         return "url", f"no server is asked for what stands behind a #: {_short(url)}", hint
     path, _, query = rest.partition("?")
-    if "=" not in query and _ENDS_AS_PICTURE.search(query) and not _ENDS_AS_PICTURE.search(path):
+    is_named = "." in path.rpartition("/")[2]
+    if _ENDS_AS_PICTURE.search(query) and not is_named and not re.search("[=/]", query):
         hint = "in a file's name write it as %3F; in a template  {{ sku | urlencode }}  does"
         return "url", f"what stands behind a ? is no part of a file's name: {_cut(url)}", hint
     return None

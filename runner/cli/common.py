@@ -49,8 +49,22 @@ def _not_empty(_: click.Context, param: click.Parameter, value: str | None) -> s
     return value
 
 
+class _Once(click.Option):
+    """An option of which a second would silently replace the first.
+
+    It is several for click, and a variable of the environment still one text, blanks and all.
+    """
+
+    def __init__(self, *names: Any, **more: Any) -> None:
+        super().__init__(*names, **more | {"multiple": True, "callback": _one})
+
+    def value_from_envvar(self, ctx: click.Context) -> tuple[str, ...] | None:
+        value = self.resolve_envvar_value(ctx)
+        return (value,) if value is not None else None
+
+
 def _one(context: click.Context, param: click.Parameter, values: tuple[str, ...]) -> str | None:
-    """An option of which a second would silently replace the first."""
+    """The one value."""
     if len(values) > 1:
         raise click.BadParameter(f"it is given {len(values)} times, and one counts", param=param)
     return _not_empty(context, param, values[0]) if values else None
@@ -76,7 +90,10 @@ def _once(context: click.Context, param: click.Parameter, values: tuple[str, ...
 
 _READING = (
     click.option(
-        "--prompt", multiple=True, callback=_one, metavar="TEXT", help="For a table: every row's prompt, as a template."
+        "--prompt",
+        cls=_Once,
+        metavar="TEXT",
+        help="For a table: every row's prompt, as a template.",
     ),
     click.option(
         "--col",
@@ -116,7 +133,7 @@ def reading(command: Command) -> Command:
 
 _CHOOSING = (
     OUT,
-    click.option("--only", multiple=True, callback=_one, metavar="GLOB", help="Only the jobs whose id matches."),
+    click.option("--only", cls=_Once, metavar="GLOB", help="Only the jobs whose id matches."),
     click.option("--limit", type=int, metavar="N", help="Only the first N jobs."),
     click.option("--sample", type=int, metavar="N", help="Only N jobs, spread over sources, variants and rows."),
     click.option("--retry", multiple=True, metavar="failed|KIND", help="Pay again for jobs that ended badly."),

@@ -75,6 +75,11 @@ class Cell(str):
     def __ne__(self, other: object) -> bool:
         return not self == other
 
+    def __contains__(self, piece: object) -> bool:
+        if isinstance(piece, str) and not (self.isascii() and piece.isascii()):
+            return str.__contains__(unicodedata.normalize("NFC", self), unicodedata.normalize("NFC", piece))
+        return str.__contains__(self, piece)  # type: ignore[operator]  # Python says what is wrong with it
+
     __hash__ = str.__hash__  # no set or mapping is asked for a cell
 
     def __lt__(self, other: Any) -> bool:

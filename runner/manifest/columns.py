@@ -16,10 +16,10 @@ from typing import Any
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.fields import Read, reader
-from runner.manifest.items import key_of, names_of, texts_in
+from runner.manifest.items import is_filled_in, key_of, names_of
 from runner.manifest.presets import Preset, recognised
 from runner.manifest.tables import cell_name, column_name
-from runner.manifest.templates import Condition, is_template, names_in
+from runner.manifest.templates import Condition
 from runner.manifest.words import (
     LAST_NUMBER,
     NAMING,
@@ -102,6 +102,8 @@ class Columns:
         """Columns that give way to another, a flag or a default, and are told."""
         self._asked = given.names
         self._given = given.defaults
+        self._kept: set[str] = set()
+        """Fields whose defaults have a place for the column that would replace them."""
         self.skipped: dict[int, str] = {}
         """The numbered columns before which one is missing, `image_3` where there is no `image_2`, with its name."""
         self._map_named()
@@ -137,7 +139,13 @@ class Columns:
                 message = f"columns: {name!r} is no field of the model"
                 self._findings.error("unknown-field", place, message, did_you_mean(name, sorted(known)))
                 continue
-            found = self._unfilled(name, [index for pattern in patterns for index in self._matching(pattern, place)])
+            found = [index for pattern in patterns for index in self._matching(pattern, place)]
+            filled = self._filled(name, found)
+            if left := [self._header[index] for index in found if filled and index not in filled]:
+                message = f"the default of {name} has no place for {', '.join(map(repr, left))}, and one for others"
+                self._findings.error("columns", place, message, "give it one, as in  {{ column }}, or drop the default")
+            if filled:
+                continue
             if len(found) > 1 and name not in self._urls:
                 self._findings.error("columns", place, f"{name} is read from one column", "name one")
             if found and name in self._flags:
@@ -193,11 +201,13 @@ class Columns:
         for name in own:
             if name in self.of or name not in self._keys:
                 continue
-            if found := self._unfilled(name, [self._keys.index(name)]):
-                if name in self._flags:
-                    self._set_aside(name, found)
-                else:
-                    self._take(name, found)
+            found = [self._keys.index(name)]
+            if self._filled(name, found):
+                continue
+            if name in self._flags or name in self._kept:
+                self._set_aside(name, found)
+            else:
+                self._take(name, found)
         if self._source.preset is not None:  # of a shop's export the preset knows the pictures, and nothing is guessed
             return
         for name in self._fields:
@@ -206,7 +216,8 @@ class Columns:
             if name in self._urls:
                 self._map_pictures(name)
             else:
-                if found := self._unfilled(name, self._by_synonym(SYNONYMS.get(name, ()))):
+                found = self._by_synonym(SYNONYMS.get(name, ()))
+                if found := [index for index in found if index not in self._filled(name, found)]:
                     self._map_synonyms(name, found)
                 if name == "prompt" and "row" not in self._asked:
                     self._tell_prompts()
@@ -241,10 +252,11 @@ class Columns:
         pairs = self._numbered()
         stem = stem_of(self._keys[bases[0]]) if bases else next(iter(pairs), "")
         numbered = {stem: [index for _, index in several] for stem, several in pairs.items()}
-        found = self._unfilled(name, list(dict.fromkeys([*bases[:1], *numbered.get(stem, ())])))
+        found = list(dict.fromkeys([*bases[:1], *numbered.get(stem, ())]))
+        found = [index for index in found if index not in self._filled(name, found)]
         if not found:
             return
-        if name in self._flags or (name in self._defaults and not exact):
+        if name in self._flags or name in self._kept or (name in self._defaults and not exact):
             self._set_aside(name, found)
             return
         taken = found if name in self._lists else found[:1]
@@ -287,19 +299,14 @@ class Columns:
     def _flag(self, name: str) -> str:
         return "--prompt" if name == "prompt" else f"--set {name}"
 
-    def _unfilled(self, name: str, indexes: list[int]) -> list[int]:
-        """The columns but those that the default of the field has a place for: they are filled in, and replace nothing.
-
-        In `prompt: "{{ prompt }} Keep the label."` the column is a part of what is sent.
-        """
-        texts = [text for text in texts_in(self._given.get(name)) if is_template(text)]
-        asked = names_in(texts)
-        if not asked:
-            return indexes
-        titles = [title for title in self._header if "row" in asked and any(repr(title) in text for text in texts)]
-        filled = {index for index in indexes if self._keys[index] in asked or self._header[index] in titles}
-        self._aside |= filled
-        return [index for index in indexes if index not in filled]
+    def _filled(self, name: str, indexes: Iterable[int]) -> set[int]:
+        """Those of the columns that the default of the field has a place for: then it is the default that is sent."""
+        default = self._given.get(name)
+        filled = {index for index in indexes if default is not None and is_filled_in(self._header[index], default)}
+        if filled:
+            self._kept.add(name)
+            self._aside |= filled
+        return filled
 
     def _by_synonym(self, names: Iterable[str]) -> list[int]:
         taken = {index for indexes in self.of.values() for index in indexes}
@@ -402,13 +409,16 @@ class Columns:
     def tell_pictures(self, texts: Mapping[int, str]) -> None:
         """Tell of unused columns that hold pictures, whatever they are called; `texts` are the first ones in them."""
         name = self._urls[0] if self._urls else ""
-        if "row" in self._asked or name not in {*self.of, *self._flags, *self._defaults}:
+        is_said = name in self._source.columns or name in self._flags
+        if "row" in self._asked or is_said or name not in {*self.of, *self._defaults}:
             return
         for index, text in texts.items():
             if PICTURE.fullmatch(text.strip()):
                 titles = [self._header[one] for one in (*self.of.get(name, ()), index)]
                 flags = " ".join(f"--col {name}={title!r}" for title in titles)
                 hint = flags if self._source.is_alone else f"columns: {{{name}: [{', '.join(map(repr, titles))}]}}"
+                if name not in self.of:
+                    hint = f"name it in the default of {name}, as in  {{{{ {self._keys[index]} }}}}"
                 message = f"the column {self._header[index]!r} holds pictures that are not sent"
                 self._findings.warn("unused-column", self._at(index), message, f"to send them as well:  {hint}")
 

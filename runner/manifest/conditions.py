@@ -25,7 +25,10 @@ def check_conditions(tree: nodes.Template, text: str) -> None:
         if isinstance(node, nodes.Compare):
             _check_compared([node.expr, *(operand.expr for operand in node.ops)], text)
         match node:
-            case nodes.Operand(op="in" | "notin", expr=nodes.Const(value=str() as listed)):
+            case (
+                nodes.Operand(op="in" | "notin", expr=nodes.Const(value=str() as listed))
+                | nodes.Test(name="in", args=[nodes.Const(value=str() as listed)])
+            ):
                 what = f"{listed[:40]!r} is one text, and no list: any piece of it would be in it"
                 raise TemplateProblem(what, "write  in ['Mugs', 'Cups']  or, for one,  == 'Mugs'")
             case _:

@@ -25,7 +25,7 @@ UNSEEN: Final = re.compile(
 """What takes no room: letters and codes in which a whole sentence may be hidden, and single signs between letters."""
 UNASKED: Final = re.compile(r"(?:^|\s)\?{3,}")
 """Where no question ends: letters that an encoding did not have, each saved as a question mark."""
-AMID: Final = re.compile(r"(?<!\S)[^\W\d_]+\?[^\W\d_]+(?![^\s,.;])")
+AMID: Final = re.compile(r"(?<!\S)[A-Za-z\u00c0-\u024f]+\?[A-Za-z\u00c0-\u024f]+(?![^\s,.;])")
 """A word with a question mark inside, as `wei?er`."""
 ESCAPES: Final = re.compile(r"(?<!:)\\(?:[nrt]|u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2})|_x000[0-9A-Fa-f]_")
 OPENING: Final = ("\u201c", "\u201e", "\u00ab", "\u300c")
@@ -74,7 +74,7 @@ def damage(path: tuple[str | int, ...], text: str) -> Damage | None:
     if found := CONTROLS.search(text):
         message = f"{name} holds the control character {found[0]!r}: {_around(text, found.start())!r}"
         return Damage(path, message, "remove it", is_error=True)
-    if found := MISREAD.search(text) or SHIFTED.search(text):
+    if found := MISREAD.search(text) or _shifted(text):
         what = "UTF-8" if MISREAD.search(text) else "another script"
         message = f"{name} looks like {what} that was read in another encoding: {_around(text, found.start())!r}"
         return Damage(path, message, "export it anew as UTF-8, or write what is meant", is_error=False)
@@ -82,6 +82,14 @@ def damage(path: tuple[str | int, ...], text: str) -> Damage | None:
         message = f"{name} looks like UTF-8 that was read in another encoding: {text[:40]!r} for {meant[:40]!r}"
         return Damage(path, message, "export it anew as UTF-8, or write what is meant", is_error=False)
     return None
+
+
+def _shifted(text: str) -> re.Match[str] | None:
+    """The first word of another script that was read as the West's, where most letters of the text are so."""
+    letters = list(filter(str.isalpha, text))
+    return (
+        SHIFTED.search(text) if 2 * sum("\u00c0" <= letter <= "\u00ff" for letter in letters) > len(letters) else None
+    )
 
 
 def misread(text: str) -> str | None:

@@ -123,28 +123,40 @@ def _truncate(text: str, length: int = 255, killwords: Any = False, end: str = "
     return (cut if killwords else cut.rsplit(" ", 1)[0]) + end
 
 
-INLINE: Final = frozenset(
+BLOCKS: Final = frozenset(
     (
-        "a",
-        "abbr",
-        "b",
-        "big",
-        "code",
-        "em",
-        "font",
-        "i",
-        "ins",
-        "mark",
-        "s",
-        "small",
-        "span",
-        "strong",
-        "sub",
-        "sup",
-        "u",
+        *("p", "div", "br", "hr", "ul", "ol", "li", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "pre"),
+        *(
+            "table",
+            "thead",
+            "tbody",
+            "tfoot",
+            "tr",
+            "td",
+            "th",
+            "caption",
+            "blockquote",
+            "section",
+            "article",
+            "header",
+        ),
+        *(
+            "footer",
+            "main",
+            "nav",
+            "aside",
+            "figure",
+            "figcaption",
+            "address",
+            "details",
+            "summary",
+            "form",
+            "fieldset",
+        ),
+        *("option", "style", "script"),
     )
 )
-"""Tags within a word or beside one; any other sets apart what is before and behind it."""
+"""Tags that set apart what is before and behind them; any other may stand in a word."""
 UNSHOWN: Final = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("style", "script")}
 """Elements whose text nobody sees, each with what ends it."""
 TAG: Final = re.compile(r"</?([A-Za-z][A-Za-z0-9]*)")
@@ -168,7 +180,7 @@ def _striptags(text: str) -> str:
         at = text.index(closing, start) + len(closing)
         tag = TAG.match(text, start)
         name = tag[1].lower() if tag is not None else ""
-        if name not in INLINE:
+        if name in BLOCKS:
             pieces.append(" ")
         if name in unended:
             end = unended[name].search(text, at)

@@ -21,11 +21,12 @@ BUILT_IN: Final = {
 """Formats that a workbook names by a number only (ECMA-376, 18.8.30)."""
 AS_IT_IS: Final = frozenset({"", "general", "@", "h:mm:ss", "hh:mm:ss", "yyyy-mm-dd hh:mm:ss", "[h]:mm:ss"})
 """What shows a value as it is read here: times, and dates as ISO writes them."""
-SHORTENING: Final = {"yyyy-mm-dd": 10, "h:mm": 5, "hh:mm": 5, "[h]:mm": -3}
-"""What does so too, but for the time of a day or the seconds behind it: how many characters are seen."""
+SHORTENING: Final = frozenset({"yyyy-mm-dd", "h:mm", "hh:mm", "[h]:mm"})
+"""What does so too, but for the time of a day, or for its date and seconds."""
 LITERAL: Final = re.compile(r'"[^"]*"|\\.')
 SCALED: Final = re.compile(r"%|[0#?],+(?![0#?])")
 """What shows a number of another size: its hundredths, or a comma behind it for each thousand."""
+NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?")
 TIMES: Final = re.compile(r"\d+:\d\d:\d\d|\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?")
 DATES: Final = re.compile(r"\d{4}-\d\d-\d\d(?: \d\d:\d\d(?::\d\d)?)?|\d+:\d\d(?::\d\d)?")
 _SECTION: Final = re.compile(r'(?:^|(?<=;))((?:"[^"]*"|\\.|\[[^\]]*\]|[^;"])*)')
@@ -55,6 +56,8 @@ class Formatted(str):
         code = LITERAL.sub("", self.code.lower())
         if DATES.fullmatch(self):
             return TIMES.fullmatch(self) is None or "h" in code
+        if NUMBER.fullmatch(self) is None:
+            return False
         return SCALED.search(code) is None
 
     @property
@@ -88,13 +91,17 @@ def formatted(text: str, code: str) -> str:
     """A cell's text under a format: as it is seen where a number stays a number, else both together."""
     if code.lower() in AS_IT_IS or not text or text[0] == "#" or "E" in text:
         return text
-    if (seen := SHORTENING.get(code.lower())) is not None:
-        return Formatted(text, code, text[:seen]) if TIMES.fullmatch(text) else text
-    found = _PLAIN.fullmatch(code)
+    if code.lower() in SHORTENING:
+        date, _, time = text.rpartition(" ")
+        shown = date if code.lower() == "yyyy-mm-dd" else time.rpartition(":")[0]
+        return Formatted(text, code, shown or None) if TIMES.fullmatch(text) else text
     try:
         number = Decimal(text)
     except InvalidOperation:
         return Formatted(text, code, None)
+    sections = _SECTION.findall(code)
+    is_first = number > 0 or len(sections) < 2 or (not number and len(sections) < 3)
+    found = _PLAIN.fullmatch(_UNSEEN.sub("", sections[0])) if sections and is_first else None
     if found is None:
         return Formatted(text, code, None)
     number = number * 100 if found["percent"] else number

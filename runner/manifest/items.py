@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.templates import Condition, Scope, TemplateProblem, unknown_name
+from runner.manifest.templates import Condition, Scope, TemplateProblem, names_in, titles_in, unknown_name
 from runner.model import counted
 
 At = Callable[..., Place]
@@ -181,6 +181,15 @@ class Sieve:
             self._findings.note(
                 "where", self._place, message, f"they do not fulfil  {self._where.text if self._where else ''}"
             )
+
+
+def is_filled_in(title: str, value: Any) -> bool:
+    """Whether a default is a template with a place for a column: that is filled in, and replaces nothing.
+
+    In `prompt: "{{ prompt }} Keep the label."` the column is a part of what is sent.
+    """
+    texts = list(texts_in(value))
+    return key_of(title) in names_in(texts) or title in titles_in(texts)
 
 
 def texts_in(value: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place, nearest
-from runner.manifest.items import Entry, Item, key_of
+from runner.manifest.items import Entry, Item, is_filled_in, key_of
 from runner.manifest.templates import Measured, Names, Row, cell
 from runner.model import canonical
 from runner.rules.names import natural
@@ -32,8 +32,15 @@ class _Duplicate(ValueError):
 class Renaming:
     """Which keys of a line are which field, as `columns:` says; the others that are no field are its own columns."""
 
-    def __init__(self, columns: Mapping[str, Sequence[str]], fields: Iterable[str], findings: Findings) -> None:
+    def __init__(
+        self,
+        columns: Mapping[str, Sequence[str]],
+        fields: Iterable[str],
+        findings: Findings,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> None:
         self._columns = columns
+        self._defaults = defaults or {}
         self._fields = frozenset(fields)
         self._findings = findings
         self._told: set[str] = set()
@@ -46,6 +53,8 @@ class Renaming:
         taken: set[str] = set()
         for name, patterns in self._columns.items():
             keys = dict.fromkeys(key for pattern in patterns for key in self._keys(name, pattern, document))
+            if name in self._defaults and any(is_filled_in(key, self._defaults[name]) for key in keys):
+                continue
             taken.update(keys)
             values = [document[key] for key in keys]
             filled = [value for value in values if value not in EMPTY]

@@ -51,6 +51,7 @@ NONE: Final = Combination({})
 
 @dataclass(frozen=True, slots=True)
 class _Value:
+    axis: str
     name: str
     fields: Mapping[str, Any]
     places: Mapping[str, Place]
@@ -89,7 +90,6 @@ class Matrix:
             if not findings.has_errors:
                 findings.error("matrix", self._place(), "the matrix has no axis", "as in  scene: [white, kitchen]")
             return
-        self._check_shared(findings)
         count = 1
         for values in self._axes.values():
             count *= len(values)
@@ -105,6 +105,7 @@ class Matrix:
             self._exclude(wanted, f"exclude.{number}", findings)
         for number, wanted in enumerate(value.get("include") or []):
             self._include(wanted, f"include.{number}", findings)
+        self._check_shared(findings)
         if not self._combinations and not self._conditional and not findings.has_errors:
             message = "the matrix leaves nothing: every combination is excluded"
             findings.error("matrix", self._place("exclude"), message, "exclude fewer")
@@ -187,15 +188,18 @@ class Matrix:
 
     def _check_shared(self, findings: Findings) -> None:
         """No field is set by two axes: one value is sent, and the id, the file's name and the prompt say another."""
-        setting: dict[str, str] = {}
-        for axis, values in self._axes.items():
-            for name in dict.fromkeys(name for value in values for name in value.fields):
-                if setting.setdefault(name, axis) != axis:
-                    place = next(value.places[name] for value in values if name in value.fields)
-                    message = f"matrix: the axes {setting[name]!r} and {axis!r} both set {name}"
-                    findings.error(
-                        "matrix", place, message, "let one of them set it, and leave out pairs with  exclude:"
-                    )
+        values = {(axis, value.name): value for axis, several in self._axes.items() for value in several}
+        told: set[tuple[str, str, str]] = set()
+        for combination in (*self._combinations, *(one for one, *_ in self._conditional)):
+            setting: dict[str, str] = {}
+            for value in (values[axis, name] for axis, name in combination.names.items() if (axis, name) in values):
+                for field_name, place in value.places.items():
+                    pair = (setting.setdefault(field_name, value.axis), value.axis, field_name)
+                    if pair[0] != value.axis and pair not in told:
+                        told.add(pair)
+                        message = f"matrix: the axes {pair[0]!r} and {value.axis!r} both set {field_name}"
+                        hint = "let one of them set it, or leave out such pairs with  exclude:"
+                        findings.error("matrix", place, message, hint)
 
     def _values(self, axis: str, items: Sequence[Any], findings: Findings) -> Iterator[_Value]:
         seen: dict[str, str] = {}
@@ -227,9 +231,9 @@ class Matrix:
         if isinstance(item, Mapping):
             fields = {name: value for name, value in item.items() if name != "name"}
             places = {name: self._place(f"{key}.{name}", key, axis) for name in fields}
-            return _Value(self._name(f"{key}.name", item["name"]), fields, places)
+            return _Value(axis, self._name(f"{key}.name", item["name"]), fields, places)
         fields = {axis: item} if axis == "model" or (self._fields is not None and axis in self._fields) else {}
-        return _Value(self._name(key, item), fields, dict.fromkeys(fields, place))
+        return _Value(axis, self._name(key, item), fields, dict.fromkeys(fields, place))
 
     def _name(self, key: str, value: Any) -> str:
         return self._written.get(key, str(value))

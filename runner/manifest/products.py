@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from runner.manifest.columns import Columns, Given, Source
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.gaps import Gapped
-from runner.manifest.items import Entry, Item, Sieve, key_of, split_urls
+from runner.manifest.items import Entry, Item, Sieve, is_filled_in, key_of, split_urls
 from runner.manifest.presets import Group, Picture, Preset, groups
 from runner.manifest.rows import ALIKE, RowScope, Table
 from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
 from runner.manifest.tables import Cells, Sheet, cell_name
 from runner.manifest.templates import Condition
 from runner.model import RulesOf
+
+_NAMES: Final = ("handle", "image_count", "position")
+"""What templates may ask of a product beside its columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ def products(
     own = {*variant, *(index for index, key in enumerate(keys) if preset.pictured.fullmatch(key))}
     shows = next((keys.index(key) for key in preset.shows if key in keys), None)
     sieve = Sieve(source.where, source.place("where"), table.label, findings)
+    titles = [*table.header, *_NAMES]
+    kept = {name for name in (media, "id") if any(is_filled_in(one, given.defaults.get(name)) for one in titles)}
     is_told = False
     for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
@@ -74,8 +79,10 @@ def products(
                 item.scope = RowScope(table, part.cells, part.number, part.extras, differing=group.differing())
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             base = item.fields.get("id") or group.name
-            item.fields["id"] = f"{base}-{part.name}" if part.name else base
-            if (urls := [picture.url for picture in part.pictures]) and not (source.is_alone and media in given.fields):
+            if "id" not in kept:
+                item.fields["id"] = f"{base}-{part.name}" if part.name else base
+            is_given = media in kept or (source.is_alone and media in given.fields)
+            if (urls := [picture.url for picture in part.pictures]) and not is_given:
                 gap = None if is_one_each else group.gap
                 item.fields[media] = (Gapped(urls, gap) if gap else urls) if is_list else urls[0]
             item.row = table.row(part.cells)

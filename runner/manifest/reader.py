@@ -20,13 +20,14 @@ from runner.manifest.common import DEFAULT_MODEL, MEDIA, MODEL
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
 from runner.manifest.folders import photos
 from runner.manifest.head import ENDINGS, Folder, Head, Settings
-from runner.manifest.items import Item, Sieve, typed
+from runner.manifest.items import Item, Sieve, texts_in, typed
 from runner.manifest.jsonl import Renaming, read_jsonl
 from runner.manifest.presets import PRESETS
 from runner.manifest.readings import decide, delimiter_of
 from runner.manifest.sources import Reopen, items
 from runner.manifest.spool import Specs
 from runner.manifest.tables import open_text
+from runner.manifest.templates import is_template
 from runner.manifest.twins import refuse_twins
 from runner.manifest.yaml_core import LARGEST
 from runner.manifest.yaml_reader import YamlManifest
@@ -215,6 +216,11 @@ class _Reading:
     def _from(self, source: Source | Folder) -> Iterator[Item | Block]:
         if isinstance(source, Folder):
             has_id = "id" in self.assembly.head.fields
+            for name in self._media_of(source.folder):
+                if any(map(is_template, texts_in(self.assembly.head.fields.get(name)))):
+                    message = f"each photo of {source.folder} replaces this: nothing of it is sent"
+                    place = self.assembly.head.places.get(name) or source.places["folder"]
+                    self._findings.error("template", place, message, "drop it, or name the photos in a sheet")
             yield from photos(source, self._media_of, self._local, self._findings, has_id=has_id)
             return
         path = self._path if source.is_alone else self._path.parent / source.file
@@ -303,12 +309,17 @@ class _Reading:
         with path.open(encoding=codec, newline="\n") as file:
             sieve = Sieve(source.where, source.place("where"), label, self._findings)
             model = self.assembly.head.fields.get("model")
-            renaming = Renaming(source.columns, self._fields_of(model), self._findings) if source.columns else None
+            renaming = self._renaming(source, model)
             yield from filter(sieve.takes, read_jsonl(file, label, self._findings, renaming))
             sieve.tell()
             for name, key in sorted(renaming.unseen) if renaming is not None else ():
                 place = source.place(f"columns.{name}", "columns")
                 self._findings.error("missing-column", place, f"no line of {label} has {key!r}", "name one of its keys")
+
+    def _renaming(self, source: Source, model: Any) -> Renaming | None:
+        if not source.columns:
+            return None
+        return Renaming(source.columns, self._fields_of(model), self._findings, self.assembly.head.fields)
 
     def _yaml_text(self) -> str | None:
         """The text: UTF-8, or UTF-16 where its mark says so. Another encoding is never guessed: prompts cost money."""

@@ -107,7 +107,9 @@ class RowScope:
             if isinstance(text, Exact):
                 return Measured(text)
             if isinstance(text, Formatted):
-                return self._judged(text, index) if self._is_condition else Cell(self._shown(text, index))
+                place = cell_name(index, self._number)
+                shown = self._judged(text, index) if self._is_condition else self._shown(text, index)
+                return shown if isinstance(shown, Measured) else cell(self._table.header[index], shown, place)
             if "E+" in text and SHORTENED.fullmatch(text.strip()):
                 message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): "
                 message += f"{text.strip()!r} was shortened by a spreadsheet"

@@ -33,6 +33,7 @@ from runner.manifest.sandbox import Environment
 LONGEST_TEMPLATE: Final = 20_000
 LONGEST_OUTPUT: Final = 4_000
 """Characters that a template may come to; a model's own limit, such as 1,000 for a prompt, is checked afterwards."""
+_OF_ROW: Final = re.compile(r"\brow\s*(?:\[\s*(?P<quote>['\"])(?P<title>.*?)(?P=quote)\s*\]|\.\s*(?P<name>\w+))")
 DEEPEST: Final = 30
 """Brackets inside brackets."""
 
@@ -129,6 +130,12 @@ def names_in(texts: Iterable[str]) -> frozenset[str]:
     """The names that some texts ask for, those that are templates; what is wrong with one is told where it is used."""
     found = (_looked_at(text) for text in texts if is_template(text))
     return frozenset().union(*(template.names for template in found if isinstance(template, Template)))
+
+
+def titles_in(texts: Iterable[str]) -> frozenset[str]:
+    """The columns that some texts ask for by their titles, as `row['Product Title']` or `row.title`."""
+    found = (match for text in texts if is_template(text) for match in _OF_ROW.finditer(text))
+    return frozenset(match["title"] or match["name"] for match in found)
 
 
 @lru_cache(maxsize=512)

@@ -21,7 +21,7 @@ SHOWS: Final = re.compile(
     r"|画像|写真|[图圖]片|照片|이미지|사진|изображени|фото(?!граф)"
 )
 BESIDE: Final = re.compile(
-    r"(?:^|_)(?:alt|text|title|caption|count|no|num|number|note|position|width|height|size|format|type|ratio|name|status|id|date|author|credit)s?"
+    r"(?:^|_)(?:alt|text|title|caption|count|no|num|number|note|position|width|height|size|format|type|ratio|name|status|id|date|author|credit|approved|by|licen[cs]e|copyright|rights|source|vorhanden|datum)s?"
     r"(?:_|$)"
 )
 """What is in a column's name beside a word for a picture where it is about one, and holds none."""
@@ -33,6 +33,10 @@ ASKS: Final = re.compile(
 )
 PICTURE: Final = re.compile(r"https?://\S+\.(?:jpe?g|png|webp|gif|avif|heic|bmp|tiff?)(?:\?\S*)?", re.IGNORECASE)
 """A cell that holds one."""
+OF_CARE: Final = re.compile(
+    r"(?:^|_)(?:care|wash|washing|use|usage|user|assembly|safety|mounting|install\w*|pflege)(?:_|$)"
+)
+"""What instructions in a shop are about."""
 LAST_NUMBER: Final = re.compile(r"\d+(?=\D*\Z)")
 NAMING: Final = ("sku", "handle", "custom_id")
 NEAR: Final = {
@@ -95,7 +99,12 @@ def is_of_pictures(key: str) -> bool:
 
 def is_of_prompts(key: str) -> bool:
     """The same of prompts."""
-    return ASKS.search(key) is not None and BESIDE.search(TEXT.sub("", key)) is None and key not in OF_OTHERS
+    return (
+        ASKS.search(key) is not None
+        and OF_CARE.search(key) is None
+        and BESIDE.search(TEXT.sub("", key)) is None
+        and key not in OF_OTHERS
+    )
 
 
 def stem_of(key: str) -> str:

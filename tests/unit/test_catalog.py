@@ -309,6 +309,12 @@ def test_a_public_https_url_can_be_fetched(url):
             "a file's name and its URL: a.jpg (https://a.example.com/b)",
             "write the URL alone: https://a",
         ),
+        (
+            "https://a.example.com/a.jpg?v=1https://b.example.com/b.jpg",
+            "url-glued",
+            "two pictures in one URL: https://a.example.com/a.jpg",
+            "separate them by  |",
+        ),
         ("https://", "url", "a URL without a host: https://", ""),
         ("https:///a.jpg", "url", "a URL without a host: https:///a.jpg", ""),
         ("https://.jpg", "url", "a URL without a host: https://.jpg", ""),
@@ -464,6 +470,26 @@ def test_a_word_of_a_schema_that_is_broken_judges_nothing(schema, fields, unread
     model = rules_for(parse_card("owner/other", {"input_schema": schema}))
     assert (list(model.fields), model.problems({"a": "x"})) == (fields, [])
     assert list(model.unread) == unread
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "array", "minItems": "1", "maxItems": 2}, [1, 2, 3]),
+        ({"type": "array", "maxItems": None, "minItems": 2}, [1]),
+        ({"type": "string", "maxLength": None, "minLength": 3}, "a"),
+        ({"type": "integer", "minimum": None, "maximum": 3}, 9),
+    ],
+)
+def test_a_bound_beside_one_that_is_none_is_told_of(schema, value):
+    model = rules_for(parse_card("owner/other", {"input_schema": {"properties": {"a": schema}}}))
+    [problem] = model.problems({"a": value})
+    assert problem.path == ("a",)
+
+
+def test_an_option_that_is_a_number_is_read_from_a_cell():
+    model = rules_for(parse_card("owner/other", {"input_schema": {"properties": {"a": {"enum": [5, 10]}}}}))
+    assert model.fields["a"]["type"] == "integer"
 
 
 @pytest.mark.parametrize(

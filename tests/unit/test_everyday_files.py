@@ -232,6 +232,10 @@ def test_quotes_of_the_wrong_code_page_are_damage(told):
             (whole, "")
             for whole in ("Weiß auf Öl", "白背景にしてください", "Белый фон", "Białe tło", "흰색 배경", "一定")
         ),
+        *(
+            (whole, "")
+            for whole in ("Behalte die Umlaute äöüß", "Letters ÄÖÜß stay", "可以吗?换成白色背景", "배경은?흰색")
+        ),
         *((whole, "") for whole in ("“Öko” √2", "Café crème «é»", "Þórður í Ísafirði", "Ürünü beyaz")),
     ],
 )
@@ -352,6 +356,61 @@ def test_a_column_that_a_default_asks_for_is_sent_and_not_told(read, prompt, col
     assert prompts(manifest) == {"1": "On oak. Keep the label."}
     assert manifest.jobs[0].inputs["image_urls"] == [URL.format(1), URL.format(2)]
     assert warned(manifest) == []
+
+
+@pytest.mark.parametrize("spelt", ['{{ row["prompt"] }}', "{{ row.prompt }}", "{{ row [ 'prompt' ] | lower }}"])
+def test_a_column_is_filled_in_however_the_default_asks_for_it(read, spelt):
+    sheet = f"id,prompt,image_urls\n1,on oak.,{URL.format(1)}\n"
+    found = read(
+        f"defaults:\n  prompt: '{spelt.replace(chr(39), chr(39) * 2)} Keep it.'\nsources: [{{file: s.csv}}]",
+        s_csv=sheet,
+    )
+    assert prompts(found) == {"1": "on oak. Keep it."}
+
+
+def test_no_other_column_replaces_a_default_that_is_filled_in(read):
+    """Neither what was named nor the default would be sent."""
+    sheet = f"id,text,prompt,image,image_urls\n1,On oak.,Own.,{URL.format(1)},{URL.format(2)}\n"
+    head = 'defaults: {prompt: "{{ text }} Keep it.", image_urls: ["{{ image }}"]}'
+    columns = "columns: {prompt: text, image_urls: image}"
+    found = read(f"{head}\nsources: [{{file: s.csv, {columns}}}]", s_csv=sheet)
+    assert prompts(found) == {"1": "On oak. Keep it."}
+    assert found.jobs[0].inputs["image_urls"] == [URL.format(1)]
+    assert [cell for _, cell, _ in warned(found)] == ["C1", "E1"]
+
+
+def test_a_default_has_a_place_for_each_column_that_is_named(told):
+    sheet = f"id,image_1,image_2\n1,{URL.format(1)},{URL.format(2)}\n"
+    head = 'defaults: {prompt: White., image_urls: ["{{ image_1 }}"]}'
+    [(code, _, message, _)] = told(
+        f'{head}\nsources: [{{file: s.csv, columns: {{image_urls: "image_*"}}}}]', s_csv=sheet
+    )
+    assert (code, message) == ("columns", "the default of image_urls has no place for 'image_2', and one for others")
+
+
+def test_keys_of_json_lines_are_filled_in_as_columns_are(read):
+    line = json.dumps({"id": "1", "text": "On oak.", "image_urls": [URL.format(1)]})
+    head = 'defaults: {prompt: "{{ text }} Keep it."}\nsources: [{file: s.jsonl, columns: {prompt: text}}]'
+    assert prompts(read(head, s_jsonl=f"{line}\n")) == {"1": "On oak. Keep it."}
+
+
+def test_a_product_is_filled_in_as_a_row_is(read):
+    """Its picture and its name, which the preset gives where nobody asks for them."""
+    export = f"Handle,Title,Image Src,Image Position\nmug,Mug,{URL.format(1)},1\n"
+    pictures = f'["{{{{ image_src }}}}", "{URL.format(2)}"]'
+    head = f'defaults: {{id: "{{{{ handle }}}}-x", prompt: White., image_urls: {pictures}}}'
+    for per in ("product", "image"):
+        found = read(f"{head}\nsources: [{{file: s.csv, preset: shopify, per: {per}}}]", s_csv=export)
+        [spec] = found.jobs
+        assert (spec.job_id, spec.inputs["image_urls"]) == ("mug-x", [URL.format(1), URL.format(2)])
+
+
+def test_a_default_that_a_photo_would_replace_is_refused(told, tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "photos" / "a.png")
+    head = f'defaults: {{prompt: White., image_urls: ["{{{{ path }}}}", "{URL.format(2)}"]}}'
+    errors = told(f"{head}\nsources: [{{folder: photos}}]", local=Photos(tmp_path, ()))
+    assert errors[0][2] == "each photo of photos replaces this: nothing of it is sent"
 
 
 def test_a_default_that_a_job_would_replace_while_it_asks_for_it_is_refused(told):

@@ -187,6 +187,18 @@ def test_no_field_is_set_by_two_axes(found, axes, message):
     assert (first[0], first[3]) == ("matrix", f"matrix: {message}")
 
 
+def test_axes_may_share_a_field_where_no_pair_sets_it_twice(read):
+    text = """
+defaults: {prompt: White.}
+matrix:
+  scene: [{name: plain}, {name: oak, prompt: On oak.}]
+  season: [{name: none}, {name: xmas, prompt: With snow.}]
+  exclude: [{scene: oak, season: xmas}]
+"""
+    found = {job.variant: job.inputs["prompt"] for job in read(text).jobs}
+    assert found == {"plain, none": "White.", "plain, xmas": "With snow.", "oak, none": "On oak."}
+
+
 def test_a_path_says_what_is_sent(read):
     """An override outweighs the axis."""
     text = """
