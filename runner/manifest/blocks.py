@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any, Final
 
-from runner.manifest.columns import Columns, Given, Source
+from runner.manifest.columns import Columns
 from runner.manifest.damage import NOTHING
 from runner.manifest.gaps import highest_called
+from runner.manifest.given import Given, Source
 from runner.manifest.pictures import are_urls
 from runner.manifest.rows import Table
 from runner.manifest.spool import Record

@@ -14,9 +14,9 @@ from unicodedata import normalize
 import jsonschema_rs
 import yaml
 
-from runner.manifest.columns import Source
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.explaining import explain
+from runner.manifest.given import Source
 from runner.manifest.items import texts_in
 from runner.manifest.matrix import Matrix
 from runner.manifest.nodes import key_places, places_in, written_in

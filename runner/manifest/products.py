@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from runner.manifest.columns import Columns, Given, Source
+from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.gaps import Gapped
+from runner.manifest.given import Given, Source
 from runner.manifest.items import Entry, Item, Sieve, is_filled_in, key_of, split_urls
 from runner.manifest.presets import Group, Picture, Preset, groups
 from runner.manifest.rows import ALIKE, RowScope, Table

@@ -15,10 +15,10 @@ from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
 from runner.manifest.assembly import Assembly
 from runner.manifest.blocks import Block
-from runner.manifest.columns import Given, Source
 from runner.manifest.common import DEFAULT_MODEL, MEDIA, MODEL
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
 from runner.manifest.folders import photos
+from runner.manifest.given import Given, Source
 from runner.manifest.head import ENDINGS, Folder, Head, Settings
 from runner.manifest.items import Item, Sieve, texts_in, typed
 from runner.manifest.jsonl import Renaming, read_jsonl

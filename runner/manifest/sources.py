@@ -14,8 +14,9 @@ from itertools import chain, islice
 from typing import Final
 
 from runner.manifest.blocks import Block, Blocks, batches
-from runner.manifest.columns import Columns, Given, Source
+from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, Place
+from runner.manifest.given import Given, Source
 from runner.manifest.items import Item, Sieve, key_of
 from runner.manifest.products import products
 from runner.manifest.rows import RowItem, Table

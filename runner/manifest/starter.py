@@ -15,8 +15,9 @@ from typing import Final
 
 from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
-from runner.manifest.columns import Columns, Given, Source
+from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, InvalidManifest
+from runner.manifest.given import Given, Source
 from runner.manifest.head import ENDINGS
 from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised

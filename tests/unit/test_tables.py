@@ -11,8 +11,9 @@ import pytest
 from runner.catalog import bundled, parse_card, rules_for
 from runner.errors import UsageProblem
 from runner.manifest import DEFAULT_MODEL, Inline, InvalidManifest, read_manifest
-from runner.manifest.columns import Columns, Given, Source
+from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings
+from runner.manifest.given import Given, Source
 
 RULES = rules_for(bundled(DEFAULT_MODEL))
 UPSCALER = rules_for(
