@@ -126,39 +126,16 @@ def _truncate(text: str, length: int = 255, killwords: Any = False, end: str = "
 BLOCKS: Final = frozenset(
     (
         *("p", "div", "br", "hr", "ul", "ol", "li", "dl", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "pre"),
-        *(
-            "table",
-            "thead",
-            "tbody",
-            "tfoot",
-            "tr",
-            "td",
-            "th",
-            "caption",
-            "blockquote",
-            "section",
-            "article",
-            "header",
-        ),
-        *(
-            "footer",
-            "main",
-            "nav",
-            "aside",
-            "figure",
-            "figcaption",
-            "address",
-            "details",
-            "summary",
-            "form",
-            "fieldset",
-        ),
-        *("option", "style", "script"),
+        *("table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "blockquote", "section", "article"),
+        *("header", "footer", "main", "nav", "aside", "figure", "figcaption", "address", "details", "summary"),
+        *("form", "fieldset", "option", "style", "script"),
     )
 )
 """Tags that set apart what is before and behind them; any other may stand in a word."""
 UNSHOWN: Final = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("style", "script")}
 """Elements whose text nobody sees, each with what ends it."""
+OPENING: Final = re.compile(r"<(?=[A-Za-z/!?])")
+"""Where a tag begins; any other such sign is less than something."""
 TAG: Final = re.compile(r"</?([A-Za-z][A-Za-z0-9]*)")
 
 
@@ -171,7 +148,8 @@ def _striptags(text: str) -> str:
 
     pieces, at, unended = [], 0, dict(UNSHOWN)
     ends = {"<!--": text.rfind("-->"), "<": text.rfind(">")}
-    while (start := text.find("<", at)) >= 0:
+    while found := OPENING.search(text, at):
+        start = found.start()
         opening = "<!--" if text.startswith("<!--", start) and start < ends["<!--"] else "<"
         if start >= ends[opening]:
             break

@@ -409,7 +409,8 @@ def test_a_default_that_a_photo_would_replace_is_refused(told, tmp_path):
     (tmp_path / "photos").mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "photos" / "a.png")
     head = f'defaults: {{prompt: White., image_urls: ["{{{{ path }}}}", "{URL.format(2)}"]}}'
-    errors = told(f"{head}\nsources: [{{folder: photos}}]", local=Photos(tmp_path, ()))
+    with Photos(tmp_path, (tmp_path,)) as local:
+        errors = told(f"{head}\nsources: [{{folder: photos}}]", local=local)
     assert errors[0][2] == "each photo of photos replaces this: nothing of it is sent"
 
 
@@ -622,3 +623,15 @@ def test_a_photo_that_is_not_there_is_looked_for(told, tmp_path, name, hint):
     with Photos(tmp_path, (tmp_path,)) as photos:
         errors = told(None, local=photos, s_csv=f'id,prompt,image_urls\na,On white.,"{name}"\n')
     assert (errors[0][0], errors[0][3]) == ("input-missing", hint)
+
+
+def test_a_pattern_in_a_cell_that_takes_another_rows_photo_is_told(read, tmp_path):
+    (tmp_path / "ph").mkdir()
+    for name in ("12", "123"):
+        Image.new("RGB", (64, 64), (int(name), 0, 0)).save(tmp_path / "ph" / f"{name}.jpg")
+    sheet = "id,prompt,image_urls\n12,White.,ph/12*.jpg\n123,White.,ph/123*.jpg\n"
+    with Photos(tmp_path, (tmp_path,)) as photos:
+        manifest = read("sources: [{file: s.csv}]", s_csv=sheet, local=photos)
+    [(code, cell, message)] = warned(manifest)
+    assert (code, cell) == ("input-glob", "C3")
+    assert message == "123.jpg is sent for 'ph/12*.jpg', and for 'ph/123*.jpg' as well"

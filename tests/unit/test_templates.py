@@ -170,6 +170,7 @@ def test_a_text_with_nothing_to_fill_in_is_no_template(text, meant):
         ("{{ 'a<br>b<b>c</b>, <I>d</I>' | striptags }}", "a bc, d"),
         ("{{ '<style>p{}</STYLE>a<script>1<2</script ><td>b</td>' | striptags }}", "a b"),
         ("{{ '<style>a' | striptags }}", "a"),
+        ("{{ 'I <3 mugs > cups, a<b and c>d' | striptags }}", "I <3 mugs > cups, ad"),
         (
             "{{ 'Donau<wbr>dampf<!-- c -->schiff, <label>Mug</label>s, <cite>Foo</cite>.' | striptags }}",
             "Donaudampfschiff, Mugs, Foo.",
