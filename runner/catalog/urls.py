@@ -19,7 +19,7 @@ Problem = tuple[str, str, str]
 PUBLIC: Final = "use a public https:// URL"
 PLAIN: Final = re.compile(
     r"https://(?:[A-Za-z0-9-]+\.)+(?!(?i:local|internal|lan|arpa|localhost)(?![A-Za-z]))[A-Za-z]+"
-    r"(?:/[!\"$-+\--9<->@-\[\]-z~]*)?(?:\?[!\"$-+\--9<-\[\]-z~]*=[!\"$-+\--9<-\[\]-z~]*)?",
+    r"(?:/[!\"$-+\--9<->@-\[\]-z~]*)?(?:\?[!\"$-+\--9<>-\[\]-z~]*=[!\"$-+\--9<-\[\]-z~]*)?",
     re.ASCII,
 )
 """Proves most URLs good at a glance: a dotted public name, no port, no user, nothing but visible ASCII, no fragment, no
@@ -85,7 +85,7 @@ def _not_one(url: str) -> Problem | None:
     pieces = re.split(r"\s+|[|]", url.strip())
     if len(pieces) > 1 and sum("://" in piece for piece in pieces) > 1:
         return "url-space", f"several URLs in one text: {_short(url)}", "separate URLs by  |  ; one field takes one URL"
-    if found := re.fullmatch(r"[^()]+ \((https?://[^\s()]+)\)", url.strip()):
+    if found := re.fullmatch(r".+ \((https?://[^\s()]+)\)", url.strip()):
         return "url-space", f"a file's name and its URL: {_short(url)}", f"write the URL alone: {_short(found[1])}"
     if re.search(r"\s", url):
         hint = (

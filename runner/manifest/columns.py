@@ -20,6 +20,7 @@ from runner.manifest.presets import recognised
 from runner.manifest.tables import cell_name, column_name
 from runner.manifest.words import (
     LAST_NUMBER,
+    LONGEST_URL,
     NAMING,
     NEAR,
     NUMBERED,
@@ -370,7 +371,7 @@ class Columns:
         if "row" in self._asked or is_said or name not in {*self.of, *self._defaults}:
             return
         for index, text in texts.items():
-            if PICTURE.fullmatch(text.strip()):
+            if len(text) < LONGEST_URL and PICTURE.fullmatch(text.strip()):
                 titles = [self._header[one] for one in (*self.of.get(name, ()), index)]
                 flags = " ".join(f"--col {name}={title!r}" for title in titles)
                 hint = flags if self._source.is_alone else f"columns: {{{name}: [{', '.join(map(repr, titles))}]}}"

@@ -20,7 +20,7 @@ MISREAD: Final = re.compile("[\xc2-\xc3][\x80-\xbf]|\xe2\u20ac[\u0080-\uffff]|\x
 UNSEEN: Final = re.compile(
     "\U0001f3f4[\U000e0020-\U000e007e]+\U000e007f"  # a flag, as of Wales, is spelt with such letters
     "|(?P<words>[\U000e0000-\U000e007f]|[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,})"
-    "|(?P<sign>[\u00ad\u200b\u2060-\u2064\ufeff]|(?<=[!-~])[\u200c\u200d](?=[!-~]))"
+    "|(?P<sign>(?<![\u0e00-\u1aff])\u200b|[\u00ad\u2060-\u2064\ufeff]|(?<=[!-~])[\u200c\u200d](?=[!-~]))"
 )
 """What takes no room: letters and codes in which a whole sentence may be hidden, and single signs between letters."""
 UNASKED: Final = re.compile(r"(?:^|\s)\?{3,}")
@@ -136,7 +136,8 @@ def questions(prompt: str) -> Damage | None:
     hint = "save the sheet as CSV UTF-8, from where the text is whole"
     if found := UNASKED.search(prompt):
         message = f"prompt holds letters that were lost: {_around(prompt, found.start())!r}"
-        return Damage(("prompt",), message, hint, is_error=True)
+        is_perhaps_asked = found[0].endswith(" ???")  # as in French, with a blank before it
+        return Damage(("prompt",), message, hint, is_error=not is_perhaps_asked)
     if found := AMID.search(prompt):
         message = f"a question mark stands in a word, as where a letter was lost: {found[0]!r}"
         return Damage(("prompt",), message, hint, is_error=False)

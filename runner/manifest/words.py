@@ -31,6 +31,7 @@ ASKS: Final = re.compile(
     r"(?:^|_)(?:prompt|instruction|anweisung|instrucci[oó]n|istruzion[ei])(?:s|en|es)?(?=_|\d|$)|プロンプト|指示文?"
     r"|提示[词詞]|指令|프롬프트|промпт"
 )
+LONGEST_URL: Final = 2_000
 PICTURE: Final = re.compile(r"https?://\S+\.(?:jpe?g|png|webp|gif|avif|heic|bmp|tiff?)(?:\?\S*)?", re.IGNORECASE)
 """A cell that holds one."""
 OF_CARE: Final = re.compile(

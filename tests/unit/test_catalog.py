@@ -1,5 +1,7 @@
 """What a model accepts, returns and costs."""
 
+import time
+
 import jsonschema_rs
 import pytest
 from hypothesis import given
@@ -355,6 +357,20 @@ def test_a_url_that_the_service_cannot_fetch_is_refused(url, code, message, hint
     """It would be paid for and fail. Queries may be keys: no message repeats them."""
     found_code, found_message, found_hint = url_problem(url)
     assert (found_code, found_message, found_hint[: len(hint)]) == (code, message, hint)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://x.example.com/a.jpg?" + "a=b&" * 50_000 + "#x",
+        "https://x.example.com/" + ".jpg?" * 50_000 + " x",
+        "a (" * 50_000,
+    ],
+)
+def test_a_long_url_is_judged_in_a_moment(url):
+    began = time.process_time()
+    url_problem(url)
+    assert time.process_time() - began < 0.5
 
 
 def test_a_long_url_is_shown_cut():

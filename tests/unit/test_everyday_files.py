@@ -270,6 +270,15 @@ def test_what_another_program_would_fill_in_is_told(read, written):
     assert any("is sent as it stands, and there is a column" in message for _, _, message in warned(found))
 
 
+def test_a_question_may_be_asked_as_in_french(read, told):
+    sheet = "id,prompt,image_urls\n1,{},https://cdn.example.com/1.jpg\n"
+    [(code, _, _)] = warned(read("sources: [{file: s.csv}]", s_csv=sheet.format("Vraiment ??? Fond blanc")))
+    assert code == "odd-text"
+    assert [code for code, *_ in told("sources: [{file: s.csv}]", s_csv=sheet.format("??? on white"))] == [
+        "damaged-text"
+    ]
+
+
 @pytest.mark.parametrize("sign", ["{", "{ ", "{{", "{#", "<", "%a", "[a", "$", "«"])
 def test_a_flood_of_signs_is_looked_at_in_a_moment(read, sign):
     """As a prompt, and as a picture's path."""
@@ -299,6 +308,7 @@ WALES = "\U0001f3f4\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
                 "\U0001f469\u200d\U0001f33e",
                 "\u0645\u06cc\u200c\u062e",
                 "\u2600\ufe0f",
+                "\u1781\u200b\u179f",
                 "\u845b\U000e0100",
             )
         ),
