@@ -1,5 +1,7 @@
 """What the tests of whole nights share."""
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 from support.night import Night
@@ -7,6 +9,10 @@ from support.night import Night
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
 """A machine that has much to do is no error."""
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+"""A shell that runs the tests in its background has told them, and all that they start, not to heed Ctrl-C."""
 
 LONG_S = 400
 """A test that may take so long is a campaign of thousands of cases."""

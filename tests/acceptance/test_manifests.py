@@ -54,7 +54,8 @@ def test_a_sheet_needs_no_yaml(tmp_path):
         (("--preset", "magento"), "'magento' is not one of"),
         (("--encoding", "klingon"), "no encoding is called 'klingon'"),
         (("--set", "aspect_ratio=16x9"), "did you mean '16:9'?"),
-        (("--prompt", "On oak, {{ titel }}."), "did you mean 'title'?"),
+        (("--set", "aspect_ratio={{ titel }}"), "templates are filled in in prompt"),
+        (("--prompt", "On oak."), "it is given 2 times, and one counts"),
     ],
 )
 def test_what_the_flags_get_wrong_is_told(tmp_path, flags, said):
@@ -64,10 +65,20 @@ def test_what_the_flags_get_wrong_is_told(tmp_path, flags, said):
     assert said in done.stderr
 
 
+def test_a_mistyped_column_in_a_prompt_is_told(tmp_path):
+    (tmp_path / "catalogue.csv").write_text(SHEET)
+    done = command("check", "catalogue.csv", "--prompt", "On oak, {{ titel }}.", *FLAGS[2:6], cwd=tmp_path)
+    assert (done.returncode, "did you mean 'title'?" in done.stderr) == (65, True)
+
+
 def test_plan_and_check_take_the_variables_of_run(tmp_path):
     """What they look at is what `run` would do; their own go first, and how `run` prints is no matter of theirs."""
     (tmp_path / "catalogue.csv").write_text(SHEET)
-    of_run = {"RUNCOMFY_BATCH_RUN_PROMPT": "On oak.", "RUNCOMFY_BATCH_RUN_JSON": "1", "RUNCOMFY_BATCH_RUN_OUT": "night"}
+    of_run = {
+        "RUNCOMFY_BATCH_RUN_PROMPT": "On dark oak.",
+        "RUNCOMFY_BATCH_RUN_JSON": "1",
+        "RUNCOMFY_BATCH_RUN_OUT": "night",
+    }
     flags = ("--col", "id=SKU", "--col", "image_urls=Photo")
     assert command("check", "catalogue.csv", *flags, cwd=tmp_path, **of_run).returncode == 0
     shown = command("plan", "catalogue.csv", *flags, cwd=tmp_path, **of_run)

@@ -344,7 +344,7 @@ def test_a_request_of_more_than_64_mebibytes_is_refused(read, found, folder, cou
         assert len(payload_of(read(*paths).jobs[0])) <= 64 << 20
     else:
         message = "the request would be 64 MiB, and 64 MiB are taken"
-        hint = "use fewer or smaller photos, or --shrink-inputs"
+        hint = "use fewer photos, or smaller ones"
         assert found(*paths) == [("body-too-large", message, hint)]
 
 
