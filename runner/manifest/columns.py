@@ -15,9 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.fields import Read, reader
 from runner.manifest.given import Given, Source
-from runner.manifest.items import is_filled_in, key_of, names_of
+from runner.manifest.items import is_filled_in, key_of, names_of, texts_in
 from runner.manifest.presets import recognised
 from runner.manifest.tables import cell_name, column_name
+from runner.manifest.templates import is_template
 from runner.manifest.words import (
     LAST_NUMBER,
     LONGEST_URL,
@@ -111,6 +112,9 @@ class Columns:
                 self._findings.error("columns", place, message, "drop one of them")
             elif found:
                 self.of[name] = list(dict.fromkeys(found))
+                if any(map(is_template, texts_in(self._given.get(name)))):
+                    message = f"columns give {name}: its default, a template, is sent only where the cell is empty"
+                    self._findings.warn("template", place, message, "to send both name the column in the default")
 
     def _matching(self, pattern: str, place: Place) -> list[int]:
         """The columns that a name stands for: exactly, else however it is spelled; with a `*` as many as there are."""
@@ -251,7 +255,9 @@ class Columns:
         message = f"the column {self._header[indexes[0]]!r} is not sent: "
         message += f"{self._flag(name)} gives {name} to every row" if is_flag else f"the defaults give {name}"
         hint = f"to send the column drop {self._flag(name)}" if is_flag else "to send the column write  "
-        hint += "" if is_flag else f"columns: {{{name}: {self._header[indexes[0]]!r}}}"
+        if name in self._kept:
+            hint = f"to send it as well name it in the default, as in  {{{{ {self._keys[indexes[0]]} }}}}"
+        hint += "" if is_flag or name in self._kept else f"columns: {{{name}: {self._header[indexes[0]]!r}}}"
         self._findings.warn("unused-column", self._at(indexes[0]), message, hint)
 
     def _flag(self, name: str) -> str:
@@ -260,7 +266,9 @@ class Columns:
     def _filled(self, name: str, indexes: Iterable[int]) -> set[int]:
         """Those of the columns that the default of the field has a place for: then it is the default that is sent."""
         default = self._given.get(name)
-        filled = {index for index in indexes if default is not None and is_filled_in(self._header[index], default)}
+        filled = {
+            index for index in indexes if default is not None and is_filled_in(self._header[index], default, self._keys)
+        }
         if filled:
             self._kept.add(name)
             self._aside |= filled

@@ -10,7 +10,7 @@ from unicodedata import normalize
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Head, Override
 from runner.manifest.items import texts_in
-from runner.manifest.templates import Template, TemplateProblem, compiled, names_in
+from runner.manifest.templates import Template, TemplateProblem, compiled, names_in, titles_in
 from runner.model import InputRules, LocalFiles, RulesOf
 
 DEFAULT_MODEL: Final = "google/nano-banana/edit"
@@ -32,7 +32,11 @@ class Common:
         self._rules_of = rules_of
         self._rules: dict[str, InputRules | None] = {}
         self._kinds: dict[str, Mapping[str, str]] = {}
-        self.asking = [name for name, value in head.fields.items() if name in names_in(texts_in(value))]
+        self.asking = [
+            name
+            for name, value in head.fields.items()
+            if name in names_in(texts_in(value)) | titles_in(texts_in(value))
+        ]
         """The defaults that ask for what would replace them, as  prompt: "{{ prompt }} Keep the label."."""
         self.asked: frozenset[str] = frozenset()
         """Names that templates ask for, where there is a matrix."""

@@ -23,7 +23,8 @@ def check_conditions(tree: nodes.Template, text: str) -> None:
         for tested in _tested(node):
             _check_truth(tested)
         if isinstance(node, nodes.Compare):
-            _check_compared([node.expr, *(operand.expr for operand in node.ops)], text)
+            is_membership = any(operand.op in ("in", "notin") for operand in node.ops)
+            _check_compared([node.expr, *(operand.expr for operand in node.ops)], text, is_membership=is_membership)
         match node:
             case (
                 nodes.Operand(op="in" | "notin", expr=nodes.Const(value=str() as listed))
@@ -66,9 +67,12 @@ def _check_truth(tested: nodes.Node | None) -> None:
             pass
 
 
-def _check_compared(sides: list[Any], text: str) -> None:
+def _check_compared(sides: list[Any], text: str, *, is_membership: bool) -> None:
     for side in sides:
         match side:
+            case nodes.List() | nodes.Tuple() if not is_membership:
+                hint = "write  status in ['sold', 'archived']  or  status not in […]"
+                raise TemplateProblem("no cell is a list: to be one of several is another question", hint)
             case nodes.Const(value=None):
                 hint = "write  stock != ''  for a cell that is filled, and  stock == ''  for an empty one"
                 raise TemplateProblem("no cell is none, also an empty one", hint)

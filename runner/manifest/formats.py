@@ -19,9 +19,9 @@ BUILT_IN: Final = {
     **dict(enumerate(("mm:ss", "[h]:mm:ss", "mm:ss.0", "##0.0E+0"), start=45)),
 }
 """Formats that a workbook names by a number only (ECMA-376, 18.8.30)."""
-AS_IT_IS: Final = frozenset({"", "general", "@", "h:mm:ss", "hh:mm:ss", "yyyy-mm-dd hh:mm:ss", "[h]:mm:ss"})
+AS_IT_IS: Final = frozenset({"", "general", "@", "yyyy-mm-dd hh:mm:ss", "[h]:mm:ss"})
 """What shows a value as it is read here: times, and dates as ISO writes them."""
-SHORTENING: Final = frozenset({"yyyy-mm-dd", "h:mm", "hh:mm", "[h]:mm"})
+SHORTENING: Final = frozenset({"yyyy-mm-dd", "h:mm", "hh:mm", "[h]:mm", "h:mm:ss", "hh:mm:ss"})
 """What does so too, but for the time of a day, or for its date and seconds."""
 LITERAL: Final = re.compile(r'"[^"]*"|\\.')
 SCALED: Final = re.compile(r"%|[0#?],+(?![0#?])")
@@ -93,8 +93,11 @@ def formatted(text: str, code: str) -> str:
         return text
     if code.lower() in SHORTENING:
         date, _, time = text.rpartition(" ")
-        shown = date if code.lower() == "yyyy-mm-dd" else time.rpartition(":")[0]
-        return Formatted(text, code, shown or None) if TIMES.fullmatch(text) else text
+        if code.lower() == "yyyy-mm-dd":
+            shown = date
+        else:
+            shown = time if code.lower().endswith("ss") else time.rpartition(":")[0]
+        return Formatted(text, code, shown or None) if TIMES.fullmatch(text) and shown != text else text
     try:
         number = Decimal(text)
     except InvalidOperation:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.templates import Condition, Scope, TemplateProblem, names_in, titles_in, unknown_name
+from runner.manifest.diagnostics import Findings, Place, nearest
+from runner.manifest.templates import Condition, Scope, TemplateProblem, are_broken, names_in, titles_in, unknown_name
 from runner.model import counted
 
 At = Callable[..., Place]
@@ -183,13 +183,20 @@ class Sieve:
             )
 
 
-def is_filled_in(title: str, value: Any) -> bool:
+def is_filled_in(title: str, value: Any, columns: Container[str] = ()) -> bool:
     """Whether a default is a template with a place for a column: that is filled in, and replaces nothing.
 
-    In `prompt: "{{ prompt }} Keep the label."` the column is a part of what is sent.
+    In `prompt: "{{ prompt }} Keep the label."` the column is a part of what is sent. So it is meant where the name is
+    mistyped, but for that of another of the `columns`, and where the template cannot be read: then that is told.
     """
     texts = list(texts_in(value))
-    return key_of(title) in names_in(texts) or title in titles_in(texts)
+    if are_broken(texts):
+        return True
+    asked = [key_of(name) for name in names_in(texts) | titles_in(texts)]
+    return (
+        key_of(title) in asked
+        or nearest(key_of(title), [name for name in asked if name not in columns], 0.8) is not None
+    )
 
 
 def texts_in(value: Any) -> Iterator[str]:

@@ -53,7 +53,7 @@ class Renaming:
         taken: set[str] = set()
         for name, patterns in self._columns.items():
             keys = dict.fromkeys(key for pattern in patterns for key in self._keys(name, pattern, document))
-            if name in self._defaults and any(is_filled_in(key, self._defaults[name]) for key in keys):
+            if name in self._defaults and any(is_filled_in(key, self._defaults[name], document) for key in keys):
                 continue
             taken.update(keys)
             values = [document[key] for key in keys]

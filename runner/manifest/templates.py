@@ -132,6 +132,11 @@ def names_in(texts: Iterable[str]) -> frozenset[str]:
     return frozenset().union(*(template.names for template in found if isinstance(template, Template)))
 
 
+def are_broken(texts: Iterable[str]) -> bool:
+    """Whether some text is a template that cannot be read."""
+    return any(isinstance(_looked_at(text), TemplateProblem) for text in texts if is_template(text))
+
+
 def titles_in(texts: Iterable[str]) -> frozenset[str]:
     """The columns that some texts ask for by their titles, as `row['Product Title']` or `row.title`."""
     found = (match for text in texts if is_template(text) for match in _OF_ROW.finditer(text))

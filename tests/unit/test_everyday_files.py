@@ -389,6 +389,33 @@ def test_no_other_column_replaces_a_default_that_is_filled_in(read):
     assert [cell for _, cell, _ in warned(found)] == ["C1", "E1"]
 
 
+@pytest.mark.parametrize(
+    ("default", "message"),
+    [
+        ("{{ Prompt }} Keep it.", "'Prompt' is undefined"),
+        ("{{ promt }} Keep it.", "'promt' is undefined"),
+        ("{{ row['Prompt'] }} Keep it.", "there is no column 'Prompt'"),
+        ("{{ prompt } Keep it.", "the template cannot be read"),
+    ],
+)
+def test_a_mistyped_default_is_not_dropped_unread(told, default, message):
+    sheet = f"id,prompt,image_urls\n1,On oak.,{URL.format(1)}\n"
+    [(code, _, said, _)] = told(f"defaults:\n  prompt: |-\n    {default}\nsources: [{{file: s.csv}}]", s_csv=sheet)
+    assert code == "template"
+    assert message in said
+
+
+def test_a_column_that_is_named_beside_a_default_of_others_is_told(read):
+    """What the tool itself says to a column that is left is to name it in the default."""
+    sheet = f"id,image_1,image_2\n1,{URL.format(1)},{URL.format(2)}\n"
+    head = 'defaults: {prompt: White., image_urls: ["{{ image_1 }}"]}'
+    [warning] = read(f"{head}\nsources: [{{file: s.csv}}]", s_csv=sheet).warnings
+    assert warning.hint == "to send it as well name it in the default, as in  {{ image_2 }}"
+    named = read(f"{head}\nsources: [{{file: s.csv, columns: {{image_urls: image_2}}}}]", s_csv=sheet)
+    message = "columns give image_urls: its default, a template, is sent only where the cell is empty"
+    assert message in [said for _, _, said in warned(named)]
+
+
 def test_a_default_has_a_place_for_each_column_that_is_named(told):
     sheet = f"id,image_1,image_2\n1,{URL.format(1)},{URL.format(2)}\n"
     head = 'defaults: {prompt: White., image_urls: ["{{ image_1 }}"]}'

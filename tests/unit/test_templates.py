@@ -547,6 +547,7 @@ def test_a_number_that_could_be_two_is_not_guessed(text):
         ("stock == None", "no cell is none", ()),
         ("price > 2.500", "2.500 could be 2.5 or 2500", ("price > 2.5", "price > 2500")),
         ("1.299 < price", "1.299 could be 1.299 or 1299", ("1.2990 < price", "1299 < price")),
+        ("status != ['sold', 'archived']", "no cell is a list", ("status not in ['sold', 'archived']",)),
         ("title is in 'Oak Mug, Vase'", "'Oak Mug, Vase' is one text", ("title is in ['Mugs']",)),
         ("title in 'Oak Mug, Vase'", "'Oak Mug, Vase' is one text", ("title in ['Mugs', 'Cups']", "title == 'Mugs'")),
     ],

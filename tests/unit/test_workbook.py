@@ -289,6 +289,7 @@ def test_a_text_that_is_seen_as_another_is_refused(read, found, form, seen):
         (dt.datetime.fromisoformat("2026-11-27"), "yyyy-mm-dd", "2026-11-27"),
         (dt.time(12, 30, 45), "hh:mm", "12:30"),
         (dt.datetime.fromisoformat("2026-11-27 12:05"), "hh:mm", "12:05"),
+        (dt.datetime.fromisoformat("2026-11-27 12:05:09"), "hh:mm:ss", "12:05:09"),
         *((12, form, "12") for form in ("0_ ", "0_);[Red]\\(0\\)", "_(* 0_);_(* \\(0\\);_(@_)", "0;-0")),
     ],
 )
