@@ -490,9 +490,9 @@ def test_thousands_of_merges_take_no_time(read):
         for row in range(1, 9000, 3):
             sheet.merge_range(row, 3, row + 2, 3, "x")
 
-    began = time.monotonic()
+    began = time.process_time()
     assert len(read(content).jobs) == 9000
-    assert time.monotonic() - began < 15
+    assert time.process_time() - began < 15
 
 
 @pytest.mark.parametrize("holds_texts", [False, True], ids=["texts in a part of their own", "texts in the sheet"])
