@@ -74,10 +74,10 @@ def damage(path: tuple[str | int, ...], text: str) -> Damage | None:
     if found := CONTROLS.search(text):
         message = f"{name} holds the control character {found[0]!r}: {_around(text, found.start())!r}"
         return Damage(path, message, "remove it", is_error=True)
-    if found := MISREAD.search(text) or _shifted(text):
-        what = "UTF-8" if MISREAD.search(text) else "another script"
-        message = f"{name} looks like {what} that was read in another encoding: {_around(text, found.start())!r}"
-        return Damage(path, message, "export it anew as UTF-8, or write what is meant", is_error=False)
+    for what, found in (("UTF-8", MISREAD.search(text)), ("another script", _shifted(text))):
+        if found is not None:
+            message = f"{name} looks like {what} that was read in another encoding: {_around(text, found.start())!r}"
+            return Damage(path, message, "export it anew as UTF-8, or write what is meant", is_error=False)
     if (meant := misread(text)) is not None:
         message = f"{name} looks like UTF-8 that was read in another encoding: {text[:40]!r} for {meant[:40]!r}"
         return Damage(path, message, "export it anew as UTF-8, or write what is meant", is_error=False)
@@ -87,9 +87,8 @@ def damage(path: tuple[str | int, ...], text: str) -> Damage | None:
 def _shifted(text: str) -> re.Match[str] | None:
     """The first word of another script that was read as the West's, where most letters of the text are so."""
     letters = list(filter(str.isalpha, text))
-    return (
-        SHIFTED.search(text) if 2 * sum("\u00c0" <= letter <= "\u00ff" for letter in letters) > len(letters) else None
-    )
+    of_the_west = sum("\u00c0" <= letter <= "\u00ff" for letter in letters)
+    return SHIFTED.search(text) if 2 * of_the_west > len(letters) else None
 
 
 def misread(text: str) -> str | None:

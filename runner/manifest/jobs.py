@@ -233,8 +233,8 @@ class Job:
         template = self.common.stem_template
         assert template is not None  # noqa: S101 the caller looked
         fields = _Sent(self.inputs, rules)
-        own = {axis: name for axis, name in self._names.items() if axis not in fields or self._is_sent(axis)}
-        rest = Layer(own, Layer(fields, self.item.scope))  # what is sent goes before what the row says
+        axes = {axis: name for axis, name in self._names.items() if axis not in fields or self._is_sent(axis)}
+        rest = Layer(axes, Layer(fields, self.item.scope))  # what is sent goes before what the row says
         paths = []
         for n in range(1, self.count + 1):
             own = {"n": Cell(str(n)), "job_id": Cell(self.id), "id": Cell(given_id(self.item) or self.id)}

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.gaps import Gapped
+from runner.manifest.gaps import Gap, Gapped
 from runner.manifest.given import Given, Source
 from runner.manifest.items import Entry, Item, Sieve, is_filled_in, key_of, split_urls
 from runner.manifest.presets import Group, Picture, Preset, groups
@@ -61,6 +61,7 @@ def products(
     sieve = Sieve(source.where, source.place("where"), table.label, findings)
     titles = [*table.header, *_NAMES]
     kept = {name for name in (media, "id") if any(is_filled_in(one, given.defaults.get(name)) for one in titles)}
+    kept |= {media} & given.fields if source.is_alone else set()  # a flag has the last word
     is_told = False
     for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
@@ -79,21 +80,30 @@ def products(
             if not is_one_each:
                 item.scope = RowScope(table, part.cells, part.number, part.extras, differing=group.differing())
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
-            base = item.fields.get("id") or group.name
             if "id" not in kept:
-                item.fields["id"] = f"{base}-{part.name}" if part.name else base
-            is_given = media in kept or (source.is_alone and media in given.fields)
-            if (urls := [picture.url for picture in part.pictures]) and not is_given:
-                gap = None if is_one_each else group.gap
-                item.fields[media] = (Gapped(urls, gap) if gap else urls) if is_list else urls[0]
+                item.fields["id"] = _id_of(part, item.fields.get("id") or group.name)
+            if media not in kept and part.pictures:
+                item.fields[media] = _media_of(part, None if is_one_each else group.gap, is_list=is_list)
             item.row = table.row(part.cells)
             item.id_at = cell_name(places["id"], part.number)
             refuse_spoilt(part.cells, used, part.line, part.number, table.label, findings)
             look_at_prompt(item, findings)
             if not is_one_each:
-                _check_whole(group, item, readers, len(urls) if is_list else min(len(urls), 1), table, findings)
+                count = len(part.pictures)
+                _check_whole(group, item, readers, count if is_list else min(count, 1), table, findings)
             yield item
     sieve.tell()
+
+
+def _id_of(part: _Part, base: str) -> str:
+    return f"{base}-{part.name}" if part.name else base
+
+
+def _media_of(part: _Part, gap: Gap | None, *, is_list: bool) -> list[str] | str:
+    urls = [picture.url for picture in part.pictures]
+    if not is_list:
+        return urls[0]
+    return Gapped(urls, gap) if gap else urls
 
 
 def _whole(group: Group) -> _Part:
