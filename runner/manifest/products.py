@@ -38,13 +38,7 @@ class _Part:
 
 
 def products(
-    source: Source,
-    preset: Preset,
-    table: Table,
-    sheet: Sheet,
-    rules_of: RulesOf,
-    given: Given,
-    findings: Findings,
+    source: Source, preset: Preset, table: Table, sheet: Sheet, rules_of: RulesOf, given: Given, findings: Findings
 ) -> Iterator[Item]:
     """The items of an export's products; what is wrong with it goes to the findings."""
     rules = rules_of(given.model)
@@ -59,9 +53,7 @@ def products(
     own = {*variant, *(index for index, key in enumerate(keys) if preset.pictured.fullmatch(key))}
     shows = next((keys.index(key) for key in preset.shows if key in keys), None)
     sieve = Sieve(source.where, source.place("where"), table.label, findings)
-    titles = [*table.header, *_NAMES]
-    kept = {name for name in (media, "id") if any(is_filled_in(one, given.defaults.get(name)) for one in titles)}
-    kept |= {media} & given.fields if source.is_alone else set()  # a flag has the last word
+    kept = _kept(source, table, given, media)
     is_told = False
     for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
@@ -93,6 +85,13 @@ def products(
                 _check_whole(group, item, readers, count if is_list else min(count, 1), table, findings)
             yield item
     sieve.tell()
+
+
+def _kept(source: Source, table: Table, given: Given, media: str) -> set[str]:
+    """Of a product's id and pictures what the manifest gives: by a flag, or by a default that columns are filled in."""
+    titles = [*table.header, *_NAMES]
+    filled = {name for name in (media, "id") if any(is_filled_in(one, given.defaults.get(name)) for one in titles)}
+    return filled | ({media} & given.fields if source.is_alone else set())
 
 
 def _id_of(part: _Part, base: str) -> str:
