@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -23,6 +23,7 @@ from runner.model import Job, JobState, ResultRead, Resumed
 from runner.rules.polling import Polling, Sight
 from runner.scheduler.outcomes import of_result
 from runner.store.database import FILE
+from runner.store.reader import Reader
 from runner.store.store import Store
 
 log: Final = logging.getLogger("runner")
@@ -73,24 +74,38 @@ async def _look(directory: Path, options: Options, answered: asyncio.Event) -> N
 
     `answered` is set once the service has.
     """
-    async with held(directory, options) as service:
-        with Store(directory) as store:
-            await _rounds(service, store, answered)
+    async with held(directory, options) as service, _opening(directory) as opened:
+        with Reader(directory) as reader:
+            await _rounds(service, reader, opened, answered)
 
 
-async def _rounds(service: Service, store: Store, answered: asyncio.Event) -> None:
+@asynccontextmanager
+async def _opening(directory: Path) -> AsyncIterator[asyncio.Task[Store]]:
+    """The state to write to, while it is opened: a large one is looked over for seconds. Closed at the end."""
+    opened = asyncio.create_task(asyncio.to_thread(Store, directory), name="open-state")
+    try:
+        yield opened
+    finally:
+        await asyncio.wait((opened,))
+        if opened.exception() is None:
+            opened.result().close()
+
+
+async def _rounds(service: Service, reader: Reader, opened: asyncio.Task[Store], answered: asyncio.Event) -> None:
     """One round after another, as long as the service answers."""
     while True:
-        jobs = store.jobs([JobState.SUBMITTED])
+        jobs = reader.jobs([JobState.SUBMITTED])
         async with asyncio.TaskGroup() as group:  # none goes on where another breaks
-            reading = [group.create_task(_read_results(jobs, service, store, answered)) for _ in range(AT_ONCE)]
+            reading = [group.create_task(_read_results(jobs, service, opened, answered)) for _ in range(AT_ONCE)]
         if not all(task.result() for task in reading):
             return
         answered.set()
         await asyncio.sleep(PAUSE_S)
 
 
-async def _read_results(jobs: Iterator[Job], service: Service, store: Store, answered: asyncio.Event) -> bool:
+async def _read_results(
+    jobs: Iterator[Job], service: Service, opened: asyncio.Task[Store], answered: asyncio.Event
+) -> bool:
     """Read those that are there; what came to nothing the run is to find, and tell. Whether it is worth to go on."""
     for job in jobs:
         try:
@@ -104,5 +119,6 @@ async def _read_results(jobs: Iterator[Job], service: Service, store: Store, ans
         now = time.time()
         event = of_result(job, result, Sight(polling=Polling()), now, dice=0.5)
         if isinstance(event, ResultRead):
+            store = await asyncio.shield(opened)
             store.record_now(job, event, opening=Resumed(at=now))
     return True

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 from runner.errors import CannotCreate, StateMismatch, StorageFailed
+from runner.model import JobState
 from runner.store.traces import STATE
 
 VERSION: Final = 4
@@ -43,9 +44,15 @@ OLD_ARTIFACTS: Final = "CREATE TEMP VIEW artifacts AS SELECT *, NULL AS traits F
 
 WISHES: Final = "kind IN ('RedoRequested', 'RetryRequested', 'SpecChanged')"
 """Events by which a person pays for a job once more."""
+IN_FLIGHT: Final = frozenset({JobState.SUBMITTING, JobState.SUBMITTED, JobState.RESULT_KNOWN})
+"""States of few jobs, however many are done or still to come."""
+IS_IN_FLIGHT: Final = f"state IN {tuple(sorted(map(str, IN_FLIGHT)))}"
+"""The same in SQL: a query finds the index by these very words."""
 INDEXES: Final = (
+    "DROP INDEX IF EXISTS open_jobs",  # which earlier versions keep, and no query asks
     "CREATE INDEX IF NOT EXISTS artifacts_by_path ON artifacts (path COLLATE NOCASE)",
     f"CREATE INDEX IF NOT EXISTS wishes ON events (seq) WHERE {WISHES}",
+    f"CREATE INDEX IF NOT EXISTS jobs_in_flight ON jobs (position) WHERE {IS_IN_FLIGHT}",
 )
 """What only makes a state faster to read: any version may read and write it with or without, so it has no number."""
 

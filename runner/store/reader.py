@@ -19,6 +19,8 @@ from runner.rules.names import asked_for, folded, owned_stems, stem_of_file
 from runner.rules.planning import WAITING, Twin, is_refused_by_us
 from runner.store.database import (
     FILE,
+    IN_FLIGHT,
+    IS_IN_FLIGHT,
     OLD_ARTIFACTS,
     OLD_JOBS,
     WISHES,
@@ -416,4 +418,5 @@ def _condition(states: Iterable[JobState] | None, *, with_gone: bool) -> tuple[s
     if states is None:
         return gone, ()
     values = tuple(states)
-    return f" AND state IN ({', '.join('?' * len(values))}){gone}", values
+    few = f" AND {IS_IN_FLIGHT}" if IN_FLIGHT.issuperset(values) else ""
+    return f"{few} AND state IN ({', '.join('?' * len(values))}){gone}", values

@@ -54,9 +54,6 @@ CREATE TABLE jobs (
 -- Who asks for the same thing: paid once, and shared.
 CREATE INDEX jobs_by_fingerprint ON jobs (fingerprint);
 CREATE UNIQUE INDEX jobs_by_position ON jobs (position);
--- What a resume loads first: small however many jobs are done.
-CREATE INDEX open_jobs ON jobs (position)
-    WHERE state IN ('pending', 'submitting', 'submitted', 'result_known', 'held', 'in_doubt');
 
 CREATE TABLE attempts (
     job_id          TEXT NOT NULL REFERENCES jobs (job_id),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 import time
 
 import pytest
@@ -15,6 +16,7 @@ from runner.simulator import Simulator, SimulatorSettings
 from runner.simulator.settings import FaultRule
 from runner.store.lock import RunLock
 from runner.store.reader import Reader
+from runner.store.store import Store
 
 TOKEN = "canary-token-77aa"
 WAIT_S = 20.0
@@ -83,6 +85,26 @@ def test_results_are_read_while_the_manifest_is(resume, tmp_path):
     assert resume(act) == ("read", 0, {JobState.DONE: 2})
     ids = [json.loads(line)["request_id"] for line in (tmp_path / "service.jsonl").read_text().splitlines()]
     assert len(set(ids)) == 2
+
+
+def test_the_service_is_asked_while_the_state_is_still_opened(resume, monkeypatch):
+    """A large one is looked over for seconds before it can be written to."""
+    reading = threading.Event()
+    was_asked = []
+
+    class LargeStore(Store):
+        def __init__(self, directory):
+            was_asked.append(reading.wait(WAIT_S))
+            super().__init__(directory)
+
+    monkeypatch.setattr(ahead, "Store", LargeStore)
+    monkeypatch.setattr(ahead, "HEAD_START_S", 2 * WAIT_S)
+
+    async def act(manifest, options):
+        return await looking_ahead(manifest, options, lambda: reading.set() or "read")
+
+    assert resume(act) == "read"
+    assert was_asked == [True]
 
 
 def vars_of(options):

@@ -613,6 +613,17 @@ with Reader(pathlib.Path("run")) as reader:
 """
 
 
+@pytest.mark.parametrize("states", [{JobState.SUBMITTED}, {JobState.SUBMITTED, JobState.RESULT_KNOWN}])
+def test_what_is_in_flight_is_found_without_a_look_at_the_rest(store, states):
+    """However many jobs are done or still to come."""
+    asked = []
+    store._read.set_trace_callback(asked.append)
+    assert list(store.jobs(states)) == []
+    [query] = asked
+    plan = [row[-1] for row in store._read.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert any("USING INDEX jobs_in_flight" in step for step in plan), plan
+
+
 def test_an_archive_on_a_read_only_disk_can_be_read(tmp_path):
     """A log cannot be made there, and none is needed."""
     (tmp_path / "run").mkdir()
