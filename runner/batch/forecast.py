@@ -9,7 +9,8 @@ from statistics import median
 
 from runner.api.client import RunComfy
 from runner.api.wire import ApiError
-from runner.model import Money
+from runner.model import Attempt, Money
+from runner.rules.budget import budget_of
 from runner.store.reader import Reader, has_state
 
 
@@ -27,14 +28,20 @@ class Forecast:
     """What is free on the disk of the run directory."""
     balance: Money | None
     """What is left in the wallet."""
+    left: Money | None
+    """What `max_cost_usd` still allows in the run directory; `None` where nobody set it."""
 
 
-def forecast(directory: Path, submits: int, concurrency: int, balance: Money | None) -> Forecast:
+def forecast(
+    directory: Path, submits: int, concurrency: int, balance: Money | None, max_cost: Money | None
+) -> Forecast:
     """How long so many submits take, and how much room, by what the run directory has seen."""
     history: list[tuple[float, int]] = []
+    bills: list[tuple[Attempt, int]] = []
     if has_state(directory):
         with Reader(directory) as reader:
             history = reader.history()
+            bills = reader.bills()
     median_s = median(seconds for seconds, _ in history) if history else None
     return Forecast(
         seen=len(history),
@@ -43,6 +50,7 @@ def forecast(directory: Path, submits: int, concurrency: int, balance: Money | N
         bytes=int(submits * median(size for _, size in history)) if history else None,
         free_bytes=_free_bytes(directory),
         balance=balance,
+        left=budget_of(max_cost, bills).left,
     )
 
 

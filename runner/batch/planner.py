@@ -175,4 +175,5 @@ async def plan(manifest_path: Path | str, options: Options | None = None, **choi
     manifest = with_live_rules(manifest, cards, options)
     prices = {model: card.price for model, card in cards.items()}
     made = make_plan(manifest, directory_of(manifest, options), options, prices)
-    return replace(made, forecast=forecast(made.directory, made.submits, options.concurrency or MODEST, balance))
+    concurrency = options.concurrency or MODEST
+    return replace(made, forecast=forecast(made.directory, made.submits, concurrency, balance, options.max_cost))

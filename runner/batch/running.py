@@ -173,7 +173,7 @@ async def _planned(
     plan = make_plan(manifest, directory, options, {model: card.price for model, card in cards.items()})
     if confirm is not None and plan.submits:
         at_once = options.concurrency or MODEST
-        seen = forecast(directory, plan.submits, at_once, await balance_of(service.api))
+        seen = forecast(directory, plan.submits, at_once, await balance_of(service.api), options.max_cost)
         plan = replace(plan, forecast=seen)
     if plan.kept and not options.rerun_changed:
         entries = "1 entry" if plan.kept == 1 else f"{plan.kept:,} entries"

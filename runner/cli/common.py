@@ -249,6 +249,9 @@ def _forecast_lines(plan: Plan) -> Iterator[str]:
     forecast = plan.forecast
     if forecast is None or not plan.submits:
         return
+    if forecast.left is not None:
+        is_over = plan.price is None or forecast.left < plan.price
+        yield f"Limit: {usd(forecast.left)} left of max_cost_usd" + (": not enough for all of them" if is_over else "")
     if forecast.balance is not None:
         is_short = plan.price is not None and forecast.balance < plan.price
         yield f"Wallet: {usd(forecast.balance)}" + (": not enough for all of them" if is_short else "")

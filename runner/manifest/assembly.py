@@ -9,13 +9,14 @@ from runner.manifest.checks import check
 from runner.manifest.common import Common
 from runner.manifest.diagnostics import Findings
 from runner.manifest.head import Head
-from runner.manifest.items import Item
+from runner.manifest.items import Item, key_of
 from runner.manifest.jobs import Job, given_id
 from runner.manifest.matrix import NONE
 from runner.manifest.rows import RowItem
 from runner.manifest.scopes import Layer
 from runner.manifest.spool import Specs, Twins, stem_key
 from runner.manifest.templates import Cell, Scope
+from runner.manifest.words import MEDIA
 from runner.model import LocalFiles, RulesOf, digest_of
 from runner.rules.names import folded, owned_stems
 
@@ -52,10 +53,23 @@ class Assembly:
         for key in sorted(self.head.matrix.used & item.fields.keys()):
             if item.is_job:
                 message = f"the job's own {key} is sent, and not the matrix's"
-                self.findings.warn("matrix", item.at(key), message, "drop it here, or exclude the job from the matrix")
+                hint = "drop it here, or give the job a manifest of its own, without a matrix"
+                self.findings.warn("matrix", item.at(key), message, hint)
             elif not self._common.is_told(f"{item.source.rpartition(':')[0]}: {key} of the matrix"):
-                message = f"the matrix's {key} is sent, and not the sheet's"
-                self.findings.warn("matrix", item.at(key), message, "drop one of them")
+                self._tell_replaced(item, key)
+
+    def _tell_replaced(self, item: Item, key: str) -> None:
+        """A cell that the matrix replaces, unless it is what the matrix fills in."""
+        names = {key}
+        if isinstance(item, RowItem):
+            names |= {key_of(title) for title, index in item.columns.items() if index == item.first.get(key)}
+        assert self.head.matrix is not None  # noqa: S101 the caller looked
+        if self.head.matrix.fills_in(key, names):
+            return
+        hint = "drop one of them"
+        if key == "prompt" or key in MEDIA:
+            hint += f"; to send both name the column in the matrix, as in  {{{{ {key} }}}}"
+        self.findings.warn("matrix", item.at(key), f"the matrix's {key} is sent, and not the sheet's", hint)
 
     def add_block(self, block: Block) -> None:
         """Put what rows have come to with the others."""

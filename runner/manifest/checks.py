@@ -127,13 +127,14 @@ def _tell_nothing(job: Job) -> None:
 
 def _tell_gap(job: Job, key: str, gap: Gap) -> None:
     """The pictures move up: what the prompt says of one of them by its number would be done to another."""
-    place, _ = job.place((key, gap.number - 1))
+    place, is_own = job.place((key, gap.number - 1))
+    message = gap.message if is_own or job.item.is_job else f"{gap.message} (for {job.item.source})"
     if gap.column is not None and place.cell:
         place = replace(place, cell=column_name(gap.column) + place.cell.lstrip(ascii_uppercase))
     if gap.is_met_by(job.inputs.get("prompt")):
-        job.common.findings.error("missing-picture", place, gap.message, REMEDY)
+        job.common.findings.error("missing-picture", place, message, REMEDY)
     else:
-        job.common.findings.warn("missing-picture", place, gap.message, REMEDY)
+        job.common.findings.warn("missing-picture", place, message, REMEDY)
 
 
 # ----------------------------------------------------------------------------------------------------------- all texts

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from runner.manifest.damage import braces
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.fields import Read, reader
 from runner.manifest.given import Given, Source
@@ -22,6 +23,7 @@ from runner.manifest.templates import is_template
 from runner.manifest.words import (
     LAST_NUMBER,
     LONGEST_URL,
+    MEDIA,
     NAMING,
     NEAR,
     NUMBERED,
@@ -61,6 +63,8 @@ class Columns:
         """Columns that give way to another, a flag or a default, and are told."""
         self._asked = given.names
         self._given = given.defaults
+        self._by_matrix = given.by_matrix
+        self._known = {*self._keys, *given.axes}
         self._kept: set[str] = set()
         """Fields whose defaults have a place for the column that would replace them."""
         self.skipped: dict[int, str] = {}
@@ -112,9 +116,7 @@ class Columns:
                 self._findings.error("columns", place, message, "drop one of them")
             elif found:
                 self.of[name] = list(dict.fromkeys(found))
-                if any(map(is_template, texts_in(self._given.get(name)))):
-                    message = f"columns give {name}: its default, a template, is sent only where the cell is empty"
-                    self._findings.warn("template", place, message, "to send both name the column in the default")
+                self._tell_replaced(name, place)
 
     def _matching(self, pattern: str, place: Place) -> list[int]:
         """The columns that a name stands for: exactly, else however it is spelled; with a `*` as many as there are."""
@@ -170,6 +172,7 @@ class Columns:
                 self._set_aside(name, found)
             else:
                 self._take(name, found)
+                self._tell_replaced(name, self._at(found[0]))
         if self._source.preset is not None:  # of a shop's export the preset knows the pictures, and nothing is guessed
             return
         for name in self._fields:
@@ -239,7 +242,8 @@ class Columns:
         taken = self.of[name]
         how = f"say which with  --col {name}=COLUMN" if self._source.is_alone else f"say which under  columns: {name}"
         for index in found:
-            if index not in taken and self._keys[index] not in self._asked:
+            is_of_another = "model" in self.of and self._keys[index] in MEDIA  # rows of another model have it
+            if index not in taken and self._keys[index] not in self._asked and not is_of_another:
                 self._aside.add(index)
                 message = f"the column {self._header[index]!r} is not sent: {name} is read from {self._shown(taken)}"
                 self._findings.warn("unused-column", self._at(index), message, how)
@@ -251,6 +255,10 @@ class Columns:
     def _set_aside(self, name: str, indexes: Sequence[int]) -> None:
         """Columns that look like a field which was given already: they are carried along, and it is said."""
         self._aside.update(indexes)
+        filled = self._by_matrix.get(name, frozenset())
+        indexes = [index for index in indexes if self._keys[index] not in filled]
+        if not indexes:
+            return
         is_flag = name in self._flags
         message = f"the column {self._header[indexes[0]]!r} is not sent: "
         message += f"{self._flag(name)} gives {name} to every row" if is_flag else f"the defaults give {name}"
@@ -260,6 +268,15 @@ class Columns:
         hint += "" if is_flag or name in self._kept else f"columns: {{{name}: {self._header[indexes[0]]!r}}}"
         self._findings.warn("unused-column", self._at(indexes[0]), message, hint)
 
+    def _tell_replaced(self, name: str, place: Place) -> None:
+        """A default that is made of cells was hardly meant for the rows alone that say nothing themselves."""
+        texts = texts_in(self._given.get(name))
+        if any(is_template(text) or braces(text, self._known) for text in texts):
+            title = self._header[self.of[name][0]]
+            message = f"the column {title!r} gives {name}: the default is sent only where its cell is empty"
+            hint = "to send both name the column in the default; to send the default alone call the column otherwise"
+            self._findings.warn("template", place, message, hint)
+
     def _flag(self, name: str) -> str:
         return "--prompt" if name == "prompt" else f"--set {name}"
 
@@ -267,7 +284,9 @@ class Columns:
         """Those of the columns that the default of the field has a place for: then it is the default that is sent."""
         default = self._given.get(name)
         filled = {
-            index for index in indexes if default is not None and is_filled_in(self._header[index], default, self._keys)
+            index
+            for index in indexes
+            if default is not None and is_filled_in(self._header[index], default, self._known)
         }
         if filled:
             self._kept.add(name)

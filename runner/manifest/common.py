@@ -11,14 +11,13 @@ from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Head, Override
 from runner.manifest.items import texts_in
 from runner.manifest.templates import Template, TemplateProblem, compiled, names_in, titles_in
+from runner.manifest.words import MEDIA
 from runner.model import InputRules, LocalFiles, RulesOf
 
 DEFAULT_MODEL: Final = "google/nano-banana/edit"
 MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)+", re.ASCII)
 """A model's id is part of the URL that is paid at: nothing in it may lead elsewhere. Owner and name at least: what a
 sheet calls a model is often the product's."""
-MEDIA: Final = ("image_urls", "image_url", "image", "images", "video_url", "video", "videos")
-"""Fields of URLs of a model of which nothing is known."""
 
 
 class Common:

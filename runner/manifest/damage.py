@@ -6,11 +6,11 @@ What is sure to be damage is an error, and what only looks like it a warning: bo
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Final
 
 from runner.manifest.items import key_of
-from runner.manifest.templates import Scope
 
 CONTROLS: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 """Controls but tab and line breaks, and those that turn the direction of a text: nobody sees them. From \x80 on they
@@ -176,7 +176,7 @@ def comments(prompt: str) -> Damage | None:
     return Damage(("prompt",), message, "take it out", is_error=False)
 
 
-def braces(prompt: str, scope: Scope) -> Damage | None:
+def braces(prompt: str, scope: Container[str]) -> Damage | None:
     """A placeholder of another kind, where there is a column of its name: it would be sent as it stands."""
     if "{{" in prompt:  # of this program, and said elsewhere
         return None

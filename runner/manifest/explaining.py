@@ -59,7 +59,10 @@ def explain(document: Document, top: Mapping[str, tuple[yaml.Node, yaml.Node]], 
             message = f"{where}: {str(error.instance)[:60]!r} is not known"
             findings.error(_code(path), place, message, did_you_mean(str(error.instance), options))
         case _:
-            findings.error(_code(path), place, f"{where}: expected {_expected(error, kind)}", hint)
+            expected = _expected(error, kind)
+            if expected == "text" and isinstance(node, yaml.ScalarNode):
+                hint = f'quote it:  "{node.value}"'
+            findings.error(_code(path), place, f"{where}: expected {expected}", hint)
 
 
 def _code(path: Sequence[str | int]) -> str:

@@ -82,6 +82,7 @@ def gap_in(
             else:
                 title = repr(header[column]) if column is not None and header else ""
                 where = f"place {place + 1}" + f" of {title}" * bool(title) if len(pieces) > 1 else title or "a place"
+                where = f"place {index + 1}" if not title and len(texts) > 1 else where
                 hole = hole or (f"{where} is empty", column)
     return None
 

@@ -44,6 +44,10 @@ class Given:
     """What the defaults say: a template may ask for the very column that would replace it."""
     names: frozenset[str] = frozenset()
     """Names that its templates ask for."""
+    by_matrix: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By field, the names that the matrix's values ask for."""
+    axes: frozenset[str] = frozenset()
+    """Names that are the matrix's, and no column's."""
     model: str = ""
     """The model of a row that does not name one."""
     overridden: frozenset[str] = frozenset()

@@ -177,6 +177,10 @@ def _read_defaults(
             hint = 'a template makes one for each, as  id: "{{ sku }}"'
             findings.error("unknown-key", place, "an id cannot be a default", hint)
             continue
+        if key == "model" and value != values.get("model", value):
+            place = places_in(document, nodes["defaults"], depth=1)["model"]
+            message = f"the model is {values['model']!r} at the top, and {value!r} here"
+            findings.error("model", place, message, "keep one of them")
         head.fields[key] = value
     if "defaults" in values and isinstance(nodes["defaults"], yaml.MappingNode):
         head.places |= places_in(document, nodes["defaults"], depth=2)

@@ -183,19 +183,18 @@ class Sieve:
             )
 
 
-def is_filled_in(title: str, value: Any, columns: Container[str] = ()) -> bool:
+def is_filled_in(title: str, value: Any, known: Container[str] = ()) -> bool:
     """Whether a default is a template with a place for a column: that is filled in, and replaces nothing.
 
     In `prompt: "{{ prompt }} Keep the label."` the column is a part of what is sent. So it is meant where the name is
-    mistyped, but for that of another of the `columns`, and where the template cannot be read: then that is told.
+    mistyped, but for one of the names that are `known`, and where the template cannot be read: then that is told.
     """
     texts = list(texts_in(value))
     if are_broken(texts):
         return True
     asked = [key_of(name) for name in names_in(texts) | titles_in(texts)]
     return (
-        key_of(title) in asked
-        or nearest(key_of(title), [name for name in asked if name not in columns], 0.8) is not None
+        key_of(title) in asked or nearest(key_of(title), [name for name in asked if name not in known], 0.8) is not None
     )
 
 

@@ -6,18 +6,18 @@ overrides. Templates are filled in at the end, in prompts, ids, paths and media 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from runner.manifest.common import DEFAULT_MODEL, MODEL, Common
 from runner.manifest.diagnostics import Place, nearest
 from runner.manifest.gaps import Gap, Gapped
 from runner.manifest.head import Folder, Head, Override
-from runner.manifest.items import Item, texts_in
+from runner.manifest.items import Item, key_of, texts_in
 from runner.manifest.matrix import NONE, Combination
 from runner.manifest.pictures import are_urls, media
 from runner.manifest.schema import LONGEST_ID
-from runner.manifest.scopes import Layer
+from runner.manifest.scopes import Layer, Sent, named
 from runner.manifest.templates import Cell, Scope, TemplateProblem, cell, compiled, is_template, unknown_name
 from runner.model import InputRules, LocalFile, canonical, digest_of
 from runner.rules.names import is_plain, outputs_of, safe_path
@@ -76,6 +76,27 @@ class Job:
         """The names that its templates may use."""
         return Layer(self._names, self.item.scope)
 
+    def _scope_of(self, key: str) -> Scope:
+        """The names that the template of a field may use; where the matrix gives it, its own name is what it was."""
+        if key not in self._combination.names and key not in self._combination.fields:
+            return self.scope
+        names: dict[str, Any] = {name: value for name, value in self._names.items() if name != key}
+        own = self.item.fields.get(key)
+        if isinstance(own, str) and key not in self.item.scope:
+            names[key] = cell(key, own)
+        return Layer(names, self.item.scope)
+
+    def _tell_hidden(self, names: Iterable[str], key: str) -> None:
+        """A column that is called like an axis: who writes the name in a template may mean the one or the other."""
+        axes = self._combination.names.keys() - self._combination.fields.keys() - {key}
+        for name in sorted(axes.intersection(names)):
+            if name in self.item.scope and not self.is_told(f"{name} is hidden"):
+                titles = self.item.row if isinstance(self.item.row, Mapping) else self.item.row[0]
+                title = next((title for title in titles if key_of(title) == name), name)
+                message = f"{name!r} is the matrix's axis here, and not the column {title!r}"
+                hint = f"for the column write  row[{title!r}],  or call the axis otherwise"
+                self.warn("matrix", (key,), message, hint)
+
     @property
     def _names(self) -> dict[str, Cell]:
         """The values of the matrix by their axes, and the id before the matrix."""
@@ -91,7 +112,7 @@ class Job:
         media are templates themselves.
         """
         return {
-            name: _named(name, self.fields[name])
+            name: named(name, self.fields[name])
             for name in names
             if self.fields.get(name) is not None
             and self.kinds.get(name, "list") in ("list", "integer")
@@ -125,17 +146,27 @@ class Job:
         if rules is None:
             self._look_at_model()
         for name in self.common.asking:
-            if name in self.item.fields:
-                message = f"the {name} of {self.item.source} replaces this, which asks for it: nothing of this is sent"
-                hint = f"write the whole {name} there, or drop this; a column of a table would be filled in"
-                place = self.common.head.places.get(name) or self.item.at()
-                self.common.findings.error("template", place, message, hint)
+            self._refuse_replaced(name)
         self.inputs = self._inputs(rules) if inputs is None else inputs
         self.body = canonical(self.inputs)
         self.is_plain = is_plain(job_id)
         self.count = outputs_of(self.inputs)
         self.paths = self._paths(rules) if self.common.stem_template is not None else ()
         return True
+
+    def _refuse_replaced(self, name: str) -> None:
+        """A default that asks for what would replace it was meant to be filled in."""
+        is_by_matrix = name in self._combination.fields
+        if name not in self.item.fields and not is_by_matrix:
+            return
+        by = "the matrix" if is_by_matrix else self.item.source
+        message = f"the {name} of {by} replaces this, which asks for it: nothing of this is sent"
+        hint = f"write the whole {name} there, or drop this; a column of a table would be filled in"
+        if is_by_matrix:
+            hint = f"write the whole {name} in the matrix, where  {{{{ {name} }}}}  is the sheet's, and drop this"
+        place = self.common.head.places.get(name) or self.item.at()
+        if not (is_by_matrix and self.common.is_told(message)):
+            self.common.findings.error("template", place, message, hint)
 
     @property
     def variant(self) -> str:
@@ -219,7 +250,8 @@ class Job:
             template = compiled(given)
             if self._combination is not NONE:
                 self.common.asked |= template.names
-            scope = self.scope if key == "id" else Layer(self._sent(template.names), self.scope)
+                self._tell_hidden(template.names, key)
+            scope = self.scope if key == "id" else Layer(self._sent(template.names), self._scope_of(key))
             if problem := unknown_name(template.names, scope):
                 raise problem
             return template.render(scope)
@@ -232,7 +264,7 @@ class Job:
         """Where the outputs go, without extension; empty where they cannot be told, which is then in the findings."""
         template = self.common.stem_template
         assert template is not None  # noqa: S101 the caller looked
-        fields = _Sent(self.inputs, rules)
+        fields = Sent(self.inputs, rules)
         axes = {axis: name for axis, name in self._names.items() if axis not in fields or self._is_sent(axis)}
         rest = Layer(axes, Layer(fields, self.item.scope))  # what is sent goes before what the row says
         paths = []
@@ -303,35 +335,6 @@ def _source_of(item: Item, head: Head) -> str:
     file = item.source.rpartition(":")[0]
     folders = (source.folder for source in head.sources if isinstance(source, Folder))
     return next((folder for folder in folders if file.startswith(f"{folder.rstrip('/')}/")), file)
-
-
-class _Sent(Mapping[str, Any]):
-    """Every field of a model as templates see it: what is sent, or what the service takes where nothing is."""
-
-    def __init__(self, inputs: Mapping[str, Any], rules: InputRules | None) -> None:
-        self._inputs = inputs
-        self._fields = rules.fields if rules is not None else {}
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._fields
-
-    def __getitem__(self, name: str) -> Any:
-        return _named(name, self._inputs.get(name, self._fields[name].get("default")))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
-
-
-def _named(key: str, value: Any) -> Any:
-    """A field's value as templates see it."""
-    if isinstance(value, list):
-        return [_named(key, item) for item in value]
-    if isinstance(value, bool):
-        return cell(key, str(value).lower())
-    return cell(key, "" if value is None else str(value))
 
 
 def given_id(item: Item) -> str | None:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place, nearest
-from runner.manifest.items import Entry, Item, is_filled_in, key_of
-from runner.manifest.templates import Measured, Names, Row, cell
+from runner.manifest.items import Item, is_filled_in, key_of, texts_in
+from runner.manifest.lines import WRAPPERS, Line, Titles, columns, is_own, text_of
+from runner.manifest.templates import is_template
 from runner.model import canonical
 from runner.rules.names import natural
 
 DEEPEST: Final = 50
-WRAPPERS: Final = ("input", "body")
 EMPTY: Final[tuple[Any, ...]] = (None, "", [])
-KEYS: Final = frozenset({"id", "custom_id", "model", "row", "url", "method", *WRAPPERS})
-"""What a line may hold beside the fields of its model."""
 ENDPOINT: Final = re.compile(r"(?:https?://[^/]+)?(?:/v1)?/models/(.+)", re.IGNORECASE)
 """The URL of a job in the batch format of other services, which names the model."""
 ROW: Final = 'as in  "row": {"title": "Blue mug"}'
@@ -38,9 +36,11 @@ class Renaming:
         fields: Iterable[str],
         findings: Findings,
         defaults: Mapping[str, Any] | None = None,
+        axes: Iterable[str] = (),
     ) -> None:
         self._columns = columns
         self._defaults = defaults or {}
+        self._axes = frozenset(axes)
         self._fields = frozenset(fields)
         self._findings = findings
         self._told: set[str] = set()
@@ -53,7 +53,7 @@ class Renaming:
         taken: set[str] = set()
         for name, patterns in self._columns.items():
             keys = dict.fromkeys(key for pattern in patterns for key in self._keys(name, pattern, document))
-            if name in self._defaults and any(is_filled_in(key, self._defaults[name], document) for key in keys):
+            if self._is_filled_in(name, keys, document, place):
                 continue
             taken.update(keys)
             values = [document[key] for key in keys]
@@ -63,12 +63,26 @@ class Renaming:
             elif filled:
                 found[name] = self._pictures(name, values, list(keys), place)
         row = document.get("row", {})
-        known = KEYS | self._fields
-        own = [key for key in document if key in taken or key in self._columns or not (key in known or key[:2] == "x-")]
+        own = [key for key in document if key in taken or key in self._columns or is_own(key, self._fields)]
         self._look_at(document, [key for key in own if key not in taken], row, place)
         if isinstance(row, dict):
             row = row | {key: document[key] for key in own if not isinstance(document[key], (list, dict))}
         return {key: value for key, value in document.items() if key not in own} | found | {"row": row}
+
+    def _is_filled_in(self, name: str, keys: Collection[str], document: Mapping[str, Any], place: Place) -> bool:
+        """Whether a default has a place for some of a field's keys; it must have one for each, and is replaced else."""
+        default = self._defaults.get(name)
+        known = {*map(key_of, document), *self._axes}
+        filled = {key for key in keys if default is not None and is_filled_in(key, default, known)}
+        if filled and (left := [key for key in keys if key not in filled and document[key] not in EMPTY]):
+            message = f"the default of {name} has no place for {', '.join(map(repr, left))}, and one for others"
+            hint = "give it one, as in  {{ column }}, or drop the default"
+            self._findings.error("columns", place, message, hint)
+        if not filled and keys and name not in self._told and any(map(is_template, texts_in(default))):
+            self._told.add(name)
+            message = f"{next(iter(keys))!r} gives {name}: the default is sent only where it is empty"
+            self._findings.warn("template", place, message, "to send both name it in the default")
+        return bool(filled)
 
     def _keys(self, name: str, pattern: str, document: Mapping[str, Any]) -> Sequence[str]:
         """The keys that a name stands for, exactly, else however it is spelled; with a `*` as many as there are."""
@@ -105,7 +119,7 @@ class Renaming:
 
 
 def read_jsonl(
-    lines: Iterable[str], label: str, findings: Findings, renaming: Renaming | None = None
+    lines: Iterable[str], label: str, findings: Findings, renaming: Renaming | None, titles: Titles
 ) -> Iterator[Item]:
     """The lines as items; what is wrong goes to `findings`."""
     for number, line in enumerate(lines, start=1):
@@ -114,7 +128,7 @@ def read_jsonl(
         place = Place(line=number, file=label)
         document = _parse(line.removesuffix("\n"), place, findings)
         if document is not None:
-            yield _item(document if renaming is None else renaming.of(document, place), place, label, findings)
+            yield _item(document if renaming is None else renaming.of(document, place), place, label, findings, titles)
 
 
 def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None:
@@ -134,7 +148,7 @@ def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None
     return document
 
 
-def _item(document: dict[str, Any], place: Place, label: str, findings: Findings) -> Item:
+def _item(document: dict[str, Any], place: Place, label: str, findings: Findings, titles: Titles) -> Item:
     job_id = document.pop("id", None)
     custom_id = document.pop("custom_id", None)
     row = document.pop("row", None)
@@ -161,26 +175,16 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
         fields["id"] = str(job_id) if type(job_id) is int else job_id
     if model is not None:
         fields["model"] = model
-    carried = {key: _text(value) for key, value in row.items()} if isinstance(row, dict) else {}
-    cells: dict[str, Any] = {name: cell(name, value) for name, value in carried.items()}
-    numbers = (name for name, value in row.items() if type(value) is float) if isinstance(row, dict) else ()
-    cells |= {name: Measured(carried[name]) for name in numbers}
-    names = {key_of(name): value for name, value in cells.items()} | {"row": Row(cells)}
-    return Entry(
+    row = row if isinstance(row, dict) else {}
+    return Line(
         fields,
         f"{label}:{place.line}",
         lambda *_: place,
-        Names(names),
-        carried,
+        columns(row, titles),
+        {key: text_of(value) for key, value in row.items()},
         f"line {place.line}" if job_id is not None else "",
+        titles=titles,
     )
-
-
-def _text(value: Any) -> str:
-    """A value as the text of a cell: `null` is an empty one."""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class _Told:

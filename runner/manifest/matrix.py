@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
-from runner.manifest.templates import Condition, Scope, TemplateProblem, condition, unknown_name
+from runner.manifest.items import texts_in
+from runner.manifest.templates import Condition, Scope, TemplateProblem, condition, names_in, unknown_name
 from runner.rules.names import folded
 
 MOST_COMBINATIONS: Final = 10_000
@@ -115,6 +116,11 @@ class Matrix:
         """The fields that some value sets."""
         return frozenset(name for values in self._axes.values() for value in values for name in value.fields)
 
+    def fills_in(self, key: str, names: Collection[str]) -> bool:
+        """Whether each value that sets a field has a place for what it was before, under one of its names."""
+        given = (fields[key] for fields in self.all_fields if key in fields)
+        return all(not names_in(texts_in(value)).isdisjoint(names) for value in given)
+
     def idle(self, names: frozenset[str]) -> Iterator[tuple[str, Place]]:
         """The axes that set no field, and that no template asks for: their jobs are alike."""
         for axis, values in self._axes.items():
@@ -142,6 +148,12 @@ class Matrix:
         return frozenset().union(*(when.names for _, when, _ in self._conditional))
 
     @property
+    def asked(self) -> Mapping[str, frozenset[str]]:
+        """By field, the names that its values ask for."""
+        used = sorted(self.used)
+        return {name: names_in(texts_in([fields.get(name) for fields in self.all_fields])) for name in used}
+
+    @property
     def all_fields(self) -> list[Mapping[str, Any]]:
         """What each value sets: templates may stand in it."""
         return [value.fields for values in self._axes.values() for value in values]
@@ -149,11 +161,13 @@ class Matrix:
     def of(self, scope: Scope, source: str, findings: Findings) -> Iterator[Combination]:
         """The combinations of one job; where a `when` cannot be judged the findings say so."""
         yield from self._combinations
+        included: list[Mapping[str, str]] = []
         for combination, when, place in self._conditional:
             try:
                 if problem := unknown_name(when.names, scope):
                     raise problem
-                if when.holds(scope):
+                if when.holds(scope) and combination.names not in included:
+                    included.append(combination.names)
                     yield combination
             except TemplateProblem as problem:
                 suffix = "" if " is undefined" in str(problem) else f" (for {source})"

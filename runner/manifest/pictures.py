@@ -35,12 +35,19 @@ def media(job: Job, key: str, value: Any, rules: InputRules | None, kind: str) -
     if not isinstance(texts, list):
         return value
     found: list[Any] = []
+    asked: list[str] = []
     for index, text in enumerate(texts):
         if not isinstance(text, str):
             found.append(text)
             continue
         is_filled_in = "{{" in text  # a URL may hold {% by itself
         filled = job.render(text, key, index) if is_filled_in else text
+        asked.append(filled)
+        if is_filled_in and filled == text:  # it could not be filled in, and that is told
+            found.append(LOCAL)
+            continue
+        if is_filled_in and len(texts) > 1 and not filled.strip():  # it asks first whether there is a picture
+            continue
         pieces = [filled]
         if is_list and (isinstance(value, str) or is_filled_in):
             pieces = split_urls(filled)
@@ -54,6 +61,8 @@ def media(job: Job, key: str, value: Any, rules: InputRules | None, kind: str) -
             if not job.item.is_job:
                 _tell_shared(job, (key, index), piece, photos)
             found += located
+    if len(asked) > len(found) and (gap := gap_in(asked)):
+        job.gap = key, gap
     return found if is_list or not isinstance(value, str) or len(found) != 1 else found[0]
 
 

@@ -15,13 +15,14 @@ from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
 from runner.manifest.assembly import Assembly
 from runner.manifest.blocks import Block
-from runner.manifest.common import DEFAULT_MODEL, MEDIA, MODEL
+from runner.manifest.common import DEFAULT_MODEL, MODEL
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
 from runner.manifest.folders import photos
 from runner.manifest.given import Given, Source
 from runner.manifest.head import ENDINGS, Folder, Head, Settings
 from runner.manifest.items import Item, Sieve, texts_in, typed
 from runner.manifest.jsonl import Renaming, read_jsonl
+from runner.manifest.lines import Titles
 from runner.manifest.presets import PRESETS
 from runner.manifest.readings import decide, delimiter_of
 from runner.manifest.sources import Reopen, items
@@ -29,6 +30,7 @@ from runner.manifest.spool import Specs
 from runner.manifest.tables import open_text
 from runner.manifest.templates import is_template
 from runner.manifest.twins import refuse_twins
+from runner.manifest.words import MEDIA
 from runner.manifest.yaml_core import LARGEST
 from runner.manifest.yaml_reader import YamlManifest
 from runner.model import LocalFiles, RulesOf
@@ -265,6 +267,8 @@ class _Reading:
             fields=head.given,
             defaults=head.fields,
             names=head.names,
+            by_matrix=head.matrix.asked if head.matrix is not None else {},
+            axes=head.matrix.axes if head.matrix is not None else frozenset(),
             model=model if isinstance(model, str) and model else DEFAULT_MODEL,
             overridden=frozenset(name for override in head.overrides for name in override.fields),
             rest=None if head.matrix is not None or head.overrides or head.path is not None else head.fields,
@@ -306,11 +310,13 @@ class _Reading:
         )  # there is nowhere to say more
         if codec is None:
             return
-        with path.open(encoding=codec, newline="\n") as file:
+        reopen = partial(path.open, encoding=codec, newline="\n")
+        with reopen() as file:
             sieve = Sieve(source.where, source.place("where"), label, self._findings)
             model = self.assembly.head.fields.get("model")
             renaming = self._renaming(source, model)
-            yield from filter(sieve.takes, read_jsonl(file, label, self._findings, renaming))
+            titles = Titles(reopen, self._fields_of(model) if renaming is not None else None)
+            yield from filter(sieve.takes, read_jsonl(file, label, self._findings, renaming, titles))
             sieve.tell()
             for name, key in sorted(renaming.unseen) if renaming is not None else ():
                 place = source.place(f"columns.{name}", "columns")
@@ -319,7 +325,8 @@ class _Reading:
     def _renaming(self, source: Source, model: Any) -> Renaming | None:
         if not source.columns:
             return None
-        return Renaming(source.columns, self._fields_of(model), self._findings, self.assembly.head.fields)
+        given = self._given()
+        return Renaming(source.columns, self._fields_of(model), self._findings, given.defaults, given.axes)
 
     def _yaml_text(self) -> str | None:
         """The text: UTF-8, or UTF-16 where its mark says so. Another encoding is never guessed: prompts cost money."""

@@ -60,7 +60,8 @@ def _settle_ids(specs: Specs, hashes: frozenset[int], findings: Findings, line_o
         same = (
             "duplicate id" if other.job_id == spec.job_id else f"differs from {other.job_id!r} only in case or form: id"
         )
-        hint = f"first used at {_shown(other, other_at, spec)}{_remedy(other, spec)}"
+        is_elsewhere = id_at != other_at
+        hint = f"first used at {_shown(other, other_at, spec)}{'' if is_elsewhere else _remedy(other, spec)}"
         findings.error("duplicate-id", _place(spec, id_at, line_of), f"{same} {spec.job_id!r}", hint)
 
 
@@ -117,9 +118,10 @@ def _remedy(other: JobSpec, spec: JobSpec) -> str:
 
 def _shown(spec: JobSpec, id_at: str, beside: JobSpec) -> str:
     file, _, line = spec.source.rpartition(":")
-    where = (
-        f"cell {id_at} on line {line}"
-        if id_at[:1].isupper()
-        else f"line {id_at.split(':', maxsplit=1)[0] if ':' in id_at else line}"
-    )
+    where = f"line {line}"
+    if id_at[:1].isupper():
+        where = f"cell {id_at} on line {line}"
+    elif ":" in id_at:
+        row, _, column = id_at.partition(":")
+        where = f"line {row}, column {column}" if spec.source == beside.source else f"line {row}"
     return where if file == beside.source.rpartition(":")[0] else f"{where} of {file}"

@@ -38,6 +38,8 @@ OF_CARE: Final = re.compile(
     r"(?:^|_)(?:care|wash|washing|use|usage|user|assembly|safety|mounting|install\w*|pflege)(?:_|$)"
 )
 """What instructions in a shop are about."""
+MEDIA: Final = ("image_urls", "image_url", "image", "images", "video_url", "video", "videos")
+"""Fields of URLs, as models call them."""
 LAST_NUMBER: Final = re.compile(r"\d+(?=\D*\Z)")
 NAMING: Final = ("sku", "handle", "custom_id")
 NEAR: Final = {

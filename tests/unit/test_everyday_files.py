@@ -4,68 +4,24 @@ import json
 import time
 import unicodedata
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from PIL import Image
+from support.manifests import OTHER, URL, errors, prompts, reader_in, warned
 
-from runner.catalog import bundled, parse_card, rules_for
-from runner.manifest import DEFAULT_MODEL, Inline, InvalidManifest, read_manifest
+from runner.manifest import Inline, InvalidManifest
 from runner.media.photos import Photos
-
-URL = "https://cdn.example.com/{}.jpg"
-RULES = rules_for(bundled(DEFAULT_MODEL))
-OTHER = "owner/other"
-FIELDS = {
-    "prompt": {"type": "string"},
-    "image_urls": {"type": "array", "items": {"type": "string", "format": "uri"}},
-    "width": {"type": "integer"},
-    "strength": {"type": "number"},
-}
-
-
-def rules_of(model):
-    if model == OTHER:
-        schema = {"type": "object", "properties": FIELDS, "additionalProperties": False}
-        return rules_for(parse_card(OTHER, {"model_id": OTHER, "input_schema": schema}))
-    return RULES if model == DEFAULT_MODEL else None
 
 
 @pytest.fixture
 def read(tmp_path):
-    """Reads a manifest beside some files; `None` for the manifest: the one file is it."""
-
-    def read(manifest, inline=None, local=None, **files):
-        for name, text in files.items():
-            data = text if isinstance(text, bytes) else text.encode()
-            (tmp_path / name.replace("_", ".")).write_bytes(data)
-        path = tmp_path / "m.yaml"
-        if manifest is None:
-            path = tmp_path / next(iter(files)).replace("_", ".")
-        else:
-            path.write_text(f"version: 1\n{manifest}\n")
-        return read_manifest(path, rules=rules_of, inline=inline, local=local)
-
-    return read
+    return reader_in(tmp_path)
 
 
 @pytest.fixture
 def told(read):
-    """The errors: code, line, message and remedy."""
-
-    def told(*arguments, **files):
-        with pytest.raises(InvalidManifest) as caught:
-            read(*arguments, **files)
-        return [(d.code, d.place.line, d.message, d.hint) for d in caught.value.diagnostics if d.severity == "error"]
-
-    return told
-
-
-def prompts(manifest):
-    return {spec.job_id: spec.inputs["prompt"] for spec in manifest.jobs}
-
-
-def warned(manifest):
-    return [(d.code, d.place.cell, d.message) for d in manifest.warnings]
+    return partial(errors, read)
 
 
 # ------------------------------------------------------------------------------------------------------------ templates
@@ -412,7 +368,7 @@ def test_a_column_that_is_named_beside_a_default_of_others_is_told(read):
     [warning] = read(f"{head}\nsources: [{{file: s.csv}}]", s_csv=sheet).warnings
     assert warning.hint == "to send it as well name it in the default, as in  {{ image_2 }}"
     named = read(f"{head}\nsources: [{{file: s.csv, columns: {{image_urls: image_2}}}}]", s_csv=sheet)
-    message = "columns give image_urls: its default, a template, is sent only where the cell is empty"
+    message = "the column 'image_2' gives image_urls: the default is sent only where its cell is empty"
     assert message in [said for _, _, said in warned(named)]
 
 

@@ -445,7 +445,7 @@ def test_a_job_that_outdoes_the_matrix_is_pointed_out(read):
             4,
             74,
             "the job's own aspect_ratio is sent, and not the matrix's",
-            "drop it here, or exclude the job from the matrix",
+            "drop it here, or give the job a manifest of its own, without a matrix",
         )
     ]
 

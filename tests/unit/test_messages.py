@@ -478,6 +478,27 @@ CASES = {
         "m.yaml": "version: 1\nsources: [{file: c.csv, encoding: cp932}]\n",
         "c.csv": f"id,prompt,image_urls\nmug,背景を白に,{URL}\n",
     },
+    "a column instead of a default of cells": sheet(
+        ROW, text="version: 1\nsources: [{file: c.csv}]\ndefaults: {prompt: '{{ title }} please'}\n"
+    ),
+    "a key instead of a default of cells": {
+        "m.yaml": "version: 1\nsources: [{file: c.jsonl, columns: {prompt: text}}]\n"
+        "defaults: {prompt: '{{ title }} please'}\n",
+        "c.jsonl": json.dumps({"id": "mug", "text": "white", "image_urls": [URL]}) + "\n",
+    },
+    "a key that the default leaves out": {
+        "m.yaml": "version: 1\nsources: [{file: c.jsonl, columns: {image_urls: [front, back]}}]\n"
+        "defaults: {prompt: white, image_urls: ['{{ front }}']}\n",
+        "c.jsonl": json.dumps({"id": "mug", "front": URL, "back": f"{URL}?2"}) + "\n",
+    },
+    "a picture that moves up in a list": sheet(
+        f"mug,white,{URL},",
+        header="id,prompt,front,back\n",
+        text="version: 1\nsources: [{file: c.csv}]\n"
+        "defaults: {image_urls: ['{% if back %}{{ back }}{% endif %}', '{{ front }}']}\n",
+    ),
+    "two models for all": jobs(job(), head="model: google/nano-banana/edit\ndefaults: {model: owner/other}\n"),
+    "two ids of one line": f"version: 1\njobs: [{job()}, {job()}]\n",
     "a key that no line has": {
         "m.yaml": "version: 1\nsources: [{file: c.jsonl, columns: {prompt: text}}]\n",
         "c.jsonl": line(),
@@ -568,6 +589,18 @@ CASES = {
     "an override of an id": jobs(job(), head="overrides: [{match: mug, set: {id: a}}]\n"),
     "an override that changes nothing": jobs(job(), head="overrides: [{match: mug}]\n"),
     "an override for nobody": jobs(job(), head="overrides: [{match: lamp, skip: true}]\n"),
+    "a matrix instead of a default that asks": sheet(
+        ROW,
+        text="version: 1\nsources: [{file: c.csv}]\ndefaults: {prompt: '{{ prompt }} Keep it.'}\n"
+        "matrix: {scene: [{name: oak, prompt: On oak.}]}\n",
+    ),
+    "a column that is called like an axis": sheet(
+        f"mug,oak,{URL}",
+        header="id,Scene,image_urls\n",
+        text="version: 1\nsources: [{file: c.csv}]\ndefaults: {prompt: 'On {{ scene }}.'}\n"
+        "matrix: {scene: [{name: sq, aspect_ratio: 1:1}]}\n",
+    ),
+    "an override for a number": jobs(job(id="'2'"), head="overrides: [{match: 2, skip: true}]\n"),
     "an override's field": jobs(job(), head="overrides: [{match: mug, set: {aspect_ratio: 16x9}}]\n"),
 }
 

@@ -1,0 +1,134 @@
+"""What a line of JSON gives to templates and conditions: the columns of its row.
+
+Who writes lines leaves out what is empty. So a column that only other lines have is an empty cell here, which a
+template may ask for; one that no line has is mistyped.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Container, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final
+
+from runner.manifest.items import Entry, key_of
+from runner.manifest.templates import Measured, Names, Row, Scope, cell
+
+WRAPPERS: Final = ("input", "body")
+KEYS: Final = frozenset({"id", "custom_id", "model", "row", "url", "method", *WRAPPERS})
+"""What a line may hold beside the fields of its model."""
+Reopen = Callable[[], AbstractContextManager[Iterable[str]]]
+"""Opens the lines anew, from the first."""
+
+
+class Titles:
+    """The columns of all lines; they are gone through when one lacks what it is asked for, and not before."""
+
+    def __init__(self, reopen: Reopen, fields: Container[str] | None = None) -> None:
+        """`fields` are the model's, where every other key of a line is a column of its row."""
+        self._reopen = reopen
+        self._fields = fields
+
+    @cached_property
+    def _read(self) -> tuple[frozenset[str], frozenset[str]]:
+        keys: set[str] = set()
+        titles: set[str] = set()
+        with self._reopen() as lines:
+            for line in lines:
+                with suppress(ValueError, RecursionError, AttributeError):  # told where the line is read
+                    document = json.loads(line)
+                    for mapping in (document, *(document.get(key) for key in WRAPPERS)):
+                        keys.update(mapping if isinstance(mapping, dict) else ())
+                    titles.update(row if isinstance(row := document.get("row"), dict) else ())
+        return frozenset(keys), frozenset(titles)
+
+    @cached_property
+    def all(self) -> frozenset[str]:
+        """As the lines call them."""
+        keys, titles = self._read
+        return titles if self._fields is None else titles.union(key for key in keys if is_own(key, self._fields))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """As templates call them."""
+        return frozenset(map(key_of, self.all))
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Every key of every line."""
+        return self._read[0]
+
+
+def is_own(key: str, fields: Container[str]) -> bool:
+    """Whether a key of a line is none that this program or the model knows."""
+    return not (key in KEYS or key in fields or key.startswith("x-"))
+
+
+class _Row(Row):
+    """A line's own columns under their titles."""
+
+    def __init__(self, cells: Mapping[str, Any], titles: Titles) -> None:
+        super().__init__(cells)
+        self._titles = titles
+
+    def __missing__(self, name: object) -> Any:
+        return cell(str(name), "") if name in self._titles.all else super().__missing__(name)
+
+
+class _Columns(Names):
+    """The same as templates call them."""
+
+    def __init__(self, cells: Mapping[str, Any], titles: Titles) -> None:
+        super().__init__({key_of(title): value for title, value in cells.items()} | {"row": _Row(cells, titles)})
+        self._titles = titles
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._titles.names
+
+    def __getitem__(self, name: str) -> Any:
+        return super().__getitem__(name) if super().__contains__(name) else cell(name, "")
+
+
+def columns(row: Mapping[str, Any], titles: Titles) -> Scope:
+    """The names of a row's columns."""
+    cells = {title: Measured(value) if type(value) is float else _cell(title, value) for title, value in row.items()}
+    return _Columns(cells, titles)
+
+
+class _Judged(_Columns):
+    """The same and the fields, for conditions."""
+
+    def __init__(self, cells: Mapping[str, Any], fields: Mapping[str, Any], titles: Titles) -> None:
+        super().__init__(cells, titles)
+        self._values = {**fields, **self._values}
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self._titles.keys
+
+
+@dataclass(slots=True)
+class Line(Entry):
+    """A line as an item."""
+
+    titles: Titles = field(kw_only=True)
+
+    @property
+    def condition_scope(self) -> Scope:
+        """The names that conditions may use: those of the row, and its id and fields, each as a text."""
+        fields = {name: _cell(name, value) for name, value in self.fields.items() if not isinstance(value, dict)}
+        return _Judged(self.scope["row"], fields, self.titles)
+
+
+def _cell(name: str, value: Any) -> Any:
+    if isinstance(value, list):
+        return [_cell(name, one) for one in value]
+    return cell(name, text_of(value))
+
+
+def text_of(value: Any) -> str:
+    """A value as the text of a cell: `null` is an empty one."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)

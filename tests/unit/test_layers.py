@@ -1,0 +1,267 @@
+"""Of two words for one field one is sent: which, and what is said where somebody may have meant the other."""
+
+import json
+from functools import partial
+
+import pytest
+from support.manifests import URL, errors, prompts, reader_in, warned
+
+A, B, C = map(URL.format, "abc")
+KEEP = "{{ prompt }} Keep the label."
+
+
+@pytest.fixture
+def read(tmp_path):
+    return reader_in(tmp_path)
+
+
+@pytest.fixture
+def told(read):
+    return partial(errors, read)
+
+
+def lines(*documents):
+    return "".join(json.dumps(document) + "\n" for document in documents)
+
+
+def pictures(manifest):
+    return {spec.job_id: spec.inputs["image_urls"] for spec in manifest.jobs}
+
+
+def remedies(manifest):
+    return [(d.message, d.hint) for d in manifest.warnings]
+
+
+# ---------------------------------------------------------------------------------------------------------- a column
+
+
+@pytest.mark.parametrize(
+    "default", ["{{ description }} Keep.", "{prompt} Keep.", "[prompt] Keep.", "{{ row.get('prompt') }} Keep."]
+)
+def test_a_column_that_replaces_a_default_of_cells_is_told(read, default):
+    """Nobody writes a template for the rows alone that say nothing themselves."""
+    found = read(
+        f'defaults: {{prompt: "{default}"}}\nsources: [{{file: s.csv}}]', s_csv=f"id,prompt,photo\n1,Oak.,{A}\n"
+    )
+    assert prompts(found) == {"1": "Oak."}
+    assert warned(found) == [
+        ("template", "B1", "the column 'prompt' gives prompt: the default is sent only where its cell is empty")
+    ]
+
+
+def test_a_column_that_replaces_a_plain_default_needs_no_word(read):
+    found = read("defaults: {prompt: White.}\nsources: [{file: s.csv}]", s_csv=f"id,prompt,photo\n1,Oak.,{A}\n2,,{B}\n")
+    assert (prompts(found), warned(found)) == ({"1": "Oak.", "2": "White."}, [])
+
+
+def test_a_word_of_the_matrix_is_no_mistyped_column(read):
+    """A default with a place for `style` has none for the column `styles`, where the matrix has that name."""
+    source = "sources: [{file: s.csv, columns: {prompt: styles}}]\nmatrix: {style: [oil]}"
+    sheet = f"id,title,styles,photo\n1,Mug,On oak.,{A}\n"
+    found = read(f'defaults: {{prompt: "{{{{ title }}}} in {{{{ style }}}}"}}\n{source}', s_csv=sheet)
+    assert prompts(found) == {"1__oil": "On oak."}
+    assert [message for _, _, message in warned(found)] == [
+        "the column 'styles' gives prompt: the default is sent only where its cell is empty"
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------ lines of JSON
+
+
+def test_of_several_keys_the_default_has_a_place_for_each(told):
+    """As of several columns of a sheet: the other picture would be left out silently."""
+    source = "sources: [{file: s.jsonl, columns: {image_urls: [front, back]}}]"
+    line = {"id": "1", "front": A, "back": B}
+    default = f'defaults: {{prompt: White., image_urls: ["{{{{ front }}}}", "{C}"]}}'
+    message = "the default of image_urls has no place for 'back', and one for others"
+    remedy = "give it one, as in  {{ column }}, or drop the default"
+    assert told(f"{default}\n{source}", s_jsonl=lines(line)) == [("columns", 1, message, remedy)]
+
+
+def test_an_empty_key_needs_no_place(read):
+    source = "sources: [{file: s.jsonl, columns: {image_urls: [front, back]}}]"
+    default = f'defaults: {{prompt: White., image_urls: ["{{{{ front }}}}", "{C}"]}}'
+    found = read(f"{default}\n{source}", s_jsonl=lines({"id": "1", "front": A, "back": None}))
+    assert pictures(found) == {"1": [A, C]}
+
+
+def test_a_key_that_replaces_a_default_of_cells_is_told_once(read):
+    head = 'defaults: {prompt: "{{ title }} Keep."}\nsources: [{file: s.jsonl, columns: {prompt: text}}]'
+    jobs = [{"id": f"{n}", "title": "Mug", "text": "Oak.", "image_urls": [A]} for n in range(2)]
+    found = read(head, s_jsonl=lines(*jobs))
+    assert prompts(found) == {"0": "Oak.", "1": "Oak."}
+    assert warned(found) == [("template", None, "'text' gives prompt: the default is sent only where it is empty")]
+
+
+@pytest.mark.parametrize("is_wrapped", [True, False])
+@pytest.mark.parametrize("name", ["colour", "row['colour']"])
+def test_a_column_that_other_lines_have_is_an_empty_cell(read, is_wrapped, name):
+    """Who writes JSON leaves out what is empty, in the first line as well."""
+    rows = [{"title": "Cup"}, {"title": "Mug", "colour": "red"}]
+    jobs = [{"id": f"{n}", "image_urls": [A]} | ({"row": row} if is_wrapped else row) for n, row in enumerate(rows)]
+    columns = "" if is_wrapped else ", columns: {id: id}"
+    prompt = f"{{{{ title }}}}{{% if {name} %}} in {{{{ {name} }}}}{{% endif %}}."
+    found = read(f'defaults: {{prompt: "{prompt}"}}\nsources: [{{file: s.jsonl{columns}}}]', s_jsonl=lines(*jobs))
+    assert prompts(found) == {"0": "Cup.", "1": "Mug in red."}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("{{ title }} in {{ colour }}", "'colour' is empty, and the template needs it (for s.jsonl:1)"),
+        ("{{ title }} in {{ color }}", "'color' is undefined"),
+        ("{% if color %}{{ color }}{% endif %}", "'color' is undefined"),
+        ("{{ title }} in {{ row['color'] }}", "there is no column 'color' (for s.jsonl:1)"),
+    ],
+)
+def test_a_column_that_no_line_has_is_mistyped(told, prompt, said):
+    jobs = [{"id": "1", "row": {"title": "Cup"}}, {"id": "2", "row": {"title": "Mug", "colour": "red"}}]
+    jobs = [job | {"image_urls": [A]} for job in jobs]
+    found = told(f'defaults: {{prompt: "{prompt}"}}\nsources: [{{file: s.jsonl}}]', s_jsonl=lines(*jobs))
+    assert said in [message for _, _, message, _ in found]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "id == 'b'",
+        "aspect_ratio == '4:5'",
+        "status is defined and status == 'new'",
+        "num_images != '' and num_images == 2",
+    ],
+)
+def test_a_condition_knows_the_id_and_the_fields_of_a_line(read, where):
+    jobs = [
+        {"id": "a", "prompt": "Oak.", "image_urls": [A]},
+        {
+            "id": "b",
+            "prompt": "Oak.",
+            "image_urls": [A],
+            "aspect_ratio": "4:5",
+            "num_images": 2,
+            "row": {"status": "new"},
+        },
+    ]
+    found = read(f"sources:\n- file: s.jsonl\n  where: {where}", s_jsonl=lines(*jobs))
+    assert [spec.job_id for spec in found.jobs] == ["b"]
+
+
+# -------------------------------------------------------------------------------------------------------- the matrix
+
+
+@pytest.mark.parametrize("matrix", ['{scene: [{name: w, prompt: "On white."}]}', '{prompt: ["On white."]}'])
+@pytest.mark.parametrize("sheet", [f"id,prompt,photo\n1,Red mug.,{A}\n", f"id,photo\n1,{A}\n"])
+def test_the_matrix_does_not_replace_a_default_that_is_to_be_filled_in(told, matrix, sheet):
+    found = told(f'defaults: {{prompt: "{KEEP}"}}\nsources: [{{file: s.csv}}]\nmatrix: {matrix}', s_csv=sheet)
+    message = "the prompt of the matrix replaces this, which asks for it: nothing of this is sent"
+    remedy = "write the whole prompt in the matrix, where  {{ prompt }}  is the sheet's, and drop this"
+    assert found == [("template", 2, message, remedy)]
+
+
+@pytest.mark.parametrize("axis", ["scene", "prompt"])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"s_csv": f"id,prompt,photo\n1,Red mug,{A}\n"},
+        {"s_jsonl": lines({"id": "1", "prompt": "Red mug", "image_urls": [A]})},
+    ],
+)
+def test_in_the_matrix_a_field_is_what_the_row_says(read, axis, files):
+    """Whatever the axis is called; then both are sent, and there is nothing to warn of."""
+    [name] = files
+    values = '[{name: w, prompt: "{{ prompt }} on white."}, {name: o, prompt: "{{ prompt }} on oak."}]'
+    found = read(f"sources: [{{file: {name.replace('_', '.')}}}]\nmatrix: {{{axis}: {values}}}", **files)
+    assert prompts(found) == {"1__w": "Red mug on white.", "1__o": "Red mug on oak."}
+    assert warned(found) == []
+
+
+def test_plain_values_of_an_axis_are_filled_in_as_well(read):
+    head = 'sources: [{file: s.csv}]\nmatrix: {prompt: ["{{ prompt }} on white.", "On oak."]}'
+    found = read(head, s_csv=f"id,prompt,photo\n1,Red mug,{A}\n")
+    assert [*prompts(found).values()] == ["Red mug on white.", "On oak."]
+    [(message, remedy)] = remedies(found)
+    assert message == "the matrix's prompt is sent, and not the sheet's"
+    assert remedy == "drop one of them; to send both name the column in the matrix, as in  {{ prompt }}"
+
+
+@pytest.mark.parametrize("title", ["image_urls", "Photo"])
+def test_a_scene_beside_the_sheets_picture_is_no_conflict(read, title):
+    name = title.lower()
+    values = (
+        f'[{{name: b, image_urls: ["{{{{ {name} }}}}", "{B}"]}}, {{name: c, image_urls: ["{{{{ {name} }}}}", "{C}"]}}]'
+    )
+    head = f"defaults: {{prompt: White.}}\nsources: [{{file: s.csv}}]\nmatrix: {{scene: {values}}}"
+    found = read(head, s_csv=f"id,{title}\n1,{A}\n")
+    assert pictures(found) == {"1__b": [A, B], "1__c": [A, C]}
+    assert warned(found) == []
+
+
+def test_a_column_that_is_called_like_an_axis_is_told(read):
+    """The axis goes before it; the column can be had by its title."""
+    axis = "matrix: {scene: [{name: sq, aspect_ratio: 1:1}]}"
+    head = f'defaults: {{prompt: "{{{{ title }}}} at the {{{{ scene }}}}"}}\nsources: [{{file: s.csv}}]\n{axis}'
+    sheet = f"id,title,Scene,photo\n1,Mug,beach,{A}\n"
+    found = read(head, s_csv=sheet)
+    assert prompts(found) == {"1__sq": "Mug at the sq"}
+    [(message, remedy)] = remedies(found)
+    assert message == "'scene' is the matrix's axis here, and not the column 'Scene'"
+    assert remedy == "for the column write  row['Scene'],  or call the axis otherwise"
+    assert prompts(read(head.replace("{{ scene }}", "{{ row['Scene'] }}"), s_csv=sheet)) == {
+        "1__sq": "Mug at the beach"
+    }
+
+
+def test_a_combination_that_is_included_twice_is_one_job(read):
+    wide = "{aspect_ratio: 16:9, when: title == 'Mug'}, {aspect_ratio: 16:9, when: id == '1'}"
+    head = (
+        f"defaults: {{prompt: White.}}\nsources: [{{file: s.csv}}]\nmatrix: {{aspect_ratio: [1:1], include: [{wide}]}}"
+    )
+    found = read(head, s_csv=f"id,title,photo\n1,Mug,{A}\n2,Mug,{A}\n")
+    assert [spec.job_id for spec in found.jobs] == ["1__1x1", "1__16x9", "2__1x1", "2__16x9"]
+
+
+# ----------------------------------------------------------------------------------------------------------- pictures
+
+
+def test_a_picture_that_is_asked_for_first_may_be_missing(read):
+    listed = '["{{ image_1 }}", "{% if image_2 %}{{ image_2 }}{% endif %}"]'
+    sheet = f"id,image_1,image_2\n1,{A},{B}\n2,{C},\n"
+    found = read(f"defaults: {{prompt: White., image_urls: {listed}}}\nsources: [{{file: s.csv}}]", s_csv=sheet)
+    assert pictures(found) == {"1": [A, B], "2": [C]}
+
+
+def test_but_none_moves_up_where_the_prompt_calls_it_by_its_number(told, read):
+    listed = '["{% if image_2 %}{{ image_2 }}{% endif %}", "{{ image_1 }}"]'
+    sheet = f"id,image_1,image_2\n1,{A},{B}\n2,{C},\n"
+    head = f"defaults: {{prompt: PROMPT, image_urls: {listed}}}\nsources: [{{file: s.csv}}]"
+    message = "place 1 is empty: 'c.jpg' is sent as image 1 (for s.csv:3)"
+    [(code, line, said, _)] = told(head.replace("PROMPT", "The cup of image 1."), s_csv=sheet)
+    assert (code, line, said) == ("missing-picture", 2, message)
+    found = read(head.replace("PROMPT", "White."), s_csv=sheet)
+    assert (pictures(found)["2"], warned(found)) == ([C], [("missing-picture", None, message)])
+
+
+def test_a_picture_that_cannot_be_filled_in_is_told_once(told):
+    listed = f'["{{{{ image_2 }}}}", "{A}"]'
+    sheet = f"id,image_2\n1,{B}\n2,\n"
+    found = told(f"defaults: {{prompt: White., image_urls: {listed}}}\nsources: [{{file: s.csv}}]", s_csv=sheet)
+    assert [message for _, _, message, _ in found] == [
+        "cell B3 (image_2) is empty, and the template needs it (for s.csv:3)"
+    ]
+
+
+# -------------------------------------------------------------------------------------------------- models and others
+
+
+def test_two_models_for_all_are_one_too_many(told):
+    head = "model: google/nano-banana/edit\ndefaults: {model: owner/other, prompt: White.}"
+    [(code, line, message, remedy)] = told(f"{head}\njobs: [{{id: a, image_urls: [{A}]}}]")
+    assert (code, line, remedy) == ("model", 3, "keep one of them")
+    assert message == "the model is 'google/nano-banana/edit' at the top, and 'owner/other' here"
+
+
+def test_the_pictures_of_another_rows_model_are_no_columns_that_are_left(read):
+    sheet = f"id,model,prompt,image_urls,image_url\n1,,White.,{A},\n2,owner/upscaler,,,{B}\n"
+    found = read("sources: [{file: s.csv}]", s_csv=sheet)
+    assert [[*spec.inputs.values()] for spec in found.jobs] == [["White.", [A]], [B]]
+    assert warned(found) == []
