@@ -192,7 +192,7 @@ def test_no_road_through_a_life_leads_to_a_second_payment():
     assert min(happened.values()) >= 10, happened
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True)
+@settings(max_examples=1000, deadline=None, derandomize=True)
 @given(
     limit=st.integers(0, 500_000),
     prices=st.lists(st.one_of(st.none(), st.integers(0, 200_000)), max_size=30),
@@ -271,7 +271,7 @@ BODIES = st.one_of(
 REFUSALS = {400, 401, 402, 403, 404, 405, 406, 410, 411, 413, 414, 415, 417, 421, 422, 425, 426, 428, 429, 431, 451}
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True)
+@settings(max_examples=1000, deadline=None, derandomize=True)
 @given(
     status=st.integers(100, 999) | st.sampled_from(sorted(REFUSALS)) | st.just(200),
     body=BODIES,
@@ -300,7 +300,7 @@ def assert_storable(failure):
     assert len(failure.message) <= 700
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True)
+@settings(max_examples=1000, deadline=None, derandomize=True)
 @given(status=st.sampled_from([200, 200, 200, 404, 422, 429, 500]), body=BODIES)
 def test_every_answer_to_a_look_is_one_or_an_error(status, body):
     """Nothing but `ApiError` is raised, and what comes out fits into the state."""
@@ -323,7 +323,7 @@ def test_every_answer_to_a_look_is_one_or_an_error(status, body):
                 assert_storable(found.failure)
 
 
-@settings(max_examples=2000, deadline=None, derandomize=True)
+@settings(max_examples=1000, deadline=None, derandomize=True)
 @given(
     value=st.one_of(st.none(), st.text(max_size=40), st.floats().map(str), st.integers(-(10**12), 10**12).map(str)),
     date=st.one_of(st.none(), st.text(max_size=40), st.just("Tue, 24 Nov 2026 07:00:00 GMT")),

@@ -18,7 +18,7 @@ from runner.manifest import InvalidManifest, read_manifest
 from runner.manifest.reader import NOT_IN_YAML
 
 STREAM = settings(
-    max_examples=600,
+    max_examples=400,
     derandomize=True,
     database=None,
     deadline=timedelta(seconds=10),
