@@ -32,6 +32,7 @@ class Part:
     def __init__(self, folder: Path, run_id: str) -> None:
         self.path = folder / f"{PART}{run_id}-{secrets.token_hex(8)}"
         self._digest = hashlib.sha256()
+        self._is_settled = False
         self._lock = Lock()  # a cancelled download discards it while a thread may still be writing
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         self._file = os.fdopen(os.open(self.path, flags, 0o600), "wb", buffering=0)
@@ -57,12 +58,14 @@ class Part:
             os.fchmod(self._file.fileno(), 0o644)
             self._file.close()
             self.path.replace(final)
+            self._is_settled = True
 
     def discard(self) -> None:
         """Remove it, unless it is settled."""
         with self._lock:
-            self._file.close()
-            self.path.unlink(missing_ok=True)
+            if not self._is_settled:
+                self._file.close()
+                self.path.unlink(missing_ok=True)
 
 
 def check_writable(folder: Path) -> None:
