@@ -25,7 +25,7 @@ import jinja2
 from jinja2 import meta, nodes
 
 from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell
-from runner.manifest.conditions import check_conditions
+from runner.manifest.conditions import BESIDE, check_conditions, check_glued
 from runner.manifest.diagnostics import did_you_mean
 from runner.manifest.filters import EACH, FILTERS, LARGEST_NUMBER, TESTS
 from runner.manifest.sandbox import Environment
@@ -161,6 +161,8 @@ def _compiled(text: str) -> Template:
     try:
         tree = _ENVIRONMENT.parse(text)
         _check_nodes(tree)
+        if BESIDE.search(text):
+            check_glued(_ENVIRONMENT.lex(text))
         names = _names_in(tree)
         if names:
             check_conditions(tree, text)

@@ -550,6 +550,10 @@ def test_a_number_that_could_be_two_is_not_guessed(text):
         ("status != ['sold', 'archived']", "no cell is a list", ("status not in ['sold', 'archived']",)),
         ("title is in 'Oak Mug, Vase'", "'Oak Mug, Vase' is one text", ("title is in ['Mugs']",)),
         ("title in 'Oak Mug, Vase'", "'Oak Mug, Vase' is one text", ("title in ['Mugs', 'Cups']", "title == 'Mugs'")),
+        ("title not in ['Oak Mug, Vase']", "'Oak Mug, Vase' is one text", ("title not in ['Oak Mug', 'Vase']",)),
+        ("title is in ['Oak Mug; Vase']", "'Oak Mug; Vase' is one text", ("title == 'Oak Mug; Vase'",)),
+        ("status not in ['a' 'b']", "a comma is missing between 'a' and 'b'", ("status not in ['a', 'b']",)),
+        ("status == 'a' \"b\"", "a comma is missing between 'a' and \"b\"", ("status in ['a', \"b\"]",)),
     ],
 )
 def test_what_would_be_true_of_every_row_is_no_condition(text, message, remedies):
@@ -566,6 +570,20 @@ def test_what_would_be_true_of_every_row_is_no_condition(text, message, remedies
 def test_a_text_may_stand_in_for_another():
     """Which is no condition."""
     assert compiled("{{ colour or 'red' }} {{ price > 0.125 and 'dear' }}").names == {"colour", "price"}
+
+
+def test_texts_beside_one_another_are_no_text():
+    """Jinja makes one of them, silently: in a prompt as in a condition."""
+    assert refused("{{ 'oak'\n'mug' }}") == (
+        "a comma is missing between 'oak' and 'mug'",
+        "write  in ['oak', 'mug'];  'oak' ~ 'mug'  joins them",
+    )
+    assert refused("{{ 'it''s' }}")[1].endswith(";  a text with a quote in it stands within the other quotes")
+    assert (
+        rendered("'a' 'b' {{ title.replace('', '') }}{% raw %}{{ 'a' 'b' }}{% endraw %}")
+        == "'a' 'b' Oak Mug{{ 'a' 'b' }}"
+    )
+    assert condition("title in ['Mug, red', 'Cup, red']").names == {"title"}
 
 
 @pytest.mark.parametrize("text", ["sold ", " sold", "sold\u00a0", "sold\u200b", "\u3000sold"])
