@@ -466,6 +466,9 @@ CASES = {
     "a long number in a template": {"m.csv": f"id,ean,prompt,image_urls\nmug,4.00638E+12,For {{{{ ean }}}},{URL}\n"},
     "rows that a condition leaves out": chosen("\"sku == '00123'\""),
     "a condition that leaves out all": chosen("\"sku == '1'\""),
+    "a condition that leaves out none": chosen("\"status != 'No'\""),
+    "a condition that an or makes true of all": chosen("\"status != 'sold' or status != 'no'\""),
+    "a condition that an and makes true of none": chosen("\"status == 'sold' and status == 'no'\""),
     "prices that are no plain numbers": sheet(
         f'mug,white,{URL},"12,50 €","9,50 €"',
         header="id,prompt,image_urls,price,sale_price\n",

@@ -567,6 +567,79 @@ def test_what_would_be_true_of_every_row_is_no_condition(text, message, remedies
         condition(remedy)
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            "status != 'sold' or status != 'archived'",
+            "status differs from 'sold' or from 'archived' in every row: the or is true of all",
+            "write  status not in ['sold', 'archived']  or put  and  for  or",
+        ),
+        (
+            "stock > 0 and ('sold' != status or stock > 5 or not status == 'new')",
+            "status differs from 'sold' or from 'new' in every row: the or is true of all",
+            "write  status not in ['sold', 'new']  or put  and  for  or",
+        ),
+        (
+            "row['Sold out'] != true or row['Sold out'] != false",
+            "row['Sold out'] differs from true or from false in every row: the or is true of all",
+            "write  row['Sold out'] not in [true, false]  or put  and  for  or",
+        ),
+        (
+            "title | lower not in ['mug'] or title | lower not in ('cup', 'jug')",
+            "title | lower differs from 'mug' or from 'cup' in every row: the or is true of all",
+            "write  title | lower not in ['mug', 'cup']  or put  and  for  or",
+        ),
+        (
+            "status == 'a' and stock == 1 and status == 'b'",
+            "status is 'a' and 'b' at once in no row: the and is true of none",
+            "write  status in ['a', 'b']  or put  or  for  and",
+        ),
+        (
+            "not (stock == 1 and stock in [2, 3.5])",
+            "stock is 1 and 2 at once in no row: the and is true of none",
+            "write  stock in [1, 2]  or put  or  for  and",
+        ),
+        (
+            "title[:3] == 'Oak' and not title[:3] != 'Ash'",
+            "it is 'Oak' and 'Ash' at once in no row: the and is true of none",
+            "put  or  for  and",
+        ),
+    ],
+)
+def test_an_or_that_takes_all_rows_and_an_and_that_takes_none_are_no_conditions(text, message, hint):
+    """Both are found without a row, however the parts are written, and whatever stands between them."""
+    assert judged(text) == (message, hint)
+    assert refused(f"{{% if {text} %}}sale{{% endif %}}") == (message, hint)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "status != 'sold' and status != 'archived'",
+        "status == 'sold' or status == 'archived'",
+        "status != 'sold' or title != 'Mug'",
+        "status != 'sold' or status == 'archived'",
+        "(status != 'sold' and stock > 0) or status != 'archived'",
+        "status not in ['a', 'b'] or status not in ['b', 'c']",
+        "status in ['a', 'b'] and status in ['b', 'c'] and status in ['c', 'b']",
+        "sku == '005' and sku == 5",
+        "status == 'sold' and status == 'sold '",
+        "published == true and published == 'yes'",
+        "status == 'a' and status == title",
+        "status in ['a', title] and status == 'b'",
+        "status in ['a'] and status in ['a', none]",
+        "status in ['a', true] and status == 'b'",
+        "'a' == 'a' and stock == 1",
+        "0 < stock < 5 and stock == 3",
+        "status == 'a' and status in []",
+    ],
+)
+def test_parts_that_some_row_tells_apart_are_conditions(text):
+    """What cannot be told without a row is left to the rows."""
+    assert condition(text).names
+
+
 def test_a_text_may_stand_in_for_another():
     """Which is no condition."""
     assert compiled("{{ colour or 'red' }} {{ price > 0.125 and 'dear' }}").names == {"colour", "price"}
