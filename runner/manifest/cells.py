@@ -63,7 +63,7 @@ class Cell(str):
         if self.strip().casefold() in NO or number_in(self) == 0:
             hint = "write  published == true  or  stock > 0;  colour != ''  asks whether the cell is filled"
             raise TemplateProblem(f"{self[:40]!r} as a condition: does it say no, or that the cell is filled?", hint)
-        return len(self) > 0
+        return len(seen(self)) > 0
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, bool):

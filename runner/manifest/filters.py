@@ -18,7 +18,7 @@ from jinja2.filters import do_title
 from jinja2.runtime import Context
 from jinja2.utils import pass_context
 
-from runner.manifest.cells import Cell, TemplateProblem, number_in
+from runner.manifest.cells import Cell, TemplateProblem, number_in, seen
 
 ALLOWANCE: Final = 4_000_000
 """Characters that one rendering may handle, all steps together; a cell has at most a quarter of that."""
@@ -213,13 +213,15 @@ def join(context: Counted, values: Iterable[Any], separator: Any = "") -> str:
 
 def _sort(values: Sequence[Any], reverse: Any = False) -> list[Any]:
     are_numbers = all(isinstance(value, (int, float)) for value in values)
-    return sorted(values, key=None if are_numbers else lambda value: shown(value).casefold(), reverse=bool(reverse))
+    return sorted(
+        values, key=None if are_numbers else lambda value: seen(shown(value)).casefold(), reverse=bool(reverse)
+    )
 
 
 def _unique(values: Sequence[Any]) -> list[Any]:
     found: dict[str, Any] = {}
     for value in values:
-        found.setdefault(shown(value).casefold(), value)
+        found.setdefault(seen(shown(value)).casefold(), value)
     return list(found.values())
 
 

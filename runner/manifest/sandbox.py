@@ -154,7 +154,13 @@ class Environment(ImmutableSandboxedEnvironment):
             trim("", shown(given[0]))
         result = __obj(*given, **options)
         __context.spend(size_of(result))
-        return Cell(result) if isinstance(result, str) else result
+        match result:
+            case str():
+                return Cell(result)
+            case list() | tuple():  # the pieces of a cell are compared as cells are
+                return type(result)(map(Cell, result))
+            case _:
+                return result
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> jinja2.Undefined:
         """What stands for a part that templates may not see: the error that says so, once it is used."""

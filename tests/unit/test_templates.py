@@ -672,6 +672,34 @@ def test_a_cell_is_compared_as_it_is_seen(text):
     assert not cells["none"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'gift' in tags.split(',')",
+        "'gift' is in tags.rsplit(',')",
+        "'kitchen' not in tags.partition('gift')",
+        "tags.split(',')[1] == 'gift'",
+        "tags.split(',') | last == 'caf\u00e9'",
+        "not tags.split(',')[2]",
+        "tags.split(',')[3] > 9",
+        "10 in tags.split(',')[3:4]",
+        "tags.split(',') | unique | length == 5",
+        "tags.split(',') | sort | first == ''",
+    ],
+)
+def test_a_piece_of_a_cell_is_compared_as_it_is_seen(text):
+    """Sheets write tags with a blank behind each comma."""
+    assert holds(text, Names({"tags": cell("tags", "kitchen, gift ,, 10,kitchen ,cafe\u0301")}))
+
+
+def test_a_piece_of_a_cell_arrives_as_it_is_written():
+    """As a cell does; `trim` takes the blanks away."""
+    scope = Names({"tags": cell("tags", "kitchen, gift")})
+    assert rendered("[{{ tags.split(',')[1] }}] [{{ tags.split(',')[1] | trim }}]", scope) == "[ gift] [gift]"
+    looped = "{% for tag in tags.split(',') if tag != 'kitchen' %}{{ 'a gift' if tag == 'gift' }}{% endfor %}"
+    assert rendered(looped, scope) == "a gift"
+
+
 def test_the_remedies_of_comparisons_work():
     """What the messages advise is taken."""
     assert judged("colour > 0")[1] == "ask first, as in  stock != '' and stock > 0"
