@@ -27,8 +27,9 @@ from jinja2 import meta, nodes
 from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell
 from runner.manifest.conditions import BESIDE, check_conditions, check_glued
 from runner.manifest.diagnostics import did_you_mean
-from runner.manifest.filters import EACH, FILTERS, LARGEST_NUMBER, TESTS
+from runner.manifest.filters import EACH, FILTERS, TESTS
 from runner.manifest.sandbox import Environment
+from runner.manifest.values import LARGEST_NUMBER
 
 LONGEST_TEMPLATE: Final = 20_000
 LONGEST_OUTPUT: Final = 4_000

@@ -102,6 +102,12 @@ def chosen(where):
     return {"m.yaml": text, "c.csv": f"SKU,Stock,Status,image_urls\n00123,5,n/a,{URL}\n00124,,no,{URL}\n"}
 
 
+def priced(price, where):
+    """A sheet with a price, and a condition on that."""
+    text = f'version: 1\nsources:\n  - file: c.csv\n    where: "{where}"\n'
+    return sheet(f'mug,white,{URL},"{price}"', header="id,prompt,image_urls,price\n", text=text)
+
+
 def shop(*rows, per="product", model=""):
     """A Shopify export."""
     text = f"version: 1\n{model}sources: [{{file: c.csv, preset: shopify, per: {per}}}]\n"
@@ -474,6 +480,13 @@ CASES = {
         header="id,prompt,image_urls,price,sale_price\n",
         text="version: 1\nsources: [{file: c.csv, where: sale_price < price}]\n",
     ),
+    "a price that could be two": priced("1.299 €", "price < 100"),
+    "a price beside a number": priced("1.299,00 €", "price < 100"),
+    "a price whose comma became a point too early": priced("1.299,00", "price | replace(',', '.') | float < 100"),
+    "a price whose point was there before": priced("1.299", "price | replace(',', '.') | float < 100"),
+    "a price that is made whole": priced("1.299", "price | int < 100"),
+    "sizes that are no one number": priced("38-40", "price > '36-38'"),
+    "a number of many digits": priced("1234567890123456", "price | int > 5"),
     "numbers that a plus would join": {"m.csv": f"id,w,d,prompt,image_urls\nmug,60,40,{{{{ w + d }}}} cm wide,{URL}\n"},
     "a column for a column of others": sheet(f"mug,white,oak,{URL}", header="id,prompt,prompt 2,image_urls\n"),
     "a prompt in the reader's language": sheet(f"mug,白背景に,{URL}", header="id,プロンプト,image_urls\n"),

@@ -391,7 +391,11 @@ def test_a_cell_of_white_space_is_empty(text):
         ("{% for t in title %}{{ t }}{% endfor %}", "a text is no list", "split it first:  tags.split(';')"),
         ("{{ row | list | join }}", "a whole row is no text", "name a column:  {{ row['Product Title'] }}"),
         ("{{ status | int }}", "'n/a' is no number", "int(0) and float(0) take 0 for what is none"),
-        ("{{ '1,299.00' | float }}", "'1,299.00' is no number", "int(0) and float(0) take 0 for what is none"),
+        (
+            "{{ '1,299.00' | float }}",
+            "'1,299.00' is no number",
+            "make a number of it:  price | replace(',', '') | float",
+        ),
         ("{{ title | abs }}", "'Oak Mug' is no number", "int(0) and float(0) take 0 for what is none"),
         ("{{ -title }}", "'Oak Mug' is no number", "int(0) and float(0) take 0 for what is none"),
         ("{{ 1 if title is odd }}", "'Oak Mug' is no number", "int(0) and float(0) take 0 for what is none"),
@@ -529,6 +533,36 @@ def test_a_number_that_could_be_two_is_not_guessed(text):
     with pytest.raises(TemplateProblem, match=r"'1.299' could be 1.299 or 1299") as caught:
         condition(text).holds(cells)
     assert caught.value.hint == "say which:  price | float > 1000  or  price | replace('.', '') | int > 1000"
+
+
+@pytest.mark.parametrize("text", ["price | int > 100", "price | int(0) > 100", "100 < price | round"])
+def test_a_number_that_could_be_two_is_not_made_whole(text):
+    """Of 1299 it would leave 1, also where a default stands by."""
+    with pytest.raises(TemplateProblem, match=r"^'1.299' could be 1.299 or 1299$") as caught:
+        condition(text).holds(Names({"price": cell("price", "1.299 ")}))
+    assert caught.value.hint == "say which:  price | float  or  price | replace('.', '') | int"
+    assert not condition(text).holds(Names({"price": Measured("1.299")}))
+    assert not condition(text).holds(Names({"price": cell("price", "0.250")}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "price | replace(',', '.') | replace('€', '') | float < 100",
+        "price | replace('€', '') | replace(',', '.') | trim | float(0) < 100",
+        "price.replace(',', '.').replace('€', '').strip() | float < 100",
+        "(price | replace(',', '.') | replace('€', '')) [:5] | float < 100",
+    ],
+)
+def test_where_commas_are_fractions_a_point_is_none(text):
+    """A person who writes 9,50 writes 1.299 for more than a thousand."""
+    asked = condition(text)
+    assert asked.holds(Names({"price": cell("price", "9,50 €")}))
+    assert asked.holds(Names({"price": cell("price", "9.50 €")}))
+    with pytest.raises(TemplateProblem, match=r"^'1.299' had its point before a comma was to be one") as caught:
+        asked.holds(Names({"price": cell("price", "1.299 €")}))
+    mended = caught.value.hint.split(":  ")[1].split(";")[0].replace("price", "price | replace('€', '')")
+    assert not condition(f"{mended} < 100").holds(Names({"price": cell("price", "1.299 €")}))
 
 
 @pytest.mark.parametrize(
