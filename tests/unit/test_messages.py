@@ -470,6 +470,8 @@ CASES = {
     "a column that is nearly a field": {"m.csv": f"id,prompt,image_urls,numimages\nmug,white,{URL},2\n"},
     "a placeholder of another kind": {"m.csv": f"id,title,prompt,image_urls\nmug,Mug,A {{title}},{URL}\n"},
     "a long number in a template": {"m.csv": f"id,ean,prompt,image_urls\nmug,4.00638E+12,For {{{{ ean }}}},{URL}\n"},
+    "a condition that is not quoted": "version: 1\nsources: [{file: c.csv, where: status in ['new', 'sale']}]\n",
+    "a prompt with brackets that is not quoted": jobs("{id: a, prompt: White [mug], seed: 1}"),
     "rows that a condition leaves out": chosen("\"sku == '00123'\""),
     "a condition that leaves out all": chosen("\"sku == '1'\""),
     "a condition that leaves out none": chosen("\"status != 'No'\""),
