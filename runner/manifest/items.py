@@ -161,7 +161,7 @@ class Sieve:
     def _holds(self, where: Condition, scope: Scope, source: str) -> bool:
         """Whether the condition holds for some names; where it cannot be judged the findings say so."""
         try:
-            if problem := unknown_name(where.names, scope):
+            if problem := unknown_name(where, scope):
                 raise problem
             return where.holds(scope)
         except TemplateProblem as problem:

@@ -151,7 +151,7 @@ class Matrix:
         yield from self._combinations
         for combination, when, place in self._conditional:
             try:
-                if problem := unknown_name(when.names, scope):
+                if problem := unknown_name(when, scope):
                     raise problem
                 if when.holds(scope):
                     yield combination

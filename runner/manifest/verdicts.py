@@ -61,7 +61,7 @@ def _check(parts: list[_Asked], *, is_or: bool) -> None:
 
 
 def _refusal(part: _Asked, one: Any, other: Any, *, is_or: bool) -> TemplateProblem:
-    name = _named(part.of)
+    name = written(part.of)
     one, other = _shown(one), _shown(other)
     if is_or:
         message = f"{name or 'it'} differs from {one} or from {other} in every row: the or is true of all"
@@ -70,6 +70,19 @@ def _refusal(part: _Asked, one: Any, other: Any, *, is_or: bool) -> TemplateProb
         message = f"{name or 'it'} is {one} and {other} at once in no row: the and is true of none"
         swap, word = "put  or  for  and", "in"
     return TemplateProblem(message, f"write  {name} {word} [{one}, {other}]  or {swap}" if name else swap)
+
+
+def written(of: nodes.Expr | None) -> str:
+    """The expression as it was probably written; empty for a longer one."""
+    match of:
+        case nodes.Name(name=name):
+            return str(name)
+        case nodes.Getitem(node=nodes.Name(name=name), arg=nodes.Const(value=str() as title)):
+            return f"{name}[{title!r}]"
+        case nodes.Filter(node=inner, name=name, args=[], kwargs=[]) if before := written(inner):
+            return f"{before} | {name}"
+        case _:
+            return ""
 
 
 def _parts(chain: Any, inner: set[int]) -> Iterator[nodes.Expr]:
@@ -116,19 +129,6 @@ def _size(value: Any) -> str | float:
         number = number_in(value)
         return seen(value) if number is None else number
     return float(value)
-
-
-def _named(of: nodes.Expr | None) -> str:
-    """The expression as it was probably written; empty for a longer one."""
-    match of:
-        case nodes.Name(name=name):
-            return str(name)
-        case nodes.Getitem(node=nodes.Name(name=name), arg=nodes.Const(value=str() as title)):
-            return f"{name}[{title!r}]"
-        case nodes.Filter(node=inner, name=name, args=[], kwargs=[]) if before := _named(inner):
-            return f"{before} | {name}"
-        case _:
-            return ""
 
 
 def _shown(value: Any) -> str:

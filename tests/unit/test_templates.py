@@ -45,7 +45,7 @@ SCOPE = Names(
 def rendered(text, scope=SCOPE):
     """As the reader fills a template in: names first."""
     template = compiled(text)
-    if problem := unknown_name(template.names, scope):
+    if problem := unknown_name(template, scope):
         raise problem
     return template.render(scope)
 
@@ -60,7 +60,7 @@ def refused(text, scope=SCOPE):
 def holds(text, scope=SCOPE):
     """A condition's verdict."""
     found = condition(text)
-    if problem := unknown_name(found.names, scope):
+    if problem := unknown_name(found, scope):
         raise problem
     return found.holds(scope)
 
@@ -780,9 +780,34 @@ def test_the_remedies_of_comparisons_work():
         ),
         (
             "stock > 0 && title",
-            ("the condition cannot be read: unexpected char '&' at 16", "as in  stock > 0 and status != 'sold'"),
+            ("the condition cannot be read: unexpected char '&' at 11", "write  stock > 0 and title"),
         ),
-        ("stock <> 0", ("the condition cannot be read: unexpected '>'", "as in  stock > 0 and status != 'sold'")),
+        (
+            "stock > 0 ; title",
+            ("the condition cannot be read: unexpected ';'", "as in  stock > 0 and status != 'sold'"),
+        ),
+        ("stock <> 0", ("the condition cannot be read: unexpected '>'", "write  stock != 0")),
+        (
+            "title === 'Oak  Mug'||stock",
+            ("the condition cannot be read: unexpected '='", "write  title == 'Oak  Mug' or stock"),
+        ),
+        ("stock => 2", ("the condition cannot be read: unexpected '='", "write  stock >= 2")),
+        (
+            "title == '=>' or stock =< 2",
+            ("the condition cannot be read: unexpected '='", "write  title == '=>' or stock <= 2"),
+        ),
+        ("stock ≥ 2", ("the condition cannot be read: unexpected char '≥' at 7", "write  stock >= 2")),
+        (
+            "status == “new”",
+            ("the condition cannot be read: unexpected char '“' at 11", "write straight quotes:  status == 'new'"),
+        ),
+        (
+            "'’' in title and „new“ == status",
+            (
+                "the condition cannot be read: unexpected char '„' at 18",
+                "write straight quotes:  '’' in title and 'new' == status",
+            ),
+        ),
         (
             "stock > 0 AND title",
             (
@@ -804,6 +829,39 @@ def test_the_remedies_of_comparisons_work():
 def test_a_condition_is_one_expression_about_the_row(text, said):
     """It cannot leave its place, and one that is always the same is a mistake."""
     assert judged(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("title == oak", "title == 'oak'"),
+        ("oak == title", "'oak' == title"),
+        ("oak == 'Mug'", ""),
+        ("title | lower != oak", "title | lower != 'oak'"),
+        ("title[:3] == oak", "status == 'oak'"),
+        ("title in [oak, 'ash', 5]", "title in ['oak', 'ash', 5]"),
+        ("row['Product Title'] not in [oak, elm]", "row['Product Title'] not in ['oak', 'elm']"),
+        ("title > oak", ""),
+        ("oak", ""),
+    ],
+)
+def test_a_word_that_a_cell_is_compared_with_is_meant_as_a_text(text, remedy):
+    """What is known is said as well: it may be a column's name that is mistyped."""
+    known = "known: " + ", ".join(SCOPE.names())
+    name = "elm" if "elm" in text else "oak"
+    told = f"a text stands in quotes:  {remedy}\n{known}" if remedy else known
+    assert judged(text) == (f"{name!r} is undefined", told)
+    assert refused(f"{{{{ 'a' if {text} else 'b' }}}}") == (f"{name!r} is undefined", told)
+
+
+def test_signs_of_others_are_mended_in_a_prompt():
+    """In whichever tag they stand."""
+    assert refused("{{ title }} {% if stock => 2 %}x{% endif %}")[1] == "write  stock >= 2"
+    assert refused("{% if title %}a{% elif stock =< 2 %}x{% endif %}")[1] == "write  stock <= 2"
+    assert refused("{{ title | default(“Mug”) }}") == (
+        "the template cannot be read: unexpected char '“' at 20",
+        "write straight quotes:  title | default('Mug')",
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------- bombs
