@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import jinja2
 
+from runner.manifest.amounts import amount_in, remedy_for
 from runner.manifest.diagnostics import did_you_mean
 
 YES: Final = frozenset(("true", "yes", "y", "on", "1", "wahr", "ja", "vrai", "oui", "vero", "verdadero"))
@@ -63,7 +64,7 @@ class Cell(str):
         if self.strip().casefold() in NO or number_in(self) == 0:
             hint = "write  published == true  or  stock > 0;  colour != ''  asks whether the cell is filled"
             raise TemplateProblem(f"{self[:40]!r} as a condition: does it say no, or that the cell is filled?", hint)
-        return len(self) > 0
+        return len(seen(self)) > 0
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, bool):
@@ -113,8 +114,7 @@ class Cell(str):
         texts = (self.strip(), other.strip())
         if any(map(DIGIT.search, texts)) and not all(map(DATE.fullmatch, texts)):
             message = f"{texts[0][:40]!r} and {texts[1][:40]!r} are compared, and neither is a plain number"
-            hint = "make numbers of them:  price | replace(',', '.') | replace('€', '') | float;  dates as 2026-11-27"
-            raise TemplateProblem(message, hint)
+            raise TemplateProblem(message, remedy_for(*texts))
         return compare(str(self), str(other))
 
     def _agreed(self, other: float | str, compare: Callable[[Any, Any], bool]) -> bool:
@@ -124,15 +124,15 @@ class Cell(str):
         pairs = zip(mine, theirs, strict=True) if len(mine) == len(theirs) else product(mine, theirs)
         verdicts = {compare(one, another) for one, another in pairs}
         if len(verdicts) > 1:
-            doubtful, (small, large) = (self.strip(), mine) if len(mine) > 1 else (str(other).strip(), theirs)
-            message = f"{doubtful!r} could be {small:.15g} or {large:.0f}"
-            raise TemplateProblem(message, f"say which:  {WITH_DECIMALS}  or  {WITH_THOUSANDS}")
+            doubtful = self if len(mine) > 1 else str(other)
+            raise TemplateProblem(two_numbers_in(doubtful), f"say which:  {WITH_DECIMALS}  or  {WITH_THOUSANDS}")
         return verdicts.pop()
 
     def _as_number(self) -> float:
         number = number_in(self)
         if number is None:
             hint = "compare it as text, with quotes:  size == '38';  or leave such rows out:  stock != 'n/a' and …"
+            hint = hint if amount_in(self) is None else remedy_for(self)
             raise TemplateProblem(f"{self[:40]!r} is compared with a number, and is none", hint)
         return number
 
@@ -145,6 +145,12 @@ class Cell(str):
 
 class Measured(Cell):
     """The text of what was a number before: it cannot be another one."""
+
+    __slots__ = ()
+
+
+class Pointed(Cell):
+    """The text in which commas were to become points, and there was a point already: perhaps between thousands."""
 
     __slots__ = ()
 
@@ -195,13 +201,27 @@ def seen(text: str) -> str:
     return text.strip() if text.isascii() else unicodedata.normalize("NFC", text.strip(BLANK))
 
 
+def like(text: str, result: str) -> Cell:
+    """What was made of a text; what is doubtful in that stays so."""
+    return Pointed(result) if isinstance(text, Pointed) else Cell(result)
+
+
+def is_doubtful(value: object) -> bool:
+    """Whether a text could be two numbers, since a point in it may stand between thousands."""
+    return isinstance(value, Cell) and not isinstance(value, Measured) and TWO_NUMBERS.fullmatch(value) is not None
+
+
+def two_numbers_in(text: str) -> str:
+    """What is said of such a text."""
+    return f"{text.strip()!r} could be {float(text):.15g} or {float(text) * 1000:.0f}"
+
+
 def _sizes_of(value: float | str) -> list[float]:
     """What a number, or a text that is one, may be: two sizes, where a point may stand between thousands."""
     if not isinstance(value, str):
         return [value]
     number = float(value)
-    is_doubtful = isinstance(value, Cell) and not isinstance(value, Measured) and TWO_NUMBERS.fullmatch(value)
-    return [number, number * 1000] if is_doubtful else [number]
+    return [number, number * 1000] if is_doubtful(value) else [number]
 
 
 def number_in(text: str) -> float | None:

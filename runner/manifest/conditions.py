@@ -6,15 +6,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from jinja2 import nodes
 
 from runner.manifest.cells import TemplateProblem
+from runner.manifest.verdicts import check_chains
 
 DOUBTFUL: Final = re.compile(r"(?<![\w.])[1-9]\d{0,2}\.\d{3}(?![\w.])")
 """A number with three decimals, or in German one with a point between its thousands."""
+BESIDE: Final = re.compile(r"['\"]\s*['\"]")
+"""Without it no two texts stand beside one another."""
+LISTED: Final = re.compile(r"\s*[,;|\u3001\uff0c\uff1b]\s*")
+"""What people put between the words of a list."""
+
+
+def check_glued(tokens: Iterable[tuple[int, str, str]]) -> None:
+    """Raise `TemplateProblem` where a comma is missing between two texts, which Jinja silently makes one of.
+
+    That can be told of its tokens (`Environment.lex`) alone.
+    """
+    before, is_apart = "", False
+    for _, kind, written in tokens:
+        if kind == "whitespace":
+            is_apart = True
+            continue
+        shown = written[:40] if kind == "string" else ""
+        if before and shown:
+            hint = f"write  in [{before}, {shown}];  {before} ~ {shown}  joins them"
+            if not is_apart:
+                hint += ";  a text with a quote in it stands within the other quotes"
+            raise TemplateProblem(f"a comma is missing between {before} and {shown}", hint)
+        before, is_apart = shown, False
 
 
 def check_conditions(tree: nodes.Template, text: str) -> None:
@@ -32,8 +56,15 @@ def check_conditions(tree: nodes.Template, text: str) -> None:
             ):
                 what = f"{listed[:40]!r} is one text, and no list: any piece of it would be in it"
                 raise TemplateProblem(what, "write  in ['Mugs', 'Cups']  or, for one,  == 'Mugs'")
+            case (
+                nodes.Operand(op="in" | "notin", expr=nodes.List(items=[nodes.Const(value=str() as listed)]))
+                | nodes.Test(name="in", args=[nodes.List(items=[nodes.Const(value=str() as listed)])])
+            ) if len(words := [word for word in LISTED.split(listed) if word]) > 1:
+                what = f"{listed[:40]!r} is one text: a cell would have to hold all of it"
+                raise TemplateProblem(what, f"write  {words}  or, for the whole,  == {listed!r}")
             case _:
                 pass
+    check_chains(tree)
 
 
 def _tested(node: nodes.Node) -> Iterator[nodes.Node | None]:

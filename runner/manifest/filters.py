@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import quote
 
 import jinja2
@@ -18,15 +18,16 @@ from jinja2.filters import do_title
 from jinja2.runtime import Context
 from jinja2.utils import pass_context
 
-from runner.manifest.cells import Cell, TemplateProblem, number_in
+from runner.manifest.cells import Pointed, TemplateProblem, like, seen
+from runner.manifest.values import Doubtful, listed, number_of, shown, size_of, whole_of
 
 ALLOWANCE: Final = 4_000_000
 """Characters that one rendering may handle, all steps together; a cell has at most a quarter of that."""
 TURN: Final = 400
 """What a turn of a loop costs beside the parts of its body."""
-LARGEST_NUMBER: Final = 10**15
 MOST_STRIPPED: Final = 100
-N = TypeVar("N", int, float)
+POINTED: Final = re.compile(r"(?<![\d.])[1-9]\d{0,2}\.\d{3}(?![\d.])")
+"""A point that may stand between thousands."""
 EACH: Final = "each of"
 """The filter that counts a loop's turns; no user can write its name."""
 
@@ -45,73 +46,17 @@ class Counted(Context):
             )
 
 
-# ------------------------------------------------------------------------------------------------------------ values
-
-
-def shown(value: Any) -> str:
-    """A value as the text that is sent; raises `TemplateProblem` for what is none."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        hint = "write  {{ 'new' if stock > 0 else 'old' }}"
-        raise TemplateProblem("true or false is no text", hint)
-    if isinstance(value, int):
-        return str(in_bounds(value))
-    if isinstance(value, float):
-        return f"{in_bounds(value):.15g}"
-    if isinstance(value, jinja2.Undefined):
-        return str(value)  # an empty cell raises here
-    match value:
-        case list() | tuple():
-            raise TemplateProblem("a list is no text", "join it:  {{ tags.split(';') | join(', ') }}")
-        case Mapping():
-            raise TemplateProblem("a whole row is no text", "name a column:  {{ row['Product Title'] }}")
-        case None:
-            raise TemplateProblem("none is no text", "leave it out, or quote it")
-        case _:
-            raise TemplateProblem("a method or a loop is no text", "call it:  {{ title.upper() }}")
-
-
-def number_of(value: Any) -> float:
-    """A number, also one that is written in a cell."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        text = shown(value)
-        if (number := number_in(text)) is None:
-            raise TemplateProblem(f"{text[:40]!r} is no number", "int(0) and float(0) take 0 for what is none")
-        return number
-    return in_bounds(value)
-
-
-def in_bounds(number: N) -> N:
-    """The number, if it is one that texts can show; raises `TemplateProblem`."""
-    if abs(number) >= LARGEST_NUMBER or math.isnan(number):
-        raise TemplateProblem("a number of more than 15 digits", "quote it, to have it as text")
-    return number
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    if isinstance(value, (list, tuple)):
-        return value
-    shown(value)
-    raise TemplateProblem("a text is no list", "split it first:  tags.split(';')")
-
-
-def size_of(value: Any) -> int:
-    """What a value costs, in characters."""
-    if isinstance(value, str):
-        return len(value)
-    return 20 * len(value) if isinstance(value, (list, tuple)) else 1
-
-
 # ----------------------------------------------------------------------------------------------------------- filters
 
 
 def replace(context: Counted, text: str, old: Any, new: Any, count: int = -1) -> str:
     """The text with some of it otherwise; paid for before it is made."""
     old, new = shown(old), shown(new)
+    if old == "," and new == "." and "," not in text and POINTED.search(text):
+        text = Pointed(text)
     found = text.count(old)
     context.spend((found if count < 0 else min(found, count)) * len(new))
-    return Cell(text.replace(old, new, count))
+    return like(text, text.replace(old, new, count))
 
 
 def _truncate(text: str, length: int = 255, killwords: Any = False, end: str = "...", leeway: int = 5) -> str:
@@ -176,16 +121,18 @@ def trim(text: str, chars: str | None = None) -> str:
 
 
 def _int(value: Any, default: Any = None) -> Any:
-    return _read(value, default, int)
+    return _read(value, default, lambda given: int(whole_of(given)))
 
 
 def _float(value: Any, default: Any = None) -> Any:
-    return _read(value, default, float)
+    return _read(value, default, lambda given: float(number_of(given)))
 
 
-def _read(value: Any, default: Any, kind: Callable[[float], Any]) -> Any:
+def _read(value: Any, default: Any, read: Callable[[Any], Any]) -> Any:
     try:
-        return kind(number_of(value))
+        return read(value)
+    except Doubtful:
+        raise
     except (TemplateProblem, jinja2.UndefinedError):
         if default is None:
             raise
@@ -193,7 +140,7 @@ def _read(value: Any, default: Any, kind: Callable[[float], Any]) -> Any:
 
 
 def _round(value: Any, precision: int = 0, method: str = "common") -> float:
-    number = number_of(value)
+    number = number_of(value) if precision > 0 else whole_of(value)
     if method not in ("common", "ceil", "floor") or not -15 <= precision <= 15:
         raise TemplateProblem("round takes up to 15 digits, and common, ceil or floor", "round(2)")
     if method == "common":
@@ -213,25 +160,27 @@ def join(context: Counted, values: Iterable[Any], separator: Any = "") -> str:
 
 def _sort(values: Sequence[Any], reverse: Any = False) -> list[Any]:
     are_numbers = all(isinstance(value, (int, float)) for value in values)
-    return sorted(values, key=None if are_numbers else lambda value: shown(value).casefold(), reverse=bool(reverse))
+    return sorted(
+        values, key=None if are_numbers else lambda value: seen(shown(value)).casefold(), reverse=bool(reverse)
+    )
 
 
 def _unique(values: Sequence[Any]) -> list[Any]:
     found: dict[str, Any] = {}
     for value in values:
-        found.setdefault(shown(value).casefold(), value)
+        found.setdefault(seen(shown(value)).casefold(), value)
     return list(found.values())
 
 
 def _end(values: Any, index: int) -> Any:
-    found = values if isinstance(values, str) else _listed(values)
+    found = values if isinstance(values, str) else listed(values)
     if not found:
         raise TemplateProblem("an empty list has no first or last", "ask first, as in {% if tags %}…{% endif %}")
     return found[index]
 
 
 def _length(value: Any) -> int:
-    return len(value) if isinstance(value, (str, Mapping, jinja2.Undefined)) else len(_listed(value))
+    return len(value) if isinstance(value, (str, Mapping, jinja2.Undefined)) else len(listed(value))
 
 
 def _default(value: Any, default: Any = "", is_for_all: Any = False) -> Any:
@@ -273,7 +222,7 @@ def _filter(work: Callable[..., Any], read: Callable[[Any], Any] = lambda value:
         context.spend(size_of(given))
         result = work(given, *args, **options)
         context.spend(size_of(result))
-        return Cell(result) if type(result) is str else result
+        return like(given, result) if type(result) is str else result
 
     return counted
 
@@ -287,20 +236,20 @@ def _replaced(context: Counted, value: Any, old: Any, new: Any, count: int = -1)
 
 @pass_context
 def _joined(context: Counted, values: Any, d: Any = "") -> str:
-    return join(context, _listed(values), d)
+    return join(context, listed(values), d)
 
 
 @pass_context
 def each(context: Counted, values: Any, parts: int) -> Iterator[Any]:
     """The turns of a loop whose body has so many parts."""
-    for value in _listed(values):
+    for value in listed(values):
         context.spend(TURN + 100 * parts)
         yield value
 
 
 FILTERS: Final = {
     **{name: _filter(work, shown) for name, work in _TEXTS.items()},
-    **{name: _filter(work, _listed) for name, work in _LISTS.items()},
+    **{name: _filter(work, listed) for name, work in _LISTS.items()},
     **{name: _filter(work) for name, work in _ANY.items()},
     "replace": _replaced,
     "join": _joined,

@@ -161,7 +161,7 @@ class Sieve:
     def _holds(self, where: Condition, scope: Scope, source: str) -> bool:
         """Whether the condition holds for some names; where it cannot be judged the findings say so."""
         try:
-            if problem := unknown_name(where.names, scope):
+            if problem := unknown_name(where, scope):
                 raise problem
             return where.holds(scope)
         except TemplateProblem as problem:
@@ -170,17 +170,21 @@ class Sieve:
             return False
 
     def tell(self) -> None:
-        """Say how many were left out, and how many were taken for some of their rows alone."""
+        """Say how many were left out, also where none was, and how many were taken for some of their rows alone."""
         if self._torn:
             products = counted(self._torn, "product")
             message = f"where is true of some rows and false of others of {products}: the first is {self._first_torn}"
             hint = "a product is one job, and taken where one of its rows is wanted;  per: image  asks each picture's"
             self._findings.warn("where", self._place, message, hint)
-        if self._left and not self._findings.has_errors:  # a condition that cannot be judged takes nothing
+        if self._where is None or self._findings.has_errors:  # a condition that cannot be judged takes nothing
+            return
+        if self._left:
             message = f"where leaves out {self._left:,} of {self._seen:,} jobs of {self._label}"
-            self._findings.note(
-                "where", self._place, message, f"they do not fulfil  {self._where.text if self._where else ''}"
-            )
+            self._findings.note("where", self._place, message, f"they do not fulfil  {self._where.text}")
+        elif self._seen:
+            message = f"where leaves out none of {counted(self._seen, 'job')} of {self._label}"
+            hint = f"all fulfil  {self._where.text}\ncapitals count; without them ask as in  status | lower == 'active'"
+            self._findings.note("where", self._place, message, hint)
 
 
 def is_filled_in(title: str, value: Any, known: Container[str] = ()) -> bool:

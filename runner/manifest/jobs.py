@@ -252,7 +252,7 @@ class Job:
                 self.common.asked |= template.names
                 self._tell_hidden(template.names, key)
             scope = self.scope if key == "id" else Layer(self._sent(template.names), self._scope_of(key))
-            if problem := unknown_name(template.names, scope):
+            if problem := unknown_name(template, scope):
                 raise problem
             return template.render(scope)
         except TemplateProblem as problem:
@@ -272,7 +272,7 @@ class Job:
             own = {"n": Cell(str(n)), "job_id": Cell(self.id), "id": Cell(given_id(self.item) or self.id)}
             scope = Layer(own, rest)
             try:
-                if problem := unknown_name(template.names, scope):
+                if problem := unknown_name(template, scope):
                     raise problem
                 paths.append(f"images/{safe_path(template.render(scope))}")
             except TemplateProblem as problem:

@@ -164,7 +164,7 @@ class Matrix:
         included: list[Mapping[str, str]] = []
         for combination, when, place in self._conditional:
             try:
-                if problem := unknown_name(when.names, scope):
+                if problem := unknown_name(when, scope):
                     raise problem
                 if when.holds(scope) and combination.names not in included:
                     included.append(combination.names)

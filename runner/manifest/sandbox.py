@@ -18,21 +18,9 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
-from runner.manifest.cells import Cell, TemplateProblem, number_in
-from runner.manifest.filters import (
-    EACH,
-    FILTERS,
-    TESTS,
-    Counted,
-    each,
-    in_bounds,
-    join,
-    number_of,
-    replace,
-    shown,
-    size_of,
-    trim,
-)
+from runner.manifest.cells import Cell, TemplateProblem, like, number_in
+from runner.manifest.filters import EACH, FILTERS, TESTS, Counted, each, join, replace, trim
+from runner.manifest.values import in_bounds, number_of, shown, size_of
 
 STRING_METHODS: Final = frozenset(
     """capitalize endswith isalpha isdigit lower lstrip partition removeprefix removesuffix replace rpartition rsplit
@@ -138,14 +126,14 @@ class Environment(ImmutableSandboxedEnvironment):
         found = value if isinstance(value, (list, tuple)) else shown(value)
         result = found[start:stop:step]
         context.spend(size_of(result))
-        return Cell(result) if isinstance(result, str) else result
+        return like(value, result) if isinstance(result, str) else result
 
     def call(__self, __context: Context, __obj: Any, *args: Any, **options: Any) -> Any:  # noqa: N805, PYI063 as Jinja has it
         """A text's method; arguments are texts and numbers."""
         assert isinstance(__context, Counted)  # noqa: S101 `context_class`
         if not __self.is_safe_callable(__obj):
             raise TemplateProblem("templates have no such function", "filters are, as in  {{ title | lower }}")
-        text, name = str(__obj.__self__), __obj.__name__
+        text, name = __obj.__self__, __obj.__name__
         given: list[Any] = [arg if isinstance(arg, (int, float)) else shown(arg) for arg in args]
         __context.spend(len(text) + sum(map(size_of, given)))
         if name == "replace":
@@ -154,7 +142,13 @@ class Environment(ImmutableSandboxedEnvironment):
             trim("", shown(given[0]))
         result = __obj(*given, **options)
         __context.spend(size_of(result))
-        return Cell(result) if isinstance(result, str) else result
+        match result:
+            case str():
+                return like(text, result)
+            case list() | tuple():  # the pieces of a cell are compared as cells are
+                return type(result)(map(Cell, result))
+            case _:
+                return result
 
     def unsafe_undefined(self, obj: Any, attribute: str) -> jinja2.Undefined:
         """What stands for a part that templates may not see: the error that says so, once it is used."""

@@ -25,10 +25,12 @@ import jinja2
 from jinja2 import meta, nodes
 
 from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell
-from runner.manifest.conditions import check_conditions
+from runner.manifest.conditions import BESIDE, check_conditions, check_glued
 from runner.manifest.diagnostics import did_you_mean
-from runner.manifest.filters import EACH, FILTERS, LARGEST_NUMBER, TESTS
+from runner.manifest.filters import EACH, FILTERS, TESTS
+from runner.manifest.misspelt import hint_for, hint_for_condition, in_quotes, moved, said
 from runner.manifest.sandbox import Environment
+from runner.manifest.values import LARGEST_NUMBER
 
 LONGEST_TEMPLATE: Final = 20_000
 LONGEST_OUTPUT: Final = 4_000
@@ -37,6 +39,8 @@ _OF_ROW: Final = re.compile(r"\brow\s*(?:\[\s*(?P<quote>['\"])(?P<title>.*?)(?P=
 DEEPEST: Final = 30
 """Brackets inside brackets."""
 
+OPENING: Final = "{% if "
+"""What a condition stands behind."""
 PLAIN: Final = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Filter, nodes.Test, nodes.If),
     *(nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Add, nodes.Sub, nodes.Mul),
@@ -65,6 +69,8 @@ class Template:
 
     text: str
     names: frozenset[str]
+    in_quotes: Mapping[str, str]
+    """What was probably meant by a name that there is not."""
     _compiled: jinja2.Template
 
     def render(self, scope: Scope) -> str:
@@ -97,6 +103,11 @@ class Condition:
     text: str
     names: frozenset[str]
     _template: Template
+
+    @property
+    def in_quotes(self) -> Mapping[str, str]:
+        """What was probably meant by a name that there is not."""
+        return self._template.in_quotes
 
     def holds(self, scope: Scope) -> bool:
         """Whether it is true of one row or job; raises `TemplateProblem`."""
@@ -161,13 +172,15 @@ def _compiled(text: str) -> Template:
     try:
         tree = _ENVIRONMENT.parse(text)
         _check_nodes(tree)
+        if BESIDE.search(text):
+            check_glued(_ENVIRONMENT.lex(text))
         names = _names_in(tree)
         if names:
             check_conditions(tree, text)
         code = _ENVIRONMENT.compile(tree)
-        return Template(text, names, jinja2.Template.from_code(_ENVIRONMENT, code, {}))
+        return Template(text, names, in_quotes(tree), jinja2.Template.from_code(_ENVIRONMENT, code, {}))
     except jinja2.TemplateSyntaxError as error:
-        raise TemplateProblem(f"the template cannot be read: {_said(error)}", _syntax_hint(text, error)) from None
+        raise TemplateProblem(f"the template cannot be read: {said(error)}", hint_for(text, error)) from None
     except (RecursionError, MemoryError, SyntaxError):
         raise TemplateProblem("the template's parts stand too deep inside one another", "write it shorter") from None
     except (ValueError, OverflowError):
@@ -183,23 +196,25 @@ def condition(text: str) -> Condition:
     if "%}" in text or "{%" in text or "{{" in text:
         raise TemplateProblem("a condition is written without braces", example)
     try:
-        template = compiled(f"{{% if {text} %}}1{{% endif %}}")
+        template = compiled(f"{OPENING}{text} %}}1{{% endif %}}")
     except TemplateProblem as problem:
-        hint = problem.hint
-        if "cannot be read" in str(problem):
-            is_assigned = re.search(r"(?<![=!<>])=(?!=)", text)
-            hint = "two signs compare:  status == 'active'" if is_assigned else "as in  stock > 0 and status != 'sold'"
-        raise _of_condition(TemplateProblem(str(problem), hint)) from None
+        is_unread = "cannot be read" in str(problem)
+        hint = hint_for_condition(text) if is_unread else problem.hint
+        raise _of_condition(TemplateProblem(moved(str(problem), -len(OPENING)), hint)) from None
     if not template.names:
         raise TemplateProblem("the condition asks for no column, so it would be the same for every row", example)
     return Condition(text, template.names, template)
 
 
-def unknown_name(names: Iterable[str], scope: Scope) -> TemplateProblem | None:
-    """The first of the names that a scope does not have, with the nearest that it has."""
-    for name in sorted(names):
+def unknown_name(asking: Template | Condition, scope: Scope) -> TemplateProblem | None:
+    """The first of the names asked for that a scope does not have, with the nearest that it has.
+
+    Where a cell is compared with it, it was probably meant as a text.
+    """
+    for name in sorted(asking.names):
         if name not in scope:
-            return TemplateProblem(f"{name!r} is undefined", did_you_mean(name, scope.names()))
+            as_text = f"a text stands in quotes:  {asking.in_quotes[name]}\n" if name in asking.in_quotes else ""
+            return TemplateProblem(f"{name!r} is undefined", as_text + did_you_mean(name, scope.names()))
     return None
 
 
@@ -276,24 +291,6 @@ def _check_loop(node: nodes.For) -> None:
     parts = sum(1 for _ in node.find_all(nodes.Node))
     node.iter = nodes.Filter(node.iter, EACH, [nodes.Const(parts)], [], None, None, lineno=node.lineno)
     node.iter.set_environment(_ENVIRONMENT)
-
-
-def _said(error: jinja2.TemplateSyntaxError) -> str:
-    """Jinja's words, with its names for signs replaced by the signs."""
-    message = (error.message or "").removesuffix(".")
-    if "Unexpected end of template" in message:
-        return "a block is not closed"
-    return message.replace("'end of print statement'", "'}}'").replace("'end of statement block'", "'%}'")
-
-
-def _syntax_hint(text: str, error: jinja2.TemplateSyntaxError) -> str:
-    if "Unexpected end of template" in (error.message or ""):
-        return "each {% if … %} needs its {% endif %}, each {% for … %} its {% endfor %}"
-    if text.count("{{") != text.count("}}"):
-        return "each {{ needs its }}; for the braces themselves write {{ '{{' }}"
-    if "{{" in text:
-        return "for braces that are meant to be sent write {{ '{{' }}"
-    return "each {% if … %} needs its {% endif %}; to send the signs themselves write {{ '{%' }}"
 
 
 _ENVIRONMENT: Final = Environment()

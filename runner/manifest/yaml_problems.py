@@ -18,9 +18,14 @@ VALUE: Final = re.compile(r"\s*(?=- |[^\s{\[])(?:- +)*(?:[^\s:,\[\]{}\"'#]+:\s+)
 """A line of block YAML: what its key, or its dash, has for a value."""
 IN_FLOW: Final = re.compile(r"[:,\[{-]\s*(?P<value>\{[{%][^{}]*\}\}?[^,\]}]*)")
 """Within brackets a value ends with a comma or a bracket."""
+TEXT_IN_FLOW: Final = re.compile(r"(?<![\w-])(?P<key>where|when|prompt)[\"']?:\s+")
+"""What a person writes a text behind that brackets and quotes are a part of."""
+QUOTED: Final = re.compile(r"(?s)\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'")
 CUT_SHORT: Final = re.compile(r"[^\"'#]*\s#[^\s#]")
 """A line in which a `#` begins a comment that was probably meant as text."""
 SHOWN: Final = 80
+FAR: Final = 2_000
+"""As far as a line is looked along: it may be one of megabytes."""
 
 SYNTAX: Final = (
     ("mapping values", "", 'a value that contains ": " must be quoted, or written as a block:  prompt: |'),
@@ -75,6 +80,8 @@ def _of_the_line(line: str, column: int, problem: str) -> str:
         return "indent with spaces, not tabs"
     if re.search(r"(^|[:-]\s+)\{[{%]", line):
         return brace_hint(line)
+    if "',' or" in problem and (hint := _of_flow(line, column)):
+        return hint
     if "start any token" in problem:
         return f"quote a value that starts with {first}"
     if any(words in problem for words in ENDS_EARLY):
@@ -82,6 +89,39 @@ def _of_the_line(line: str, column: int, problem: str) -> str:
         if value and value["value"][0] in "\"'[{" and column > value.start("value") + 1:
             return f"a value that starts with {value['value'][0]} and goes on behind it must be quoted as a whole"
     return ""
+
+
+def _of_flow(line: str, column: int) -> str:
+    """Whether a condition or a prompt goes on where YAML, within brackets, has it ended: `a in ['b']`, `'b' in a`."""
+    for found in TEXT_IN_FLOW.finditer(line, max(0, column - 1 - FAR), column - 1):
+        value = line[found.end() : _end_in_flow(line, found.end())].rstrip()
+        if found.end() + len(value) < column or QUOTED.fullmatch(value):
+            continue
+        what = "text" if found["key"] == "prompt" else "condition"
+        shown = value if len(value) <= SHOWN else value[:SHOWN] + "…"
+        is_plain = '"' not in shown and "\\" not in shown
+        quoted = f'"{shown}"' if is_plain else "'" + shown.replace("'", "''") + "'"
+        return f"quote the {what}:  {found['key']}: {quoted}"
+    return ""
+
+
+def _end_in_flow(line: str, start: int) -> int:
+    """Where a person has a value ended: at a comma or a bracket that is none of its own, nor stands in its quotes."""
+    depth, quote = 0, ""
+    end = min(len(line), start + FAR)
+    for index in range(start, end):
+        char = line[index]
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'" and not line[index - 1].isalnum():  # it's
+            quote = char
+        elif char in "([{":
+            depth += 1
+        elif not depth and char in ",]}":
+            return index
+        elif char in ")]}":
+            depth -= 1
+    return end
 
 
 def _of_lines_before(text: str, place: Place, problem: str) -> str:

@@ -28,13 +28,21 @@ def told(read):
 
 
 @pytest.mark.parametrize(
-    ("price", "sale_price"),
+    ("price", "sale_price", "remedy"),
     [
-        *(("12,50", "9,50"), ("12.50 EUR", "9.50 EUR"), ("$12.00", "$9.00"), ("¥12,000", "¥9,800"), ("100%", "20%")),
-        ("01.12.2025", "02.01.2026"),
+        ("12,50", "9,50", "make a number of it:  price | replace('.', '') | replace(',', '.') | float"),
+        ("12.50 EUR", "9.50 EUR", "make a number of it:  price | replace('EUR', '') | float"),
+        ("$12.00", "$9.00", "make a number of it:  price | replace('$', '') | float"),
+        (
+            "¥12,000",
+            "¥9,800",
+            "a fraction, or thousands? Say which:  price | replace('¥', '') | replace(',', '.') | float",
+        ),
+        ("100%", "20%", "make a number of it:  price | replace('%', '') | float"),
+        ("01.12.2025", "02.01.2026", "that is no one number: compare it as text, with  ==;  dates as 2026-11-27"),
     ],
 )
-def test_cells_with_digits_that_are_no_numbers_have_no_order(told, price, sale_price):
+def test_cells_with_digits_that_are_no_numbers_have_no_order(told, price, sale_price, remedy):
     """By their letters 9,50 is more than 12,50."""
     sheet = f'id,image_urls,price,sale_price\na,{URL.format(1)},"{price}","{sale_price}"\n'
     prompt = "defaults: {prompt: 'On white.{% if sale_price < price %} Add a SALE badge.{% endif %}'}"
@@ -45,7 +53,7 @@ def test_cells_with_digits_that_are_no_numbers_have_no_order(told, price, sale_p
     assert [code for code, *_ in errors][:2] == ["template", "where"]
     for _, _, message, hint in errors[:2]:
         assert f"{sale_price!r} and {price!r} are compared, and neither is a plain number" in message
-        assert hint.startswith("make numbers of them:  price | replace(',', '.')")
+        assert hint.startswith(remedy)
 
 
 @pytest.mark.parametrize(

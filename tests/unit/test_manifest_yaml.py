@@ -404,6 +404,42 @@ def test_a_syntax_error_has_its_place_and_a_remedy(found, text, line, column, me
     assert found(text) == [("yaml-syntax", line, column, message, hint)]
 
 
+@pytest.mark.parametrize(
+    ("flow", "remedy"),
+    [
+        ("{file: a.csv, where: status in ['new', 'sale']}", "condition:  where: \"status in ['new', 'sale']\""),
+        ("{file: a.csv, where: 'gift' in tags, per: image}", "condition:  where: \"'gift' in tags\""),
+        ("{file: a.csv, where: row['Status'] == \"it's\"}", "condition:  where: 'row[''Status''] == \"it''s\"'"),
+        ("{file: a.csv, where: tags.split(',')[1] == 'x'}", "condition:  where: \"tags.split(',')[1] == 'x'\""),
+        ("{file: a.csv,\n     where: (a or b) and c in ['d']}", "condition:  where: \"(a or b) and c in ['d']\""),
+        ("{file: a.csv, where: status in ['new']", "condition:  where: \"status in ['new']\""),
+        ("{ratio: 1:1, when: id in ['a']}", "condition:  when: \"id in ['a']\""),
+        ("{id: a, prompt: Ana's mug [red], seed: 1}", 'text:  prompt: "Ana\'s mug [red]"'),
+        ('{id: a, prompt: "White" mug, seed: 1}', "text:  prompt: '\"White\" mug'"),
+        ("{id: a, prompt: White [" + "mug " * 30 + "]}", 'text:  prompt: "White [' + ("mug " * 30)[:73] + '…"'),
+    ],
+)
+def test_a_text_that_yaml_ends_early_within_brackets_is_to_be_quoted(found, flow, remedy):
+    """The README writes sources on one line, and conditions with lists."""
+    [(code, *_, message, hint)] = found(f"version: 1\nsources:\n  - {flow}\n")
+    assert (code, message) == ("yaml-syntax", "did not find expected ',' or '}'")
+    assert hint == f"quote the {remedy}"
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        "{file: a.csv, where: \"status == 'new'\"]",
+        "{file: a.csv, where: 'it''s']",
+        "{where: a, file: b [c]}",
+        "{file: a.csv" + ", where: a" * 10_000 + " [b]}",
+    ],
+)
+def test_what_is_quoted_or_stands_elsewhere_is_not_to_be_quoted(found, flow):
+    [(code, *_, hint)] = found(f"version: 1\nsources:\n  - {flow}\n")
+    assert (code, hint.startswith("quote the condition")) == ("yaml-syntax", "[b]" in flow)
+
+
 def test_a_character_that_is_none_is_refused(found):
     ((code, line, column, message, _),) = found(job('"a\uffffb"', "prompt"))
     assert (code, line, column) == ("yaml-syntax", 4, 15)

@@ -102,6 +102,12 @@ def chosen(where):
     return {"m.yaml": text, "c.csv": f"SKU,Stock,Status,image_urls\n00123,5,n/a,{URL}\n00124,,no,{URL}\n"}
 
 
+def priced(price, where):
+    """A sheet with a price, and a condition on that."""
+    text = f'version: 1\nsources:\n  - file: c.csv\n    where: "{where}"\n'
+    return sheet(f'mug,white,{URL},"{price}"', header="id,prompt,image_urls,price\n", text=text)
+
+
 def shop(*rows, per="product", model=""):
     """A Shopify export."""
     text = f"version: 1\n{model}sources: [{{file: c.csv, preset: shopify, per: {per}}}]\n"
@@ -453,6 +459,9 @@ CASES = {
     "a condition that asks for none": chosen('"stock != none"'),
     "a number in a condition that could be two": chosen('"stock > 2.500"'),
     "a list that is a text": chosen("\"status in 'new, old'\""),
+    "a list of one text": chosen("\"status in ['new, old']\""),
+    "a comma that is missing in a condition": chosen("\"status not in ['new' 'old']\""),
+    "a quote that is doubled in a condition": chosen("\"status == 'it''s'\""),
     "two axes that set one field": matrix("{scene: [{name: a, num_images: 2}], num_images: [1, 2]}"),
     "a default that asks for what replaces it": jobs(job(), head='defaults: {prompt: "{{ prompt }} please"}\n'),
     "a blank beside an id": {"m.jsonl": line(id=" mug")},
@@ -461,13 +470,30 @@ CASES = {
     "a column that is nearly a field": {"m.csv": f"id,prompt,image_urls,numimages\nmug,white,{URL},2\n"},
     "a placeholder of another kind": {"m.csv": f"id,title,prompt,image_urls\nmug,Mug,A {{title}},{URL}\n"},
     "a long number in a template": {"m.csv": f"id,ean,prompt,image_urls\nmug,4.00638E+12,For {{{{ ean }}}},{URL}\n"},
+    "a condition that is not quoted": "version: 1\nsources: [{file: c.csv, where: status in ['new', 'sale']}]\n",
+    "a prompt with brackets that is not quoted": jobs("{id: a, prompt: White [mug], seed: 1}"),
+    "signs the other way round in a condition": chosen("stock => 2"),
+    "quotes of a text editor in a condition": chosen("status == “new”"),
+    "quotes of a text editor in a template": filled('"{{ title | default(“Mug”) }}"'),
+    "a word without quotes in a condition": chosen("status == new"),
+    "words without quotes in a condition": chosen('"status in [new, sale]"'),
     "rows that a condition leaves out": chosen("\"sku == '00123'\""),
     "a condition that leaves out all": chosen("\"sku == '1'\""),
+    "a condition that leaves out none": chosen("\"status != 'No'\""),
+    "a condition that an or makes true of all": chosen("\"status != 'sold' or status != 'no'\""),
+    "a condition that an and makes true of none": chosen("\"status == 'sold' and status == 'no'\""),
     "prices that are no plain numbers": sheet(
         f'mug,white,{URL},"12,50 €","9,50 €"',
         header="id,prompt,image_urls,price,sale_price\n",
         text="version: 1\nsources: [{file: c.csv, where: sale_price < price}]\n",
     ),
+    "a price that could be two": priced("1.299 €", "price < 100"),
+    "a price beside a number": priced("1.299,00 €", "price < 100"),
+    "a price whose comma became a point too early": priced("1.299,00", "price | replace(',', '.') | float < 100"),
+    "a price whose point was there before": priced("1.299", "price | replace(',', '.') | float < 100"),
+    "a price that is made whole": priced("1.299", "price | int < 100"),
+    "sizes that are no one number": priced("38-40", "price > '36-38'"),
+    "a number of many digits": priced("1234567890123456", "price | int > 5"),
     "numbers that a plus would join": {"m.csv": f"id,w,d,prompt,image_urls\nmug,60,40,{{{{ w + d }}}} cm wide,{URL}\n"},
     "a column for a column of others": sheet(f"mug,white,oak,{URL}", header="id,prompt,prompt 2,image_urls\n"),
     "a prompt in the reader's language": sheet(f"mug,白背景に,{URL}", header="id,プロンプト,image_urls\n"),

@@ -988,6 +988,21 @@ def test_rows_that_a_condition_leaves_out_are_counted(read):
     )
 
 
+def test_a_condition_that_leaves_out_nothing_is_told(read):
+    """Whoever writes one wants some row to be left out, and pays for it where none is."""
+    manifest = read(f"id,status,prompt,image_urls\na,Sold,x,{URL}\nb,new,x,{FIRST}\n", "where: status != 'sold'")
+    assert ids(manifest) == ["a", "b"]
+    [note] = manifest.warnings
+    assert (note.severity, note.message) == ("note", "where leaves out none of 2 jobs of sheet.csv")
+    assert note.hint.startswith("all fulfil  status != 'sold'")
+
+
+def test_a_condition_on_a_sheet_without_rows_leaves_out_nothing_to_be_told(found):
+    assert [message for *_, message, _ in found("id,stock,prompt,image_urls\n", "where: stock > 0")] == [
+        "there are no jobs in it: where leaves out all of them"
+    ]
+
+
 def test_a_condition_that_leaves_out_everything_is_named(found):
     [(code, *_, message, _)] = found(f"id,stock,prompt,image_urls\na,0,x,{URL}\n", "where: stock > 0")
     assert (code, message) == ("no-jobs", "there are no jobs in it: where leaves out all of them")

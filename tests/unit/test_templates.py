@@ -45,7 +45,7 @@ SCOPE = Names(
 def rendered(text, scope=SCOPE):
     """As the reader fills a template in: names first."""
     template = compiled(text)
-    if problem := unknown_name(template.names, scope):
+    if problem := unknown_name(template, scope):
         raise problem
     return template.render(scope)
 
@@ -60,7 +60,7 @@ def refused(text, scope=SCOPE):
 def holds(text, scope=SCOPE):
     """A condition's verdict."""
     found = condition(text)
-    if problem := unknown_name(found.names, scope):
+    if problem := unknown_name(found, scope):
         raise problem
     return found.holds(scope)
 
@@ -391,7 +391,11 @@ def test_a_cell_of_white_space_is_empty(text):
         ("{% for t in title %}{{ t }}{% endfor %}", "a text is no list", "split it first:  tags.split(';')"),
         ("{{ row | list | join }}", "a whole row is no text", "name a column:  {{ row['Product Title'] }}"),
         ("{{ status | int }}", "'n/a' is no number", "int(0) and float(0) take 0 for what is none"),
-        ("{{ '1,299.00' | float }}", "'1,299.00' is no number", "int(0) and float(0) take 0 for what is none"),
+        (
+            "{{ '1,299.00' | float }}",
+            "'1,299.00' is no number",
+            "make a number of it:  price | replace(',', '') | float",
+        ),
         ("{{ title | abs }}", "'Oak Mug' is no number", "int(0) and float(0) take 0 for what is none"),
         ("{{ -title }}", "'Oak Mug' is no number", "int(0) and float(0) take 0 for what is none"),
         ("{{ 1 if title is odd }}", "'Oak Mug' is no number", "int(0) and float(0) take 0 for what is none"),
@@ -531,6 +535,36 @@ def test_a_number_that_could_be_two_is_not_guessed(text):
     assert caught.value.hint == "say which:  price | float > 1000  or  price | replace('.', '') | int > 1000"
 
 
+@pytest.mark.parametrize("text", ["price | int > 100", "price | int(0) > 100", "100 < price | round"])
+def test_a_number_that_could_be_two_is_not_made_whole(text):
+    """Of 1299 it would leave 1, also where a default stands by."""
+    with pytest.raises(TemplateProblem, match=r"^'1.299' could be 1.299 or 1299$") as caught:
+        condition(text).holds(Names({"price": cell("price", "1.299 ")}))
+    assert caught.value.hint == "say which:  price | float  or  price | replace('.', '') | int"
+    assert not condition(text).holds(Names({"price": Measured("1.299")}))
+    assert not condition(text).holds(Names({"price": cell("price", "0.250")}))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "price | replace(',', '.') | replace('€', '') | float < 100",
+        "price | replace('€', '') | replace(',', '.') | trim | float(0) < 100",
+        "price.replace(',', '.').replace('€', '').strip() | float < 100",
+        "(price | replace(',', '.') | replace('€', '')) [:5] | float < 100",
+    ],
+)
+def test_where_commas_are_fractions_a_point_is_none(text):
+    """A person who writes 9,50 writes 1.299 for more than a thousand."""
+    asked = condition(text)
+    assert asked.holds(Names({"price": cell("price", "9,50 €")}))
+    assert asked.holds(Names({"price": cell("price", "9.50 €")}))
+    with pytest.raises(TemplateProblem, match=r"^'1.299' had its point before a comma was to be one") as caught:
+        asked.holds(Names({"price": cell("price", "1.299 €")}))
+    mended = caught.value.hint.split(":  ")[1].split(";")[0].replace("price", "price | replace('€', '')")
+    assert not condition(f"{mended} < 100").holds(Names({"price": cell("price", "1.299 €")}))
+
+
 @pytest.mark.parametrize(
     ("text", "message", "remedies"),
     [
@@ -550,6 +584,10 @@ def test_a_number_that_could_be_two_is_not_guessed(text):
         ("status != ['sold', 'archived']", "no cell is a list", ("status not in ['sold', 'archived']",)),
         ("title is in 'Oak Mug, Vase'", "'Oak Mug, Vase' is one text", ("title is in ['Mugs']",)),
         ("title in 'Oak Mug, Vase'", "'Oak Mug, Vase' is one text", ("title in ['Mugs', 'Cups']", "title == 'Mugs'")),
+        ("title not in ['Oak Mug, Vase']", "'Oak Mug, Vase' is one text", ("title not in ['Oak Mug', 'Vase']",)),
+        ("title is in ['Oak Mug; Vase']", "'Oak Mug; Vase' is one text", ("title == 'Oak Mug; Vase'",)),
+        ("status not in ['a' 'b']", "a comma is missing between 'a' and 'b'", ("status not in ['a', 'b']",)),
+        ("status == 'a' \"b\"", "a comma is missing between 'a' and \"b\"", ("status in ['a', \"b\"]",)),
     ],
 )
 def test_what_would_be_true_of_every_row_is_no_condition(text, message, remedies):
@@ -563,9 +601,96 @@ def test_what_would_be_true_of_every_row_is_no_condition(text, message, remedies
         condition(remedy)
 
 
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        (
+            "status != 'sold' or status != 'archived'",
+            "status differs from 'sold' or from 'archived' in every row: the or is true of all",
+            "write  status not in ['sold', 'archived']  or put  and  for  or",
+        ),
+        (
+            "stock > 0 and ('sold' != status or stock > 5 or not status == 'new')",
+            "status differs from 'sold' or from 'new' in every row: the or is true of all",
+            "write  status not in ['sold', 'new']  or put  and  for  or",
+        ),
+        (
+            "row['Sold out'] != true or row['Sold out'] != false",
+            "row['Sold out'] differs from true or from false in every row: the or is true of all",
+            "write  row['Sold out'] not in [true, false]  or put  and  for  or",
+        ),
+        (
+            "title | lower not in ['mug'] or title | lower not in ('cup', 'jug')",
+            "title | lower differs from 'mug' or from 'cup' in every row: the or is true of all",
+            "write  title | lower not in ['mug', 'cup']  or put  and  for  or",
+        ),
+        (
+            "status == 'a' and stock == 1 and status == 'b'",
+            "status is 'a' and 'b' at once in no row: the and is true of none",
+            "write  status in ['a', 'b']  or put  or  for  and",
+        ),
+        (
+            "not (stock == 1 and stock in [2, 3.5])",
+            "stock is 1 and 2 at once in no row: the and is true of none",
+            "write  stock in [1, 2]  or put  or  for  and",
+        ),
+        (
+            "title[:3] == 'Oak' and not title[:3] != 'Ash'",
+            "it is 'Oak' and 'Ash' at once in no row: the and is true of none",
+            "put  or  for  and",
+        ),
+    ],
+)
+def test_an_or_that_takes_all_rows_and_an_and_that_takes_none_are_no_conditions(text, message, hint):
+    """Both are found without a row, however the parts are written, and whatever stands between them."""
+    assert judged(text) == (message, hint)
+    assert refused(f"{{% if {text} %}}sale{{% endif %}}") == (message, hint)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "status != 'sold' and status != 'archived'",
+        "status == 'sold' or status == 'archived'",
+        "status != 'sold' or title != 'Mug'",
+        "status != 'sold' or status == 'archived'",
+        "(status != 'sold' and stock > 0) or status != 'archived'",
+        "status not in ['a', 'b'] or status not in ['b', 'c']",
+        "status in ['a', 'b'] and status in ['b', 'c'] and status in ['c', 'b']",
+        "sku == '005' and sku == 5",
+        "status == 'sold' and status == 'sold '",
+        "published == true and published == 'yes'",
+        "status == 'a' and status == title",
+        "status in ['a', title] and status == 'b'",
+        "status in ['a'] and status in ['a', none]",
+        "status in ['a', true] and status == 'b'",
+        "'a' == 'a' and stock == 1",
+        "0 < stock < 5 and stock == 3",
+        "status == 'a' and status in []",
+    ],
+)
+def test_parts_that_some_row_tells_apart_are_conditions(text):
+    """What cannot be told without a row is left to the rows."""
+    assert condition(text).names
+
+
 def test_a_text_may_stand_in_for_another():
     """Which is no condition."""
     assert compiled("{{ colour or 'red' }} {{ price > 0.125 and 'dear' }}").names == {"colour", "price"}
+
+
+def test_texts_beside_one_another_are_no_text():
+    """Jinja makes one of them, silently: in a prompt as in a condition."""
+    assert refused("{{ 'oak'\n'mug' }}") == (
+        "a comma is missing between 'oak' and 'mug'",
+        "write  in ['oak', 'mug'];  'oak' ~ 'mug'  joins them",
+    )
+    assert refused("{{ 'it''s' }}")[1].endswith(";  a text with a quote in it stands within the other quotes")
+    assert (
+        rendered("'a' 'b' {{ title.replace('', '') }}{% raw %}{{ 'a' 'b' }}{% endraw %}")
+        == "'a' 'b' Oak Mug{{ 'a' 'b' }}"
+    )
+    assert condition("title in ['Mug, red', 'Cup, red']").names == {"title"}
 
 
 @pytest.mark.parametrize("text", ["sold ", " sold", "sold\u00a0", "sold\u200b", "\u3000sold"])
@@ -579,6 +704,34 @@ def test_a_cell_is_compared_as_it_is_seen(text):
     assert condition("'\u00fc' in size and 'u\u0308' in size and 'x' not in size").holds(cells)
     assert condition("row.none == ''").text
     assert not cells["none"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'gift' in tags.split(',')",
+        "'gift' is in tags.rsplit(',')",
+        "'kitchen' not in tags.partition('gift')",
+        "tags.split(',')[1] == 'gift'",
+        "tags.split(',') | last == 'caf\u00e9'",
+        "not tags.split(',')[2]",
+        "tags.split(',')[3] > 9",
+        "10 in tags.split(',')[3:4]",
+        "tags.split(',') | unique | length == 5",
+        "tags.split(',') | sort | first == ''",
+    ],
+)
+def test_a_piece_of_a_cell_is_compared_as_it_is_seen(text):
+    """Sheets write tags with a blank behind each comma."""
+    assert holds(text, Names({"tags": cell("tags", "kitchen, gift ,, 10,kitchen ,cafe\u0301")}))
+
+
+def test_a_piece_of_a_cell_arrives_as_it_is_written():
+    """As a cell does; `trim` takes the blanks away."""
+    scope = Names({"tags": cell("tags", "kitchen, gift")})
+    assert rendered("[{{ tags.split(',')[1] }}] [{{ tags.split(',')[1] | trim }}]", scope) == "[ gift] [gift]"
+    looped = "{% for tag in tags.split(',') if tag != 'kitchen' %}{{ 'a gift' if tag == 'gift' }}{% endfor %}"
+    assert rendered(looped, scope) == "a gift"
 
 
 def test_the_remedies_of_comparisons_work():
@@ -627,9 +780,34 @@ def test_the_remedies_of_comparisons_work():
         ),
         (
             "stock > 0 && title",
-            ("the condition cannot be read: unexpected char '&' at 16", "as in  stock > 0 and status != 'sold'"),
+            ("the condition cannot be read: unexpected char '&' at 11", "write  stock > 0 and title"),
         ),
-        ("stock <> 0", ("the condition cannot be read: unexpected '>'", "as in  stock > 0 and status != 'sold'")),
+        (
+            "stock > 0 ; title",
+            ("the condition cannot be read: unexpected ';'", "as in  stock > 0 and status != 'sold'"),
+        ),
+        ("stock <> 0", ("the condition cannot be read: unexpected '>'", "write  stock != 0")),
+        (
+            "title === 'Oak  Mug'||stock",
+            ("the condition cannot be read: unexpected '='", "write  title == 'Oak  Mug' or stock"),
+        ),
+        ("stock => 2", ("the condition cannot be read: unexpected '='", "write  stock >= 2")),
+        (
+            "title == '=>' or stock =< 2",
+            ("the condition cannot be read: unexpected '='", "write  title == '=>' or stock <= 2"),
+        ),
+        ("stock ≥ 2", ("the condition cannot be read: unexpected char '≥' at 7", "write  stock >= 2")),
+        (
+            "status == “new”",
+            ("the condition cannot be read: unexpected char '“' at 11", "write straight quotes:  status == 'new'"),
+        ),
+        (
+            "'’' in title and „new“ == status",
+            (
+                "the condition cannot be read: unexpected char '„' at 18",
+                "write straight quotes:  '’' in title and 'new' == status",
+            ),
+        ),
         (
             "stock > 0 AND title",
             (
@@ -651,6 +829,39 @@ def test_the_remedies_of_comparisons_work():
 def test_a_condition_is_one_expression_about_the_row(text, said):
     """It cannot leave its place, and one that is always the same is a mistake."""
     assert judged(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "remedy"),
+    [
+        ("title == oak", "title == 'oak'"),
+        ("oak == title", "'oak' == title"),
+        ("oak == 'Mug'", ""),
+        ("title | lower != oak", "title | lower != 'oak'"),
+        ("title[:3] == oak", "status == 'oak'"),
+        ("title in [oak, 'ash', 5]", "title in ['oak', 'ash', 5]"),
+        ("row['Product Title'] not in [oak, elm]", "row['Product Title'] not in ['oak', 'elm']"),
+        ("title > oak", ""),
+        ("oak", ""),
+    ],
+)
+def test_a_word_that_a_cell_is_compared_with_is_meant_as_a_text(text, remedy):
+    """What is known is said as well: it may be a column's name that is mistyped."""
+    known = "known: " + ", ".join(SCOPE.names())
+    name = "elm" if "elm" in text else "oak"
+    told = f"a text stands in quotes:  {remedy}\n{known}" if remedy else known
+    assert judged(text) == (f"{name!r} is undefined", told)
+    assert refused(f"{{{{ 'a' if {text} else 'b' }}}}") == (f"{name!r} is undefined", told)
+
+
+def test_signs_of_others_are_mended_in_a_prompt():
+    """In whichever tag they stand."""
+    assert refused("{{ title }} {% if stock => 2 %}x{% endif %}")[1] == "write  stock >= 2"
+    assert refused("{% if title %}a{% elif stock =< 2 %}x{% endif %}")[1] == "write  stock <= 2"
+    assert refused("{{ title | default(“Mug”) }}") == (
+        "the template cannot be read: unexpected char '“' at 20",
+        "write straight quotes:  title | default('Mug')",
+    )
 
 
 # ---------------------------------------------------------------------------------------------------------------- bombs
