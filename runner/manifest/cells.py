@@ -183,6 +183,11 @@ def cell(name: str, text: str, place: str = "") -> Cell | Blank:
     return Blank(hint=f"{where} is empty, and the template needs it", exc=Empty)
 
 
+def unshown(name: str, why: str) -> Blank:
+    """A column's value for a picture that no variant shows: the variants say one thing each, and none of it is its."""
+    return Blank(hint=f"{why}: it has no {name} of its own, and the template needs it", exc=Empty)
+
+
 class Row(dict[str, Any]):
     """All columns under their own names: `row['Product Title']`."""
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.gaps import Gap, Gapped
+from runner.manifest.gaps import Gap, Gapped, name_of
 from runner.manifest.given import Given, Source
 from runner.manifest.items import Entry, Item, Sieve, is_filled_in, key_of, split_urls
 from runner.manifest.presets import Group, Picture, Preset, groups
@@ -33,8 +33,12 @@ class _Part:
     line: int
     number: int
     extras: Mapping[str, str]
+    row: Sequence[str]
+    """The row that is carried along with it."""
     differing: Mapping[int, str] = field(default_factory=dict)
     """The columns of which it has several texts, and why."""
+    unshown: Mapping[int, str] = field(default_factory=dict)
+    """The columns of which it has none, since no variant shows it, and why."""
 
 
 def products(
@@ -59,7 +63,9 @@ def products(
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
         for part in _one_each(group, own, variant, shows) if is_one_each and group.pictures else [_whole(group)]:
-            scope = RowScope(table, part.cells, part.number, part.extras, differing=part.differing)
+            scope = RowScope(
+                table, part.cells, part.number, part.extras, differing=part.differing, unshown=part.unshown
+            )
             item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
             if not sieve.takes(item, _judged(group, part, own, source.where, table)):
                 continue
@@ -76,7 +82,7 @@ def products(
                 item.fields["id"] = _id_of(part, item.fields.get("id") or group.name)
             if media not in kept and part.pictures:
                 item.fields[media] = _media_of(part, None if is_one_each else group.gap, is_list=is_list)
-            item.row = table.row(part.cells)
+            item.row = table.row(part.row)
             item.id_at = cell_name(places["id"], part.number)
             refuse_spoilt(part.cells, used, part.line, part.number, table.label, findings)
             look_at_prompt(item, findings)
@@ -107,29 +113,37 @@ def _media_of(part: _Part, gap: Gap | None, *, is_list: bool) -> list[str] | str
 
 def _whole(group: Group) -> _Part:
     extras = {"handle": group.name, "image_count": str(len(group.pictures))}
-    return _Part("", group.pictures, group.cells, group.line, group.number, extras)
+    return _Part("", group.pictures, group.cells, group.line, group.number, extras, group.cells)
 
 
 def _one_each(group: Group, own: Container[int], variant: Sequence[int], shows: int | None) -> Iterator[_Part]:
     """Each picture with its row's texts, and the product's where its row has none, but in columns that are its own.
 
-    What its row says of a variant is another's, where the variants say which pictures are theirs.
+    What its row says of a variant is another's: a picture has the texts of the variants that show it. One that none
+    shows has what all of them say.
     """
-    variants: dict[str, list[Cells]] = {}
+    shown: dict[str, list[Cells]] = {}
     for row in group.rows if shows is not None else ():
         for url in split_urls(row[2][shows or 0].strip()):
-            variants.setdefault(url, []).append(row)
+            shown.setdefault(url, []).append(row)
+    every = [row for row in group.rows if any(row[2][index].strip() for index in variant)]
     for picture in group.pictures:
         extras = {"handle": group.name, "image_count": str(len(group.pictures)), "position": str(picture.position)}
-        cells = _filled_up(picture.cells, group, own)
-        differing: dict[int, str] = {}
-        for index in variant if variants else ():
-            texts = {row[2][index]: row[1] for row in variants.get(picture.url, ())}
-            cells[index] = next(iter(texts), "")
-            if len(texts) > 1:
-                where = cell_name(index, list(texts.values())[1])
+        beside = _filled_up(picture.cells, group, own)
+        cells, differing, unshown = [*beside], dict[int, str](), dict[int, str]()
+        of_it = shown.get(picture.url)
+        for index in variant:
+            texts = {row[2][index].strip(): row for row in of_it or every}
+            is_plain = of_it is not None or len(texts) < 2
+            cells[index] = next(iter(texts.values()))[2][index] if texts and is_plain else ""
+            if not is_plain:
+                where = cell_name(picture.column, picture.number)
+                unshown[index] = f"no variant shows the picture {name_of(picture.url)!r} (cell {where})"
+            elif len(texts) > 1:
+                where = cell_name(index, list(texts.values())[1][1])
                 differing[index] = f"cell {where} is of another variant with the same picture"
-        yield _Part(str(picture.position), (picture,), cells, picture.line, picture.number, extras, differing)
+        at = (picture.line, picture.number)
+        yield _Part(str(picture.position), (picture,), cells, *at, extras, cells if shown else beside, differing, unshown)
 
 
 def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Item, findings: Findings) -> bool:
@@ -154,7 +168,7 @@ def _judged(
     is_whole = part.cells is group.cells and len(group.rows) > 1
     differing = {index for index in (group.differing() if is_whole else ()) if index in indexes or "row" in where.names}
     if not differing:
-        yield RowScope(table, part.cells, part.number, part.extras, is_condition=True)
+        yield RowScope(table, part.cells, part.number, part.extras, is_condition=True, unshown=part.unshown)
     for _, number, cells in group.rows if differing else ():
         if any(cells[index].strip() for index in differing):
             yield RowScope(table, _filled_up(cells, group, own), number, part.extras, is_condition=True)

@@ -13,7 +13,7 @@ from runner.manifest.diagnostics import Place, did_you_mean
 from runner.manifest.formats import AS_TEXT, Exact, Formatted
 from runner.manifest.items import key_of, names_of
 from runner.manifest.tables import FORMULA, MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
-from runner.manifest.templates import Cell, Measured, TemplateProblem, cell
+from runner.manifest.templates import Cell, Measured, TemplateProblem, cell, unshown
 
 ALIKE: Final = "make them the same, or say  per: image"
 OF_VARIANTS: Final = "leave it out of the template, or give each variant a picture of its own"
@@ -48,7 +48,7 @@ class Table:
 class RowScope:
     """The names of one row: its columns, and what a preset adds."""
 
-    __slots__ = ("_cells", "_differing", "_extras", "_is_condition", "_number", "_table")
+    __slots__ = ("_cells", "_differing", "_extras", "_is_condition", "_number", "_table", "_unshown")
 
     def __init__(
         self,
@@ -59,8 +59,10 @@ class RowScope:
         *,
         is_condition: bool = False,
         differing: Mapping[int, str] | None = None,
+        unshown: Mapping[int, str] | None = None,
     ) -> None:
         self._differing = differing or {}
+        self._unshown = unshown or {}
         self._is_condition = is_condition
         self._table = table
         self._cells = cells
@@ -98,6 +100,8 @@ class RowScope:
             message = f"{self._table.header[index]}: {self._differing[index]}, and one job is made of them"
             hint = OF_VARIANTS if "position" in self._extras else ALIKE
             raise TemplateProblem(message, hint, code="rows-differ")
+        if index in self._unshown:
+            return unshown(self._table.header[index], self._unshown[index])
         text = self._cells[index]
         if text and not text.isspace():
             if ("#" in text and SPOILT.fullmatch(text.strip())) or ("=" in text and FORMULA.match(text)):

@@ -115,6 +115,15 @@ def export(*rows, more):
     return sheet(*rows, header="Handle,Title,Option1 Value,Image Count,Image Src\n", text=text)
 
 
+def unshown(prompt, more=""):
+    """Pictures and variants side by side, of which the sheet does not say which shows which."""
+    text = (
+        f"version: 1\ndefaults: {{prompt: {prompt}}}\nsources: [{{file: c.csv, preset: shopify, per: image{more}}}]\n"
+    )
+    rows = (f"mug,Mug,Blue,3,{URL},1", f"mug,,Red,0,{URL}?2,2")
+    return sheet(*rows, header="Handle,Title,Option1 Value,Variant Inventory Qty,Image Src,Image Position\n", text=text)
+
+
 def path(template):
     return jobs(job(), job(id="lamp"), head=f"output: {{path: '{template}'}}\n")
 
@@ -498,6 +507,8 @@ CASES = {
         "c.csv": "Handle,Title,Option1 Value,Image Src,Image Position,Variant Image\n"
         f"mug,Mug,S,{URL},1,{URL}\nmug,,L,,,{URL}\n",
     },
+    "a picture that no variant shows": unshown("'{{ option1_value }} on white.'"),
+    "a condition on a picture that no variant shows": unshown("white", ", where: variant_inventory_qty > 0"),
     "nothing for a field": jobs(job(aspect_ratio="null")),
     "a column that is hidden": None,
     "a sheet beside the one that is read": None,

@@ -311,20 +311,71 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "title", "cells"),
-    [("image_alt_text", "Image Alt Text", ["G3", "G4"]), ("option1_value", "Option1 Value", ["C4"])],
-)
-def test_a_picture_has_no_text_of_another_picture_or_variant(found, read, name, title, cells):
+def test_a_picture_has_no_text_of_another_picture(found, read):
     """Where its own cell is empty, the product's first one is about another: its title alone is everyone's."""
-    head = f'defaults: {{prompt: "{{{{ title }}}} {{{{ {name} }}}}"}}'
+    head = 'defaults: {prompt: "{{ title }} {{ image_alt_text }}"}'
     wrong = found(table(OLD, *VARIANTS), "shopify", "per: image", head)
     assert [(code, message.split(" is empty")[0]) for code, _, _, message in wrong] == [
-        ("template", f"cell {cell} ({title})") for cell in cells
+        ("template", f"cell {cell} (Image Alt Text)") for cell in ("G3", "G4")
     ]
-    head = f"defaults: {{prompt: \"{{{{ title }}}} {{{{ {name} | default('-') }}}}\"}}"
+    head = "defaults: {prompt: \"{{ title }} {{ image_alt_text | default('-') }}\"}"
     prompts = [spec.inputs["prompt"] for spec in read(table(OLD, *VARIANTS), "shopify", "per: image", head).jobs]
-    assert prompts[2] == "Mug -"
+    assert prompts == ["Mug front", "Mug -", "Mug -"]
+
+
+BESIDE = [
+    {"Handle": "mug", "Title": "Mug", "Option1 Value": "Blue", "Variant SKU": "M", "Variant Qty": "3", "Image Src": A},
+    {"Handle": "mug", "Option1 Value": "Red", "Variant SKU": "M", "Variant Qty": "0", "Image Src": B},
+    {"Handle": "mug", "Image Src": C},
+]
+"""Variants and pictures are two lists side by side: which shows which, the sheet does not say."""
+UNSHOWN = "no variant shows the picture '{}.jpg' (cell {}): it has no {} of its own, and the {} needs it"
+
+
+@pytest.mark.parametrize("image", ["", D])
+def test_a_picture_has_no_text_of_the_variant_beside_it(found, read, image):
+    """Whether some variant names its picture or none does: what the variants say otherwise is no picture's."""
+    rows = [BESIDE[0] | {"Variant Image": image}, *BESIDE[1:]]
+    header = [*OLD, "Variant Qty"]
+    head = 'defaults: {prompt: "{{ title }} {{ option1_value }}"}'
+    wrong = found(table(header, *rows), "shopify", "per: image", head)
+    assert [(code, message.rpartition(" (for ")[0]) for code, _, _, message in wrong] == [
+        ("template", UNSHOWN.format(name, cell, "Option1 Value", "template"))
+        for name, cell in (("a", "E2"), ("b", "E3"), ("c", "E4"))
+    ]
+    wrong = found(table(header, *rows), "shopify", "per: image, where: variant_qty > 0")
+    assert [(code, message.rpartition(" (for ")[0]) for code, _, _, message in wrong] == [
+        ("where", f"where: {UNSHOWN.format(name, cell, 'Variant Qty', 'condition')}")
+        for name, cell in (("a", "E2"), ("b", "E3"), ("c", "E4"))
+    ]
+    wrong = found(table(header, *rows), "shopify", "per: image, columns: {prompt: Option1 Value}", "name: x")
+    assert {code for code, *_ in wrong} == {"missing-field"}
+
+
+def test_the_remedies_for_a_picture_that_no_variant_shows(read):
+    """Each of those that are printed, word for word; and what all variants say is the picture's as well."""
+    export = table([*OLD, "Variant Qty"], *BESIDE)
+
+    def prompts(text, where="variant_sku == 'M'"):
+        head = f'defaults: {{prompt: "{{{{ title }}}}{text}"}}'
+        return [spec.inputs["prompt"] for spec in read(export, "shopify", f'per: image, where: "{where}"', head).jobs]
+
+    assert prompts(" {{ variant_sku }}") == ["Mug M"] * 3
+    text = "{% if row['Option1 Value'] %} in {{ option1_value }}{% endif %}"
+    assert prompts(text) == ["Mug"] * 3
+    assert prompts("", "row['Variant Qty'] == '' or row['Variant Qty'] > 0") == ["Mug"] * 3
+    named = [row | {"Variant Image": row["Image Src"]} for row in BESIDE[:2]]
+    export = table([*OLD, "Variant Qty"], *named, BESIDE[2])
+    assert prompts(text) == ["Mug in Blue", "Mug in Red", "Mug"]
+    assert prompts("", "row['Variant Qty'] == '' or row['Variant Qty'] > 0") == ["Mug"] * 2
+
+
+def test_the_only_variant_is_of_every_picture(read):
+    """Its row stands beside one of them."""
+    rows = [BESIDE[0], {"Handle": "mug", "Image Src": B}]
+    head = 'defaults: {prompt: "{{ title }} {{ option1_value }}"}'
+    manifest = read(table(OLD, *rows), "shopify", "per: image", head)
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["Mug Blue"] * 2
 
 
 @pytest.mark.parametrize(
