@@ -158,6 +158,7 @@ def groups(
         return
     images = pictures or [*images, *_columns(preset.more, keys)]
     position = next((keys.index(key) for key in preset.position if key in keys), None)
+    shows = _columns(preset.shows, keys)
     is_told = not preset.position or position is not None
 
     def name_of(row: Cells) -> tuple[str, int]:
@@ -168,7 +169,7 @@ def groups(
     filled = (row for row in rows if any(map(str.strip, row[2])))
     for (name, index), members in groupby(filled, key=name_of):
         for one in [list(members)] if preset.spans_rows else [[row] for row in members]:
-            found = _pictures(one, images, position, findings, label)
+            found = _pictures(one, images, position, shows, findings, label)
             if not is_told and len(found) > 1:
                 _tell_no_positions(preset.position[0], header, one, findings, label)
                 is_told = True
@@ -200,9 +201,17 @@ def _tell_no_positions(name: str, header: Sequence[str], rows: Sequence[Cells], 
 
 
 def _pictures(
-    rows: Sequence[Cells], images: Sequence[int], position: int | None, findings: Findings, label: str
+    rows: Sequence[Cells],
+    images: Sequence[int],
+    position: int | None,
+    shows: Sequence[int],
+    findings: Findings,
+    label: str,
 ) -> tuple[Picture, ...]:
-    """The pictures of a product by their positions, those without one where they stand; each once."""
+    """The pictures of a product by their positions, those without one where they stand; each once.
+
+    The picture of a row's variant, in the columns `shows`, comes with the row's own, and has no position that is said.
+    """
     found: list[tuple[int, Picture]] = []
     for line, number, cells in rows:
         said = cells[position].strip() if position is not None else ""
@@ -213,7 +222,7 @@ def _pictures(
         for column in images:
             for url in split_urls(cells[column].strip()):
                 at = int(place[1]) if place else None
-                picture = Picture(url, 0, column, line, number, cells, at)
+                picture = Picture(url, 0, column, line, number, cells, None if column in shows else at)
                 found.append((len(found) + 1 if at is None else at, picture))
     found.sort(key=lambda ranked: ranked[0])
     once: dict[str, Picture] = {}

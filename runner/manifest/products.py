@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, Place
@@ -41,6 +41,25 @@ class _Part:
     """The columns of which it has none, since no variant shows it, and why."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """The columns, from 0, that are about a row's own variant or picture."""
+
+    variant: Sequence[int]
+    indexes: Container[int]
+    """Both together."""
+    shows: int | None
+    """The one that holds the picture of a row's variant."""
+
+    @classmethod
+    def of(cls, preset: Preset, header: Sequence[str]) -> Self:
+        """Those of a header."""
+        keys = [key_of(name) for name in header]
+        variant = [index for index, key in enumerate(keys) if preset.variant.fullmatch(key)]
+        pictured = [index for index, key in enumerate(keys) if preset.pictured.fullmatch(key)]
+        return cls(variant, {*variant, *pictured}, next((keys.index(key) for key in preset.shows if key in keys), None))
+
+
 def products(
     source: Source, preset: Preset, table: Table, sheet: Sheet, rules_of: RulesOf, given: Given, findings: Findings
 ) -> Iterator[Item]:
@@ -52,31 +71,27 @@ def products(
     pictures = columns.of.get(media) if media in source.columns else None
     readers = [reader for reader in columns.readers if reader[0] != media]
     is_one_each = source.per == "image"
-    keys = [key_of(name) for name in table.header]
-    variant = [index for index, key in enumerate(keys) if preset.variant.fullmatch(key)]
-    own = {*variant, *(index for index, key in enumerate(keys) if preset.pictured.fullmatch(key))}
-    shows = next((keys.index(key) for key in preset.shows if key in keys), None)
+    own = _Own.of(preset, table.header)
     sieve = Sieve(source.where, source.place("where"), table.label, findings)
     kept = _kept(source, table, given, media)
     is_told = False
     for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
-        for part in _one_each(group, own, variant, shows) if is_one_each and group.pictures else [_whole(group)]:
-            scope = RowScope(
-                table, part.cells, part.number, part.extras, differing=part.differing, unshown=part.unshown
-            )
+        is_wanted = False
+        for part in _one_each(group, own) if is_one_each and group.pictures else [_whole(group)]:
+            differing = part.differing if is_one_each else group.differing()
+            scope = RowScope(table, part.cells, part.number, part.extras, differing=differing, unshown=part.unshown)
             item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
-            if not sieve.takes(item, _judged(group, part, own, source.where, table)):
+            if not sieve.takes(item, _judged(group, part, own.indexes, source.where, table)):
                 continue
+            is_wanted = True
             if not part.pictures and preset.variation is not None and not is_told:
                 is_told = _tell_variation(preset.variation, group, table, item, findings)
             if not part.pictures and (is_one_each or media not in given.fields | given.overridden):
                 message = f"{group.name!r} has no picture: there is no job for it"
                 findings.warn("no-pictures", item.at(), message, "give it one, or leave it out with  where:")
                 continue
-            if not is_one_each:
-                item.scope = RowScope(table, part.cells, part.number, part.extras, differing=group.differing())
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             if "id" not in kept:
                 item.fields["id"] = _id_of(part, item.fields.get("id") or group.name)
@@ -90,6 +105,8 @@ def products(
                 count = len(part.pictures)
                 _check_whole(group, item, readers, count if is_list else min(count, 1), table, findings)
             yield item
+        if is_wanted and own.shows is not None and pictures is None and media not in kept:
+            _tell_unlisted(group, own.shows, media, source, table, findings)
     sieve.tell()
 
 
@@ -116,23 +133,23 @@ def _whole(group: Group) -> _Part:
     return _Part("", group.pictures, group.cells, group.line, group.number, extras, group.cells)
 
 
-def _one_each(group: Group, own: Container[int], variant: Sequence[int], shows: int | None) -> Iterator[_Part]:
+def _one_each(group: Group, own: _Own) -> Iterator[_Part]:
     """Each picture with its row's texts, and the product's where its row has none, but in columns that are its own.
 
     What its row says of a variant is another's: a picture has the texts of the variants that show it. One that none
     shows has what all of them say.
     """
     shown: dict[str, list[Cells]] = {}
-    for row in group.rows if shows is not None else ():
-        for url in split_urls(row[2][shows or 0].strip()):
+    for row in group.rows if own.shows is not None else ():
+        for url in split_urls(row[2][own.shows or 0].strip()):
             shown.setdefault(url, []).append(row)
-    every = [row for row in group.rows if any(row[2][index].strip() for index in variant)]
+    every = [row for row in group.rows if any(row[2][index].strip() for index in own.variant)]
     for picture in group.pictures:
         extras = {"handle": group.name, "image_count": str(len(group.pictures)), "position": str(picture.position)}
-        beside = _filled_up(picture.cells, group, own)
+        beside = _filled_up(picture.cells, group, own.indexes)
         cells, differing, unshown = [*beside], dict[int, str](), dict[int, str]()
         of_it = shown.get(picture.url)
-        for index in variant:
+        for index in own.variant:
             texts = {row[2][index].strip(): row for row in of_it or every}
             is_plain = of_it is not None or len(texts) < 2
             cells[index] = next(iter(texts.values()))[2][index] if texts and is_plain else ""
@@ -143,7 +160,9 @@ def _one_each(group: Group, own: Container[int], variant: Sequence[int], shows: 
                 where = cell_name(index, list(texts.values())[1][1])
                 differing[index] = f"cell {where} is of another variant with the same picture"
         at = (picture.line, picture.number)
-        yield _Part(str(picture.position), (picture,), cells, *at, extras, cells if shown else beside, differing, unshown)
+        yield _Part(
+            str(picture.position), (picture,), cells, *at, extras, cells if shown else beside, differing, unshown
+        )
 
 
 def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Item, findings: Findings) -> bool:
@@ -156,6 +175,22 @@ def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Ite
     hint = f"copy that into its cell, or leave such rows out:  where: {column} != '{word}'"
     findings.warn("no-pictures", item.at(), message, hint)
     return True
+
+
+def _tell_unlisted(group: Group, shows: int, media: str, source: Source, table: Table, findings: Findings) -> None:
+    """Pictures of variants that stand among none of the product's: a shop lists them there, a sheet by hand may not."""
+    listed = {picture.url for picture in group.pictures}
+    titles = [table.header[group.pictured_in], table.header[shows]]
+    how = f"columns: {{{media}: [{', '.join(map(repr, titles))}]}}"
+    if source.is_alone:
+        how = " ".join(f"--col {media}={title!r}" for title in titles)
+    for line, number, cells in group.rows:
+        for url in split_urls(cells[shows].strip()):
+            if url not in listed:
+                place = Place(line=line, cell=cell_name(shows, number), file=table.label)
+                message = f"{name_of(url)!r} stands in {titles[1]!r} alone: a picture that is not sent"
+                findings.warn("pictures-left", place, message, f"to send such pictures as well:  {how}")
+            listed.add(url)
 
 
 def _judged(

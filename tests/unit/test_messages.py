@@ -509,6 +509,11 @@ CASES = {
     },
     "a picture that no variant shows": unshown("'{{ option1_value }} on white.'"),
     "a condition on a picture that no variant shows": unshown("white", ", where: variant_inventory_qty > 0"),
+    "a picture of a variant alone": {
+        "m.yaml": "version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, preset: shopify}]\n",
+        "c.csv": "Handle,Title,Image Src,Image Position,Variant Image\n"
+        f"mug,Mug,{URL},1,https://cdn.example.com/red.jpg\n",
+    },
     "nothing for a field": jobs(job(aspect_ratio="null")),
     "a column that is hidden": None,
     "a sheet beside the one that is read": None,

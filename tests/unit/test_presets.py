@@ -237,6 +237,32 @@ def test_a_picture_is_taken_once(read):
     assert jobs(read(export, "shopify", "per: image")) == [("mug-1", [A]), ("mug-2", [B])]
 
 
+@pytest.mark.parametrize("per", ["product", "image"])
+def test_a_picture_that_a_variant_alone_has_is_told(read, per):
+    """It is not sent, as nobody asked for it; the remedy that is printed sends it, behind its row's own."""
+    rows = [
+        {"Handle": "mug", "Title": "Mug", "Image Src": A, "Image Position": "1", "Variant Image": A},
+        {"Handle": "mug", "Image Src": B, "Image Position": "2", "Variant Image": C},
+        {"Handle": "mug", "Variant Image": C},
+        {"Handle": "old", "Title": "Old", "Image Src": D, "Variant Image": f"{D}?2"},
+    ]
+    export, where = table(OLD, *rows), f"per: {per}, where: title == 'Mug'"
+    manifest = read(export, "shopify", where)
+    assert [url for _, urls in jobs(manifest) for url in urls] == [A, B]
+    told = [d for d in manifest.warnings if d.code != "where"]
+    remedy = "columns: {image_urls: ['Image Src', 'Variant Image']}"
+    assert [(d.code, d.place.line, d.place.cell, d.message, d.hint) for d in told] == [
+        (
+            *("pictures-left", 3, "H3", "'c.jpg' stands in 'Variant Image' alone: a picture that is not sent"),
+            f"to send such pictures as well:  {remedy}",
+        )
+    ]
+    manifest = read(export, "shopify", f"{where}, {remedy}")
+    assert [url for _, urls in jobs(manifest) for url in urls] == [A, B, C]
+    assert [d for d in manifest.warnings if d.code != "where"] == []
+    assert warned(read(export, "shopify", f"per: {per}, columns: {{image_urls: Image Src}}")) == []
+
+
 def test_a_product_without_pictures_is_told(read):
     """There is no job for it, unless the manifest gives it some; a condition leaves it out without a word."""
     export = shopify(OLD, ("card", "Gift card", "", "", ""), ("mug", "Mug", A, "1", ""))
