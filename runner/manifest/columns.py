@@ -29,6 +29,7 @@ from runner.manifest.words import (
     PICTURE,
     SYNONYMS,
     SYNONYMS_OF_ONE,
+    in_order,
     is_of_pictures,
     is_of_prompts,
     stem_of,
@@ -330,7 +331,9 @@ class Columns:
     def _nearly(self, name: str) -> str:
         """Which column is probably meant for a field; of pictures, all that are called so."""
         is_of = is_of_prompts if name == "prompt" else is_of_pictures
-        found = [self._header[index] for index, key in enumerate(self._keys) if is_of(key)]
+        found = [
+            self._header[index] for index in in_order(self._keyed(i for i, k in enumerate(self._keys) if is_of(k)))
+        ]
         found = found[:1] if name == "prompt" else found
         if name not in (*self._urls, "prompt") or not found:
             hint, found = did_you_mean(name, self._header), [near] if (near := nearest(name, self._header)) else []
@@ -338,10 +341,7 @@ class Columns:
             hint = f"did you mean {' and '.join(map(repr, found))}?"
         if not found:
             return hint
-        if self._source.is_alone:
-            return f"{hint} map it with  {' '.join(f'--col {name}={title!r}' for title in found)}"
-        shown = repr(found[0]) if len(found) == 1 else f"[{', '.join(map(repr, found))}]"
-        return f"{hint} map it with  columns: {{{name}: {shown}}}"
+        return f"{hint} map it with  {self._mapping(name, found)}"
 
     def _check_unused(self) -> None:
         """A mistyped column would be carried along, and what it says not sent."""
@@ -378,15 +378,24 @@ class Columns:
         is_said = name in self._source.columns or name in self._flags
         if "row" in self._asked or is_said or name not in {*self.of, *self._defaults}:
             return
-        for index, text in texts.items():
-            if len(text) < LONGEST_URL and PICTURE.fullmatch(text.strip()):
-                titles = [self._header[one] for one in (*self.of.get(name, ()), index)]
-                flags = " ".join(f"--col {name}={title!r}" for title in titles)
-                hint = flags if self._source.is_alone else f"columns: {{{name}: [{', '.join(map(repr, titles))}]}}"
-                if name not in self.of:
-                    hint = f"name it in the default of {name}, as in  {{{{ {self._keys[index]} }}}}"
-                message = f"the column {self._header[index]!r} holds pictures that are not sent"
-                self._findings.warn("unused-column", self._at(index), message, f"to send them as well:  {hint}")
+        found = [index for index, text in texts.items() if len(text) < LONGEST_URL and PICTURE.fullmatch(text.strip())]
+        titles = [self._header[index] for index in in_order(self._keyed([*self.of.get(name, ()), *found]))]
+        for index in found:
+            hint = self._mapping(name, titles)
+            if name not in self.of:
+                hint = f"name it in the default of {name}, as in  {{{{ {self._keys[index]} }}}}"
+            message = f"the column {self._header[index]!r} holds pictures that are not sent"
+            self._findings.warn("unused-column", self._at(index), message, f"to send them as well:  {hint}")
+
+    def _keyed(self, indexes: Iterable[int]) -> dict[int, str]:
+        return {index: self._keys[index] for index in indexes}
+
+    def _mapping(self, name: str, titles: Sequence[str]) -> str:
+        """How the user says that a field is read from some columns."""
+        if self._source.is_alone:
+            return " ".join(f"--col {name}={title!r}" for title in titles)
+        listed = ", ".join(map(repr, titles))
+        return f"columns: {{{name}: {listed if len(titles) == 1 else f'[{listed}]'}}}"
 
     def _at(self, index: int) -> Place:
         return Place(cell=cell_name(index, 1), file="" if self._source.is_alone else self._source.file)

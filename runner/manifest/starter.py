@@ -23,7 +23,7 @@ from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised
 from runner.manifest.readings import MOST_SHOWN, decide
 from runner.manifest.tables import Cells, Sheet, open_text
-from runner.manifest.words import NAMING, is_of_pictures
+from runner.manifest.words import NAMING, in_order, is_of_pictures
 
 LOOKED_AT: Final = 2000
 """Rows."""
@@ -166,21 +166,27 @@ def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterato
         elif naming:
             suggested = look.header[naming[0]]
     known = Columns(Source(file=""), look.header, None, Given(), Findings("")).of.get("image_urls", [])
-    found = [*known, *(index for index in _pictured(look, keys) if index not in known)]
+    found = in_order({index: keys[index] for index in {*known, *_pictured(look, keys)}})
     if not found:
         yield "    # No column holds pictures. Where they lie in a folder, named after a column:"
         yield '    # image_urls: "photos/{{ sku }}.jpg"   (under defaults)'
     elif found != known:
         titles = [look.header[index] for index in found]
         columns["image_urls"] = titles if len(titles) > 1 else titles[0]
+    if len(found) > 1:
+        yield "    # An edit is sent all of these pictures, in this order. To send the first alone:"
+        yield f"    # columns: {_shown(columns | {'image_urls': look.header[found[0]]})}"
     if columns:
-        shown = ", ".join(f"{field}: {_quoted(value)}" for field, value in columns.items())
-        yield f"    columns: {{{shown}}}"
+        yield f"    columns: {_shown(columns)}"
     if suggested is not None:
         yield "    # Which column names the product? Jobs are known by it when a row is edited, as in"
         yield f"    # columns: {{id: {_quoted(suggested)}}}"
     elif "id" in columns and len(look.rows) > LOOKED_AT:
         yield f"    # (only the first {LOOKED_AT:,} rows were looked at; plan tells of an id that comes twice)"
+
+
+def _shown(columns: Mapping[str, str | list[str]]) -> str:
+    return "{" + ", ".join(f"{field}: {_quoted(value)}" for field, value in columns.items()) + "}"
 
 
 def _names_each(look: _Look, index: int) -> bool:

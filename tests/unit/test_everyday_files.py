@@ -472,6 +472,17 @@ def test_a_column_of_pictures_is_told_whatever_it_is_called(read, title):
     assert warned(named) == []
 
 
+@pytest.mark.parametrize("titles", ["Cover,Image 1,Image 2,Label", "Image 1,Image 2,Cover,Label"])
+def test_the_remedy_for_pictures_that_are_not_sent_keeps_their_order(read, titles):
+    """All of them at once: whoever takes the words of one warning would not be told of the next."""
+    order = {name: URL.format(n) for n, name in enumerate(titles.split(","))}
+    sheet = f"id,prompt,{titles}\n1,White.,{','.join(order.values())}\n"
+    hints = {d.hint.partition("well:  ")[2] for d in read("sources: [{file: s.csv}]", s_csv=sheet).warnings}
+    assert hints == {"columns: {image_urls: ['Cover', 'Image 1', 'Image 2', 'Label']}"}
+    [spec] = read(f"sources: [{{file: s.csv, {hints.pop()}}}]", s_csv=sheet).jobs
+    assert spec.inputs["image_urls"] == [order[name] for name in ("Cover", "Image 1", "Image 2", "Label")]
+
+
 def test_a_column_that_is_asked_for_is_not_told(read):
     sheet = f"id,scene_url,image_urls\n1,{URL.format('b')},{URL.format(1)}\n"
     head = 'defaults: {prompt: "White.", image_urls: ["{{ image_urls }}", "{{ scene_url }}"]}'
