@@ -28,11 +28,13 @@ from runner.manifest.damage import (
     unseen,
 )
 from runner.manifest.gaps import REMEDY, Gap, highest_called
+from runner.manifest.given import Source
 from runner.manifest.jobs import Job
+from runner.manifest.rows import RowItem
 from runner.manifest.schema import LONGEST_ID
 from runner.manifest.tables import FORMULA, SPOILT, column_name, what_spoilt
 from runner.manifest.templates import TemplateProblem, compiled, is_template
-from runner.model import counted
+from runner.model import InputProblem, counted
 
 SHORT: Final = 40
 """Characters; a prompt that is longer says something."""
@@ -45,7 +47,7 @@ def check(job: Job) -> None:
     """Put what is wrong with a job, or looks wrong, into the findings."""
     if (rules := job.rules) is not None:
         for problem in rules.problems(job.inputs):
-            job.error(problem.code, problem.path, problem.message, problem.hint)
+            job.error(problem.code, problem.path, problem.message, problem.hint + _leaving_out(job, problem))
     prompt, body = job.inputs.get("prompt"), job.body
     if isinstance(prompt, str) and prompt:
         _check_prompt(job, prompt)
@@ -59,6 +61,16 @@ def check(job: Job) -> None:
         _look_for_damage(job)
     if job.local:
         _check_size(job)
+
+
+def _leaving_out(job: Job, problem: InputProblem) -> str:
+    """How a sheet's rows are left out that have no picture."""
+    field = str(problem.path[0])
+    is_picture = problem.code == "missing-field" and job.kinds.get(field, "").startswith("media")
+    if not is_picture or not isinstance(job.item, RowItem) or not (asked := job.item.asked(field)):
+        return ""
+    is_alone = any(isinstance(source, Source) and source.is_alone for source in job.common.head.sources)
+    return f"; or leave such rows out{', in a manifest' * is_alone}:  where: {asked}"
 
 
 def _check_id(job: Job, job_id: str) -> None:

@@ -341,7 +341,7 @@ class Columns:
             hint = f"did you mean {' and '.join(map(repr, found))}?"
         if not found:
             return hint
-        return f"{hint} map it with  {self._mapping(name, found)}"
+        return f"{hint} map it with  {self._source.mapping(name, found)}"
 
     def _check_unused(self) -> None:
         """A mistyped column would be carried along, and what it says not sent."""
@@ -381,7 +381,7 @@ class Columns:
         found = [index for index, text in texts.items() if len(text) < LONGEST_URL and PICTURE.fullmatch(text.strip())]
         titles = [self._header[index] for index in in_order(self._keyed([*self.of.get(name, ()), *found]))]
         for index in found:
-            hint = self._mapping(name, titles)
+            hint = self._source.mapping(name, titles)
             if name not in self.of:
                 hint = f"name it in the default of {name}, as in  {{{{ {self._keys[index]} }}}}"
             message = f"the column {self._header[index]!r} holds pictures that are not sent"
@@ -389,13 +389,6 @@ class Columns:
 
     def _keyed(self, indexes: Iterable[int]) -> dict[int, str]:
         return {index: self._keys[index] for index in indexes}
-
-    def _mapping(self, name: str, titles: Sequence[str]) -> str:
-        """How the user says that a field is read from some columns."""
-        if self._source.is_alone:
-            return " ".join(f"--col {name}={title!r}" for title in titles)
-        listed = ", ".join(map(repr, titles))
-        return f"columns: {{{name}: {listed if len(titles) == 1 else f'[{listed}]'}}}"
 
     def _at(self, index: int) -> Place:
         return Place(cell=cell_name(index, 1), file="" if self._source.is_alone else self._source.file)

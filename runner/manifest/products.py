@@ -75,7 +75,8 @@ def products(
     sieve = Sieve(source.where, source.place("where"), table.label, findings)
     kept = _kept(source, table, given, media)
     is_told = False
-    for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
+    mapping = partial(source.mapping, media)
+    for group in groups(preset, table.header, sheet.rows, pictures, mapping, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
         is_wanted = False
@@ -90,7 +91,9 @@ def products(
                 is_told = _tell_variation(preset.variation, group, table, item, findings)
             if not part.pictures and (is_one_each or media not in given.fields | given.overridden):
                 message = f"{group.name!r} has no picture: there is no job for it"
-                findings.warn("no-pictures", item.at(), message, "give it one, or leave it out with  where:")
+                findings.warn(
+                    "no-pictures", item.at(), message, "give it one, or leave it out:  where: image_count > 0"
+                )
                 continue
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             if "id" not in kept:
@@ -181,15 +184,13 @@ def _tell_unlisted(group: Group, shows: int, media: str, source: Source, table: 
     """Pictures of variants that stand among none of the product's: a shop lists them there, a sheet by hand may not."""
     listed = {picture.url for picture in group.pictures}
     titles = [table.header[group.pictured_in], table.header[shows]]
-    how = f"columns: {{{media}: [{', '.join(map(repr, titles))}]}}"
-    if source.is_alone:
-        how = " ".join(f"--col {media}={title!r}" for title in titles)
+    hint = f"to send such pictures as well:  {source.mapping(media, titles)}"
     for line, number, cells in group.rows:
         for url in split_urls(cells[shows].strip()):
             if url not in listed:
                 place = Place(line=line, cell=cell_name(shows, number), file=table.label)
                 message = f"{name_of(url)!r} stands in {titles[1]!r} alone: a picture that is not sent"
-                findings.warn("pictures-left", place, message, f"to send such pictures as well:  {how}")
+                findings.warn("pictures-left", place, message, hint)
             listed.add(url)
 
 

@@ -38,6 +38,11 @@ class Table:
         texts = cells if self._keeps_all else [cells[index] for index in self.kept]
         return self.titles, list(map(str, texts)) if self._is_book else texts  # `Formatted` is no plain text
 
+    def called(self, index: int) -> str:
+        """What templates and conditions call a column."""
+        name = key_of(self.header[index])
+        return name if name.isidentifier() and self.names[name] == index else f"row[{self.header[index]!r}]"
+
     def place(self, line: int, number: int, columns: Mapping[str, int], *path: str | int) -> Place:
         """Where a field of a row stands."""
         index = columns.get(str(path[0])) if path else None
@@ -164,7 +169,7 @@ class RowOf(Mapping[str, Any]):
 class RowItem:
     """A row as an item (`runner.manifest.items.Item`)."""
 
-    __slots__ = ("_cells", "_line", "_number", "_table", "fields", "first", "id_letters")
+    __slots__ = ("_cells", "_line", "_number", "_table", "fields", "first", "id_letters", "read_from")
     is_job = False
 
     def __init__(self, table: Table, line: int, number: int, cells: Sequence[str]) -> None:
@@ -177,6 +182,8 @@ class RowItem:
         """Each field's first column."""
         self.id_letters = ""
         """The column that its id stands in."""
+        self.read_from: Mapping[str, Sequence[int]] = {}
+        """Each field's columns."""
 
     @property
     def source(self) -> str:
@@ -196,6 +203,10 @@ class RowItem:
     def condition_scope(self) -> RowScope:
         """The names that conditions may use: numbers as they are kept, and not as they are shown."""
         return RowScope(self._table, self._cells, self._number, is_condition=True)
+
+    def asked(self, field: str) -> str:
+        """A condition that some column of a field is filled; empty where it is read from none."""
+        return " or ".join(self._table.called(index) for index in self.read_from.get(field, ()))
 
     @property
     def row(self) -> tuple[Sequence[str], Sequence[str]]:

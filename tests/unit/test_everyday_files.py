@@ -483,6 +483,24 @@ def test_the_remedy_for_pictures_that_are_not_sent_keeps_their_order(read, title
     assert spec.inputs["image_urls"] == [order[name] for name in ("Cover", "Image 1", "Image 2", "Label")]
 
 
+@pytest.mark.parametrize(
+    ("titles", "fields", "where"),
+    [
+        ("Bilder", "{image_urls: Bilder}", "bilder"),
+        ("Bild 1,Bild 2", "{image_urls: 'Bild *'}", "bild_1 or bild_2"),
+        ("2. Bild", "{image_urls: 2. Bild}", "row['2. Bild']"),
+    ],
+)
+def test_rows_without_a_picture_are_left_out_as_the_error_says(read, told, titles, fields, where):
+    count = titles.count(",") + 1
+    sheet = f"id,{titles}\n1{f',{URL.format(1)}' * count}\n2{',' * count}\n3{',' * count}{URL.format(3)}\n"
+    source = f"file: s.csv, columns: {fields}"
+    head = "defaults: {prompt: White.}\nsources:"
+    [(code, _, _, hint)] = told(f"{head} [{{{source}}}]", s_csv=sheet)
+    assert (code, hint.partition("leave such rows out:  ")[2]) == ("missing-field", f"where: {where}")
+    assert list(prompts(read(f'{head} [{{{source}, where: "{where}"}}]', s_csv=sheet))) == ["1", "3"]
+
+
 def test_a_column_that_is_asked_for_is_not_told(read):
     sheet = f"id,scene_url,image_urls\n1,{URL.format('b')},{URL.format(1)}\n"
     head = 'defaults: {prompt: "White.", image_urls: ["{{ image_urls }}", "{{ scene_url }}"]}'

@@ -537,6 +537,17 @@ CASES = {
         header="SKU,Type,Name,Images\n",
         text="version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, preset: woocommerce, per: image}]\n",
     ),
+    "an export in another language": sheet(
+        f"tee,T-Shirt,{URL}",
+        header="SKU,Name,Bilder\n",
+        text="version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, preset: woocommerce}]\n",
+    ),
+    "a row without a picture": sheet(
+        f"tee,{URL}",
+        "mug,",
+        header="SKU,Bilder\n",
+        text="version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, columns: {image_urls: Bilder}}]\n",
+    ),
     "rows that differ": shop(f"mug,Mug,white,{URL},1", f"mug,,black,{URL}?2,2"),
     "a product without a picture": shop(f"mug,Mug,white,{URL},1", "lamp,Lamp,white,,", per="image"),
     "pictures that are left": shop(f"mug,Mug,,{URL},1", f"mug,,,{URL}?2,2", model="model: owner/other\n"),

@@ -693,6 +693,28 @@ def test_a_presets_name_that_is_a_column_too_is_not_guessed(read, found, text, s
     assert read(table(header, row), "woocommerce", source, head).jobs[0].inputs["prompt"] == "Mug 7"
 
 
+@pytest.mark.parametrize(
+    ("titles", "cells", "named"),
+    [
+        ("Bilder", A, ["Bilder"]),
+        ("Bilder,Anzahl Bilder", f'"{A}, {B}",2', ["Bilder"]),
+        ("Bild 2,Bild 1", f"{B},{A}", ["Bild 1", "Bild 2"]),
+        ("Bilder", "", ["Bilder"]),
+    ],
+)
+def test_an_export_in_another_language_says_where_its_pictures_are(read, titles, cells, named):
+    """A shop names its columns in its own language; by what is in them, else by their names."""
+    export = f"ID,Typ,Name,{titles}\n44,simple,T-Shirt,{cells}\n"
+    with pytest.raises(InvalidManifest) as caught:
+        read(export, "woocommerce")
+    [error] = [d for d in caught.value.diagnostics if d.severity == "error"]
+    remedy = error.hint.partition("others with  ")[2]
+    listed = ", ".join(map(repr, named))
+    assert remedy == f"columns: {{image_urls: {listed if len(named) == 1 else f'[{listed}]'}}}"
+    if cells:
+        assert len(read(export, "woocommerce", remedy).jobs) == 1
+
+
 def test_a_variation_without_a_picture_is_told_what_the_shop_shows(read):
     """Once a sheet, with the way to leave such rows out."""
     rows = [["44", "variable", "vase", "Vase", "1", A, ""]]
