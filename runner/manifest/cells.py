@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from itertools import product
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import jinja2
 
@@ -147,6 +147,40 @@ class Measured(Cell):
     """The text of what was a number before: it cannot be another one."""
 
     __slots__ = ()
+
+
+class Unread(float):
+    """A number of a workbook of which it is not known what is shown: it is reckoned with, and no text.
+
+    `{{ price | round(2) }}` says which text is meant.
+    """
+
+    __slots__ = ("_problem",)
+    _problem: TemplateProblem
+
+    def __new__(cls, number: str, problem: TemplateProblem) -> Self:
+        """The number, and what is said where its text is wanted."""
+        self = super().__new__(cls, number)
+        self._problem = problem
+        return self
+
+    def __format__(self, _: str) -> str:
+        raise self._problem
+
+    def __bool__(self) -> bool:
+        if not float(self):
+            raise self._problem  # does the cell say no, or that it is filled?
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            raise self._problem
+        return float(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = float.__hash__
 
 
 class Blank(jinja2.StrictUndefined):

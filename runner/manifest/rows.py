@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Place, did_you_mean
-from runner.manifest.formats import AS_TEXT, Exact, Formatted
+from runner.manifest.formats import AS_TEXT, NUMBER, Exact, Formatted
 from runner.manifest.items import key_of, names_of
 from runner.manifest.tables import FORMULA, MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
-from runner.manifest.templates import Cell, Measured, TemplateProblem, cell, unshown
+from runner.manifest.templates import Cell, Measured, TemplateProblem, Unread, cell, unshown
 
 ALIKE: Final = "make them the same, or say  per: image"
 OF_VARIANTS: Final = "leave it out of the template, or give each variant a picture of its own"
@@ -116,9 +116,7 @@ class RowScope:
             if isinstance(text, Exact):
                 return Measured(text)
             if isinstance(text, Formatted):
-                place = cell_name(index, self._number)
-                shown = self._judged(text, index) if self._is_condition else self._shown(text, index)
-                return shown if isinstance(shown, Measured) else cell(self._table.header[index], shown, place)
+                return self._judged(text, index) if self._is_condition else self._shown(text, index)
             if "E+" in text and SHORTENED.fullmatch(text.strip()):
                 message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): "
                 message += f"{text.strip()!r} was shortened by a spreadsheet"
@@ -132,15 +130,18 @@ class RowScope:
             return Measured(text)
         raise self._doubtful(text, index)
 
-    def _shown(self, text: Formatted, index: int) -> str:
-        """What is seen of a number in a text; where that is not known, it is an error."""
+    def _shown(self, text: Formatted, index: int) -> Any:
+        """What is seen of a number in a text; where that is not known, the number alone, or it is an error."""
         if text.shown is not None:
-            return text.shown
-        raise self._doubtful(text, index)
+            return cell(self._table.header[index], text.shown, cell_name(index, self._number))
+        if not (text.is_same_value and NUMBER.fullmatch(text)):
+            raise self._doubtful(text, index)
+        how = f"or send the number that is in it, as in  {{{{ {self._table.called(index)} | round(2) }}}}"
+        return Unread(text, self._doubtful(text, index, how))
 
-    def _doubtful(self, text: Formatted, index: int) -> TemplateProblem:
+    def _doubtful(self, text: Formatted, index: int, how: str = "") -> TemplateProblem:
         message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): {text.told}"
-        return TemplateProblem(message, AS_TEXT)
+        return TemplateProblem(message, f"{AS_TEXT}; {how}" if how else AS_TEXT)
 
 
 class RowOf(Mapping[str, Any]):

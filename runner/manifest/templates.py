@@ -24,7 +24,7 @@ from typing import Any, Final, Protocol
 import jinja2
 from jinja2 import meta, nodes
 
-from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell, unshown
+from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, Unread, cell, unshown
 from runner.manifest.conditions import check_conditions
 from runner.manifest.diagnostics import did_you_mean
 from runner.manifest.filters import EACH, FILTERS, LARGEST_NUMBER, TESTS
@@ -344,6 +344,7 @@ __all__ = [
     "Scope",
     "Template",
     "TemplateProblem",
+    "Unread",
     "cell",
     "compiled",
     "condition",
