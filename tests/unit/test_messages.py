@@ -548,6 +548,11 @@ CASES = {
         header="SKU,Bilder\n",
         text="version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, columns: {image_urls: Bilder}}]\n",
     ),
+    "markup beside a column that is freed of it": sheet(
+        f"mug,Mug &amp; Cup,<p>Nice</p>,{URL}",
+        header="id,name,description,image_urls\n",
+        text='version: 1\ndefaults: {prompt: "{{ name }}: {{ description | striptags }}"}\nsources: [{file: c.csv}]\n',
+    ),
     "rows that differ": shop(f"mug,Mug,white,{URL},1", f"mug,,black,{URL}?2,2"),
     "a product without a picture": shop(f"mug,Mug,white,{URL},1", "lamp,Lamp,white,,", per="image"),
     "pictures that are left": shop(f"mug,Mug,,{URL},1", f"mug,,,{URL}?2,2", model="model: owner/other\n"),

@@ -742,6 +742,26 @@ def test_markup_in_a_prompt_is_told_once_a_column(read, title, shown):
     assert warned(read(export, "shopify", head=head.replace("title", "title | striptags"))) == []
 
 
+@pytest.mark.parametrize(
+    ("template", "column"),
+    [
+        ("{{ title }}: {{ body | striptags }}", "title"),
+        ("{{ row['Title'] }}: {{ body | striptags }}", "row['Title']"),
+        ("{{ row['Title'] }}: {{ row[\"Body\"] | striptags }}", "row['Title']"),
+        ("{{ title }}: {{ body | trim | striptags }}", "title"),
+    ],
+)
+def test_markup_is_told_of_the_column_that_sends_it(read, template, column):
+    """Not of one beside it that is freed of it already."""
+    rows = {"Handle": "mug", "Title": "Mug &amp; Cup", "Body": "<p>A &amp; B</p>", "Image Src": A}
+    export, head = table([*OLD, "Body"], rows), f"defaults:\n  prompt: >-\n    {template}"
+    [warning] = [d for d in read(export, "shopify", head=head).warnings if d.code == "odd-text"]
+    assert warning.message == f"{column} holds '&amp;', which is sent as it stands"
+    assert warning.hint == f"to send what a browser shows:  {{{{ {column} | striptags }}}}"
+    mended = template.replace(f"{{{{ {column} }}}}", warning.hint.partition("shows:  ")[2])
+    assert warned(read(export, "shopify", head=head.replace(template, mended))) == []
+
+
 @pytest.mark.parametrize("title", ["5 < 6 & 7 > 3", "Salt & pepper; fine", "AT&T", "a <3 mug"])
 def test_signs_that_are_no_markup_are_not_told(read, title):
     assert (
