@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.fields import Read, reader
@@ -27,6 +29,7 @@ from runner.manifest.words import (
     NUMBERED,
     OF_OTHERS,
     PICTURE,
+    RATIO,
     SYNONYMS,
     SYNONYMS_OF_ONE,
     in_order,
@@ -36,13 +39,23 @@ from runner.manifest.words import (
 )
 from runner.model import InputRules
 
+NO_TEXTS: Final[Mapping[int, str]] = MappingProxyType({})
+
 
 class Columns:
     """Which columns hold which field of a model; every other column is the user's own."""
 
     def __init__(
-        self, source: Source, header: Sequence[str], rules: InputRules | None, given: Given, findings: Findings
+        self,
+        source: Source,
+        header: Sequence[str],
+        rules: InputRules | None,
+        given: Given,
+        findings: Findings,
+        texts: Mapping[int, str] = NO_TEXTS,
     ) -> None:
+        """`texts` are the first that stand in the columns, where somebody has looked."""
+        self._texts = texts
         self._source = source
         self._header = header
         self._findings = findings
@@ -360,7 +373,7 @@ class Columns:
         nearly = {word: name for name, words in NEAR.items() for word in words if name in self._fields}
         used = self._aside.union(*self.of.values())
         found = {
-            index: nearly.get(key, "")
+            index: self._meant(index, nearly.get(key, ""))
             for index, key in enumerate(self._keys)
             if index not in used and key not in given.names and (key in nearly or key in OF_OTHERS)
         }
@@ -372,13 +385,19 @@ class Columns:
         hint += "--col FIELD=COLUMN" if self._source.is_alone else "columns: {field: column}"
         self._findings.warn("unused-column", self._at(min(found)), message, hint)
 
-    def tell_pictures(self, texts: Mapping[int, str]) -> None:
-        """Tell of unused columns that hold pictures, whatever they are called; `texts` are the first ones in them."""
+    def _meant(self, index: int, name: str) -> str:
+        """The field that a column is probably meant for, by its name, but for ratios: those are no other field's."""
+        is_ratio = RATIO.fullmatch(self._texts.get(index, "").strip()) is not None
+        return "aspect_ratio" if name and is_ratio and "aspect_ratio" in self._fields else name
+
+    def tell_pictures(self) -> None:
+        """Tell of unused columns that hold pictures, whatever they are called."""
         name = self._urls[0] if self._urls else ""
         is_said = name in self._source.columns or name in self._flags
         if "row" in self._asked or is_said or name not in {*self.of, *self._defaults}:
             return
-        found = [index for index, text in texts.items() if len(text) < LONGEST_URL and PICTURE.fullmatch(text.strip())]
+        texts = {index: self._texts[index].strip() for index in self.unused if index in self._texts}
+        found = [index for index, text in texts.items() if len(text) < LONGEST_URL and PICTURE.fullmatch(text)]
         titles = [self._header[index] for index in in_order(self._keyed([*self.of.get(name, ()), *found]))]
         for index in found:
             hint = self._source.mapping(name, titles)

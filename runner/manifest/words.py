@@ -35,6 +35,7 @@ ASKS: Final = re.compile(
 LONGEST_URL: Final = 2_000
 PICTURE: Final = re.compile(r"https?://\S+\.(?:jpe?g|png|webp|gif|avif|heic|bmp|tiff?)(?:\?\S*)?", re.IGNORECASE)
 """A cell that holds one."""
+RATIO: Final = re.compile(r"\d{1,2}\s?[:x\xd7/]\s?\d{1,2}", re.IGNORECASE)
 OF_CARE: Final = re.compile(
     r"(?:^|_)(?:care|wash|washing|use|usage|user|assembly|safety|mounting|install\w*|pflege)(?:_|$)"
 )

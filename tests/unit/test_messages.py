@@ -439,6 +439,7 @@ CASES = {
     "pictures under another name beside the pictures": {"m.csv": f"id,prompt,image,gallery\nmug,white,{URL},{URL}?2\n"},
     "pictures beside the pictures": {"m.csv": f"id,prompt,image_urls,url_1\nmug,white,{URL},{URL}?2\n"},
     "fields of another model": {"m.csv": f"id,prompt,image_urls,seed,ratio\nmug,white,{URL},7,4:5\n"},
+    "a format that is a ratio": {"m.csv": f"id,prompt,image_urls,Format\nmug,white,{URL},4:5\n"},
     "rows that share a SKU": {"m.csv": f"sku,prompt,image_urls\na,white,{URL}\na,black,{URL}\n"},
     "a space within a URL of a cell": {"m.csv": TABLE + "mug,white,https://cdn.example.com/red mug.jpg\n"},
     "two URLs in one": {"m.csv": TABLE + f'mug,white,"{URL},b.jpg"\n'},
