@@ -227,6 +227,8 @@ CASES = {
     # what is no YAML
     "a colon in a prompt": jobs("id: mug\n  prompt: Keep: the mug"),
     "a word in quotes": jobs('id: mug\n  prompt: "White" background'),
+    "quotes within those of a template": jobs('id: mug\n  prompt: "{{ row["Name"] }} on white"'),
+    "quotes of both kinds in a template": jobs('{id: mug, prompt: "{{ row["it\'s"] }} on white"}'),
     "a block on its own line": jobs("id: mug\n  prompt: | White\n    background"),
     "a dash": jobs("id: mug\n  prompt: - White"),
     "an asterisk": jobs("id: mug\n  prompt: *White* background"),
