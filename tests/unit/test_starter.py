@@ -187,3 +187,24 @@ def test_the_first_picture_alone_is_sent_as_the_comment_says(made, tmp_path):
     (tmp_path / "spring.yaml").write_text(text.replace(written, alone))
     assert inputs(load(tmp_path / "spring.yaml")) == [("A-1", inputs(manifest)[0][1], [f"{URL}?1"])]
     assert "An edit is sent all" not in made(f"sku,photo\nmug,{URL}\n")[0]
+
+
+@pytest.mark.parametrize("name", ["Instructions", "Prompt text", "instruction", "背景指示", "プロンプト"])
+@pytest.mark.parametrize("ratio", ["Ratio", "Format", "縦横比"])
+def test_prompts_and_ratios_under_other_names_are_taken(made, name, ratio):
+    """Both are known by what `check` would say of them; it says nothing then."""
+    text, manifest = made(f"sku,title,{name},photo,{ratio}\nA,Mug,On oak.,{URL},4:5\nB,Cup,On sand.,{URL}?2,\n")
+    assert [(spec.inputs["prompt"], spec.inputs["aspect_ratio"]) for spec in manifest.jobs] == [
+        ("On oak.", "4:5"),
+        ("On sand.", "1:1"),
+    ]
+    assert manifest.warnings == ()
+    assert "Pure white background." not in text.partition("matrix")[0]
+
+
+def test_a_prompt_stands_in_where_the_column_of_prompts_is_empty(made):
+    text, manifest = made(f"sku,title,Instructions,photo,Format\nA,Mug,On oak.,{URL},A4\nB,Cup,,{URL}?2,A5\n")
+    white = "Pure white background. Keep the product and a soft shadow."
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["On oak.", white]
+    assert "# where Instructions is empty" in text
+    assert "aspect_ratio: Format" not in text
