@@ -374,6 +374,8 @@ def _problem_of(path: Path) -> str | None:
     """Why a file cannot be read, or `None`."""
     try:
         found = path.stat()  # before it is opened: a pipe without a writer would wait for ever
+        if stat.S_ISDIR(found.st_mode):
+            return f" is a folder: photos in it are named by a manifest that says  sources: [{{folder: {path.name or '.'}/}}]"
         if not stat.S_ISREG(found.st_mode):
             return " is not a regular file"
         if found.st_size > LARGEST_TABLE:

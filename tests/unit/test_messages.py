@@ -372,6 +372,11 @@ CASES = {
         "photos/mug.png": photo(),
         "photos/lamp.gif": photo(form="GIF"),
     },
+    "braces in a glob": {
+        "m.yaml": 'version: 1\nsources: [{folder: photos, glob: "*.{jpg,png}"}]\n',
+        "photos/mug.png": photo(),
+    },
+    "a number with zeros before it": jobs(job(num_images="002")),
     "a folder without photos": {"m.yaml": "version: 1\nsources: [{folder: photos}]\n", "photos/notes.txt": "none"},
     "a field that no model has": sheet(ROW, text="version: 1\nsources: [{file: c.csv, columns: {pormpt: prompt}}]\n"),
     "a column that is not there": sheet(ROW, text="version: 1\nsources: [{file: c.csv, columns: {id: SKU}}]\n"),
