@@ -278,6 +278,8 @@ def _as_type(name: str, value: Any) -> str:
             if isinstance(value, str):
                 if name == "integer" and re.fullmatch(r"\s*[-+]?\d+\.\d+\s*", value):
                     return "write a whole number, as in  2"
+                if name == "integer" and (digits := re.fullmatch(r"\s*([-+]?)0+(\d{1,15})\s*", value)):
+                    return f"write a number without zeros before it:  {digits[1]}{digits[2]}"
                 is_number = re.fullmatch(r"\s*[-+]?\d+(\.\d+)?\s*", value) is not None
                 return "write a number, without quotes" if is_number else "write a plain number, as in  2"
             return f"write one {name}"

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from itertools import product
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import jinja2
 
@@ -155,6 +155,40 @@ class Pointed(Cell):
     __slots__ = ()
 
 
+class Unread(float):
+    """A number of a workbook of which it is not known what is shown: it is reckoned with, and no text.
+
+    `{{ price | round(2) }}` says which text is meant.
+    """
+
+    __slots__ = ("_problem",)
+    _problem: TemplateProblem
+
+    def __new__(cls, number: str, problem: TemplateProblem) -> Self:
+        """The number, and what is said where its text is wanted."""
+        self = super().__new__(cls, number)
+        self._problem = problem
+        return self
+
+    def __format__(self, _: str) -> str:
+        raise self._problem
+
+    def __bool__(self) -> bool:
+        if not float(self):
+            raise self._problem  # does the cell say no, or that it is filled?
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, str):
+            raise self._problem
+        return float(self) == other
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = float.__hash__
+
+
 class Blank(jinja2.StrictUndefined):
     """An empty cell: false, equal to an empty text, holding nothing; and no text or number by itself."""
 
@@ -187,6 +221,11 @@ def cell(name: str, text: str, place: str = "") -> Cell | Blank:
         return Cell(text)
     where = f"cell {place} ({name})" if place else repr(name)
     return Blank(hint=f"{where} is empty, and the template needs it", exc=Empty)
+
+
+def unshown(name: str, why: str) -> Blank:
+    """A column's value for a picture that no variant shows: the variants say one thing each, and none of it is its."""
+    return Blank(hint=f"{why}: it has no {name} of its own, and the template needs it", exc=Empty)
 
 
 class Row(dict[str, Any]):

@@ -6,7 +6,7 @@ What concerns a column is said once for the column, whatever its rows say.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from string import ascii_uppercase
@@ -28,11 +28,13 @@ from runner.manifest.damage import (
     unseen,
 )
 from runner.manifest.gaps import REMEDY, Gap, highest_called
+from runner.manifest.given import Source
 from runner.manifest.jobs import Job
+from runner.manifest.rows import RowItem
 from runner.manifest.schema import LONGEST_ID
 from runner.manifest.tables import FORMULA, SPOILT, column_name, what_spoilt
-from runner.manifest.templates import TemplateProblem, compiled, is_template
-from runner.model import counted
+from runner.manifest.templates import TemplateProblem, compiled, is_template, titles_in
+from runner.model import InputProblem, counted
 
 SHORT: Final = 40
 """Characters; a prompt that is longer says something."""
@@ -45,7 +47,7 @@ def check(job: Job) -> None:
     """Put what is wrong with a job, or looks wrong, into the findings."""
     if (rules := job.rules) is not None:
         for problem in rules.problems(job.inputs):
-            job.error(problem.code, problem.path, problem.message, problem.hint)
+            job.error(problem.code, problem.path, problem.message, problem.hint + _leaving_out(job, problem))
     prompt, body = job.inputs.get("prompt"), job.body
     if isinstance(prompt, str) and prompt:
         _check_prompt(job, prompt)
@@ -59,6 +61,16 @@ def check(job: Job) -> None:
         _look_for_damage(job)
     if job.local:
         _check_size(job)
+
+
+def _leaving_out(job: Job, problem: InputProblem) -> str:
+    """How a sheet's rows are left out that have no picture."""
+    field = str(problem.path[0])
+    is_picture = problem.code == "missing-field" and job.kinds.get(field, "").startswith("media")
+    if not is_picture or not isinstance(job.item, RowItem) or not (asked := job.item.asked(field)):
+        return ""
+    is_alone = any(isinstance(source, Source) and source.is_alone for source in job.common.head.sources)
+    return f"; or leave such rows out{', in a manifest' * is_alone}:  where: {asked}"
 
 
 def _check_id(job: Job, job_id: str) -> None:
@@ -147,24 +159,41 @@ def _tell_markup(job: Job) -> None:
         found = next((found for text in texts if isinstance(text, str) and (found := MARKUP.search(text))), None)
         if found is None:
             continue
-        column = _column(job, key, lambda text: MARKUP.search(text) is not None)
+        column = _column_with(job, key, found[0])
         hint = f"to send what a browser shows:  {{{{ {column} | striptags }}}}"
         if not job.is_told(column or key):
             message = f"{column or key} holds {found[0][:SHORT]!r}, which is sent as it stands"
             job.warn("odd-text", (key,), message, hint if column else "write what a browser shows")
 
 
+def _column_with(job: Job, key: str, markup: str) -> str | None:
+    """What the template of a field calls the column that some markup comes from: one that it does not free of it."""
+    for name in _columns(job, key, lambda text: markup in text):
+        asked = re.escape(name).replace("'", "['\"]")
+        if re.search(rf"\b{asked}\s*\|[^}}]*\bstriptags\b", str(job.fields.get(key))) is None:
+            return name
+    return None
+
+
 def _column(job: Job, key: str, holds: Callable[[str], bool]) -> str | None:
     """The name of the first text of which something holds, among those that the template of a field asks for."""
+    return next((name for name in _columns(job, key, holds) if name in job.scope), None)
+
+
+def _columns(job: Job, key: str, holds: Callable[[str], bool]) -> Iterator[str]:
+    """All of them as the template calls them: `title`, `row['Product Title']`."""
     given = job.fields.get(key)
     if not isinstance(given, str) or not is_template(given):
-        return None
+        return
     with suppress(TemplateProblem):  # told where it was to be filled in
         for name in sorted(compiled(given).names):
             with suppress(TemplateProblem):  # one that was not asked for
                 if name in job.scope and isinstance(text := job.scope[name], str) and holds(text):
-                    return name
-    return None
+                    yield name
+        for title in sorted(titles_in([given])):
+            with suppress(TemplateProblem, KeyError, TypeError):
+                if isinstance(text := job.scope["row"][title], str) and holds(text):
+                    yield f"row[{title!r}]"
 
 
 def _look_for_damage(job: Job) -> None:

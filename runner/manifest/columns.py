@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from runner.manifest.damage import braces
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
@@ -29,21 +31,33 @@ from runner.manifest.words import (
     NUMBERED,
     OF_OTHERS,
     PICTURE,
+    RATIO,
     SYNONYMS,
     SYNONYMS_OF_ONE,
+    in_order,
     is_of_pictures,
     is_of_prompts,
     stem_of,
 )
 from runner.model import InputRules
 
+NO_TEXTS: Final[Mapping[int, str]] = MappingProxyType({})
+
 
 class Columns:
     """Which columns hold which field of a model; every other column is the user's own."""
 
     def __init__(
-        self, source: Source, header: Sequence[str], rules: InputRules | None, given: Given, findings: Findings
+        self,
+        source: Source,
+        header: Sequence[str],
+        rules: InputRules | None,
+        given: Given,
+        findings: Findings,
+        texts: Mapping[int, str] = NO_TEXTS,
     ) -> None:
+        """`texts` are the first that stand in the columns, where somebody has looked."""
+        self._texts = texts
         self._source = source
         self._header = header
         self._findings = findings
@@ -349,7 +363,9 @@ class Columns:
     def _nearly(self, name: str) -> str:
         """Which column is probably meant for a field; of pictures, all that are called so."""
         is_of = is_of_prompts if name == "prompt" else is_of_pictures
-        found = [self._header[index] for index, key in enumerate(self._keys) if is_of(key)]
+        found = [
+            self._header[index] for index in in_order(self._keyed(i for i, k in enumerate(self._keys) if is_of(k)))
+        ]
         found = found[:1] if name == "prompt" else found
         if name not in (*self._urls, "prompt") or not found:
             hint, found = did_you_mean(name, self._header), [near] if (near := nearest(name, self._header)) else []
@@ -357,10 +373,7 @@ class Columns:
             hint = f"did you mean {' and '.join(map(repr, found))}?"
         if not found:
             return hint
-        if self._source.is_alone:
-            return f"{hint} map it with  {' '.join(f'--col {name}={title!r}' for title in found)}"
-        shown = repr(found[0]) if len(found) == 1 else f"[{', '.join(map(repr, found))}]"
-        return f"{hint} map it with  columns: {{{name}: {shown}}}"
+        return f"{hint} map it with  {self._source.mapping(name, found)}"
 
     def _check_unused(self) -> None:
         """A mistyped column would be carried along, and what it says not sent."""
@@ -379,7 +392,7 @@ class Columns:
         nearly = {word: name for name, words in NEAR.items() for word in words if name in self._fields}
         used = self._aside.union(*self.of.values())
         found = {
-            index: nearly.get(key, "")
+            index: self._meant(index, nearly.get(key, ""))
             for index, key in enumerate(self._keys)
             if index not in used and key not in given.names and (key in nearly or key in OF_OTHERS)
         }
@@ -391,21 +404,29 @@ class Columns:
         hint += "--col FIELD=COLUMN" if self._source.is_alone else "columns: {field: column}"
         self._findings.warn("unused-column", self._at(min(found)), message, hint)
 
-    def tell_pictures(self, texts: Mapping[int, str]) -> None:
-        """Tell of unused columns that hold pictures, whatever they are called; `texts` are the first ones in them."""
+    def _meant(self, index: int, name: str) -> str:
+        """The field that a column is probably meant for, by its name, but for ratios: those are no other field's."""
+        is_ratio = RATIO.fullmatch(self._texts.get(index, "").strip()) is not None
+        return "aspect_ratio" if name and is_ratio and "aspect_ratio" in self._fields else name
+
+    def tell_pictures(self) -> None:
+        """Tell of unused columns that hold pictures, whatever they are called."""
         name = self._urls[0] if self._urls else ""
         is_said = name in self._source.columns or name in self._flags
         if "row" in self._asked or is_said or name not in {*self.of, *self._defaults}:
             return
-        for index, text in texts.items():
-            if len(text) < LONGEST_URL and PICTURE.fullmatch(text.strip()):
-                titles = [self._header[one] for one in (*self.of.get(name, ()), index)]
-                flags = " ".join(f"--col {name}={title!r}" for title in titles)
-                hint = flags if self._source.is_alone else f"columns: {{{name}: [{', '.join(map(repr, titles))}]}}"
-                if name not in self.of:
-                    hint = f"name it in the default of {name}, as in  {{{{ {self._keys[index]} }}}}"
-                message = f"the column {self._header[index]!r} holds pictures that are not sent"
-                self._findings.warn("unused-column", self._at(index), message, f"to send them as well:  {hint}")
+        texts = {index: self._texts[index].strip() for index in self.unused if index in self._texts}
+        found = [index for index, text in texts.items() if len(text) < LONGEST_URL and PICTURE.fullmatch(text)]
+        titles = [self._header[index] for index in in_order(self._keyed([*self.of.get(name, ()), *found]))]
+        for index in found:
+            hint = self._source.mapping(name, titles)
+            if name not in self.of:
+                hint = f"name it in the default of {name}, as in  {{{{ {self._keys[index]} }}}}"
+            message = f"the column {self._header[index]!r} holds pictures that are not sent"
+            self._findings.warn("unused-column", self._at(index), message, f"to send them as well:  {hint}")
+
+    def _keyed(self, indexes: Iterable[int]) -> dict[int, str]:
+        return {index: self._keys[index] for index in indexes}
 
     def _at(self, index: int) -> Place:
         return Place(cell=cell_name(index, 1), file="" if self._source.is_alone else self._source.file)

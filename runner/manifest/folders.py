@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
@@ -14,6 +15,7 @@ from runner.manifest.templates import Names, cell
 from runner.model import InputProblem, LocalFiles
 
 PICTURES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
+BRACES: Final = re.compile(r"(?P<before>[^{}]*)\{(?P<words>[^{}]*,[^{}]*)\}(?P<behind>[^{}]*)")
 NOT_TAKEN: Final = frozenset(
     {".heic", ".heif", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 )
@@ -49,7 +51,7 @@ def photos(
     names = [name for name, ending in endings.items() if ending in PICTURES]
     if not names:
         message = f"no photos match {source.glob!r} in {source.folder}"
-        hint = f"photos end in {', '.join(sorted(PICTURES))}"
+        hint = _without_braces(source) or f"photos end in {', '.join(sorted(PICTURES))}"
         findings.error("source", source.places.get("glob", place), message, hint)
         return
     sieve = Sieve(source.where, source.places.get("where", place), source.folder, findings)
@@ -58,6 +60,16 @@ def photos(
         if sieve.takes(item):
             yield item
     sieve.tell()
+
+
+def _without_braces(source: Folder) -> str:
+    """How a glob with braces, as shells know them, is written: a source for each of their words."""
+    found = BRACES.fullmatch(source.glob)
+    if found is None:
+        return ""
+    globs = [f"{found['before']}{word.strip()}{found['behind']}" for word in found["words"].split(",")]
+    shown = ", ".join(f'{{folder: {source.folder}, glob: "{glob}"}}' for glob in globs)
+    return f"braces are a shell's: write a source for each:  sources: [{shown}]"
 
 
 def _item(path: str, source: Folder, fields: dict[str, Any], *, has_id: bool) -> Item:

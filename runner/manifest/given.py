@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,13 @@ class Source:
     is_alone: bool = False
     """Whether it is the manifest: then nothing else can give what it lacks."""
     places: Mapping[str, Place] = field(default_factory=dict)
+
+    def mapping(self, name: str, titles: Sequence[str]) -> str:
+        """How the user says that a field is read from some columns."""
+        if self.is_alone:
+            return " ".join(f"--col {name}={title!r}" for title in titles)
+        listed = ", ".join(map(repr, titles))
+        return f"columns: {{{name}: {listed if len(titles) == 1 else f'[{listed}]'}}}"
 
     def place(self, *keys: str) -> Place:
         """Where a key of it stands."""

@@ -8,15 +8,19 @@ shop has used is known; which one a sheet has is seen by its header.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Final
 
 from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.gaps import Gap, gap_in, name_of
 from runner.manifest.items import key_of, split_urls
 from runner.manifest.tables import Cells, cell_name
+from runner.manifest.words import LONGEST_URL, PICTURE, in_order, is_of_pictures
+
+LOOKED_AT: Final = 20
+"""Rows that are looked at for pictures where no column is called as a shop calls it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +145,13 @@ def groups(
     header: Sequence[str],
     rows: Iterator[Cells],
     pictures: Sequence[int] | None,
+    mapping: Callable[[Sequence[str]], str],
     findings: Findings,
     label: str,
 ) -> Iterator[Group]:
     """The products of a sheet; what is wrong with the sheet goes to the findings.
 
-    `pictures` are the columns of pictures, where the user names them.
+    `pictures` are the columns of pictures, where the user names them; `mapping` is how that is said.
     """
     keys = [key_of(name) for name in header]
     naming = [keys.index(key) for key in preset.group if key in keys]
@@ -154,10 +159,14 @@ def groups(
     if not naming or not images:
         missing = preset.group if not naming else preset.images
         message = f"the preset {preset.name} needs a column {' or '.join(repr(key) for key in missing)}"
-        findings.error("missing-column", Place(file=label), message, "columns found: " + ", ".join(header))
+        titles = _pictured(header, keys, islice(rows, LOOKED_AT)) if naming else []
+        found = ", ".join(header)
+        hint = f"pictures are read from others with  {mapping(titles)}" if titles else f"columns found: {found}"
+        findings.error("missing-column", Place(file=label), message, hint)
         return
     images = pictures or [*images, *_columns(preset.more, keys)]
     position = next((keys.index(key) for key in preset.position if key in keys), None)
+    shows = _columns(preset.shows, keys)
     is_told = not preset.position or position is not None
 
     def name_of(row: Cells) -> tuple[str, int]:
@@ -168,14 +177,25 @@ def groups(
     filled = (row for row in rows if any(map(str.strip, row[2])))
     for (name, index), members in groupby(filled, key=name_of):
         for one in [list(members)] if preset.spans_rows else [[row] for row in members]:
-            found = _pictures(one, images, position, findings, label)
-            if not is_told and len(found) > 1:
+            shown = _pictures(one, images, position, shows, findings, label)
+            if not is_told and len(shown) > 1:
                 _tell_no_positions(preset.position[0], header, one, findings, label)
                 is_told = True
             cells = [next((row[2][i] for row in one if row[2][i].strip()), "") for i in range(len(header))]
             texts = [cells[column].strip() for column in images]
-            gap = _gap(found) if preset.position else gap_in(texts, images, header)
-            yield Group(name, index, one, cells, found, images[0], gap)
+            gap = _gap(shown) if preset.position else gap_in(texts, images, header)
+            yield Group(name, index, one, cells, shown, images[0], gap)
+
+
+def _pictured(header: Sequence[str], keys: Sequence[str], rows: Iterable[Cells]) -> list[str]:
+    """The columns that hold pictures by other names, as in the export of a shop in another language."""
+    held = {index for _, _, cells in rows for index, text in enumerate(cells) if _holds_picture(text)}
+    found = held or {index for index, key in enumerate(keys) if is_of_pictures(key)}
+    return [header[index] for index in in_order({index: keys[index] for index in found})]
+
+
+def _holds_picture(text: str) -> bool:
+    return any(len(url) < LONGEST_URL and PICTURE.fullmatch(url) for url in split_urls(text.strip()))
 
 
 def _gap(pictures: Iterable[Picture]) -> Gap | None:
@@ -200,9 +220,17 @@ def _tell_no_positions(name: str, header: Sequence[str], rows: Sequence[Cells], 
 
 
 def _pictures(
-    rows: Sequence[Cells], images: Sequence[int], position: int | None, findings: Findings, label: str
+    rows: Sequence[Cells],
+    images: Sequence[int],
+    position: int | None,
+    shows: Sequence[int],
+    findings: Findings,
+    label: str,
 ) -> tuple[Picture, ...]:
-    """The pictures of a product by their positions, those without one where they stand; each once."""
+    """The pictures of a product by their positions, those without one where they stand; each once.
+
+    The picture of a row's variant, in the columns `shows`, comes with the row's own, and has no position that is said.
+    """
     found: list[tuple[int, Picture]] = []
     for line, number, cells in rows:
         said = cells[position].strip() if position is not None else ""
@@ -213,7 +241,7 @@ def _pictures(
         for column in images:
             for url in split_urls(cells[column].strip()):
                 at = int(place[1]) if place else None
-                picture = Picture(url, 0, column, line, number, cells, at)
+                picture = Picture(url, 0, column, line, number, cells, None if column in shows else at)
                 found.append((len(found) + 1 if at is None else at, picture))
     found.sort(key=lambda ranked: ranked[0])
     once: dict[str, Picture] = {}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.gaps import Gap, Gapped
+from runner.manifest.gaps import Gap, Gapped, name_of
 from runner.manifest.given import Given, Source
 from runner.manifest.items import Entry, Item, Sieve, is_filled_in, key_of, split_urls
 from runner.manifest.presets import Group, Picture, Preset, groups
@@ -33,8 +33,31 @@ class _Part:
     line: int
     number: int
     extras: Mapping[str, str]
+    row: Sequence[str]
+    """The row that is carried along with it."""
     differing: Mapping[int, str] = field(default_factory=dict)
     """The columns of which it has several texts, and why."""
+    unshown: Mapping[int, str] = field(default_factory=dict)
+    """The columns of which it has none, since no variant shows it, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """The columns, from 0, that are about a row's own variant or picture."""
+
+    variant: Sequence[int]
+    indexes: Container[int]
+    """Both together."""
+    shows: int | None
+    """The one that holds the picture of a row's variant."""
+
+    @classmethod
+    def of(cls, preset: Preset, header: Sequence[str]) -> Self:
+        """Those of a header."""
+        keys = [key_of(name) for name in header]
+        variant = [index for index, key in enumerate(keys) if preset.variant.fullmatch(key)]
+        pictured = [index for index, key in enumerate(keys) if preset.pictured.fullmatch(key)]
+        return cls(variant, {*variant, *pictured}, next((keys.index(key) for key in preset.shows if key in keys), None))
 
 
 def products(
@@ -48,35 +71,36 @@ def products(
     pictures = columns.of.get(media) if media in source.columns else None
     readers = [reader for reader in columns.readers if reader[0] != media]
     is_one_each = source.per == "image"
-    keys = [key_of(name) for name in table.header]
-    variant = [index for index, key in enumerate(keys) if preset.variant.fullmatch(key)]
-    own = {*variant, *(index for index, key in enumerate(keys) if preset.pictured.fullmatch(key))}
-    shows = next((keys.index(key) for key in preset.shows if key in keys), None)
+    own = _Own.of(preset, table.header)
     sieve = Sieve(source.where, source.place("where"), table.label, findings)
     kept = _kept(source, table, given, media)
     is_told = False
-    for group in groups(preset, table.header, sheet.rows, pictures, findings, table.label):
+    mapping = partial(source.mapping, media)
+    for group in groups(preset, table.header, sheet.rows, pictures, mapping, findings, table.label):
         places = {media: group.pictured_in, "id": group.named_by, **columns.first}
         used = [group.named_by, *(index for _, indexes, _ in readers for index in indexes)]
-        for part in _one_each(group, own, variant, shows) if is_one_each and group.pictures else [_whole(group)]:
-            scope = RowScope(table, part.cells, part.number, part.extras, differing=part.differing)
+        is_wanted = False
+        for part in _one_each(group, own) if is_one_each and group.pictures else [_whole(group)]:
+            differing = part.differing if is_one_each else group.differing()
+            scope = RowScope(table, part.cells, part.number, part.extras, differing=differing, unshown=part.unshown)
             item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
-            if not sieve.takes(item, _judged(group, part, own, source.where, table)):
+            if not sieve.takes(item, _judged(group, part, own.indexes, source.where, table)):
                 continue
+            is_wanted = True
             if not part.pictures and preset.variation is not None and not is_told:
                 is_told = _tell_variation(preset.variation, group, table, item, findings)
             if not part.pictures and (is_one_each or media not in given.fields | given.overridden):
                 message = f"{group.name!r} has no picture: there is no job for it"
-                findings.warn("no-pictures", item.at(), message, "give it one, or leave it out with  where:")
+                findings.warn(
+                    "no-pictures", item.at(), message, "give it one, or leave it out:  where: image_count > 0"
+                )
                 continue
-            if not is_one_each:
-                item.scope = RowScope(table, part.cells, part.number, part.extras, differing=group.differing())
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             if "id" not in kept:
                 item.fields["id"] = _id_of(part, item.fields.get("id") or group.name)
             if media not in kept and part.pictures:
                 item.fields[media] = _media_of(part, None if is_one_each else group.gap, is_list=is_list)
-            item.row = table.row(part.cells)
+            item.row = table.row(part.row)
             item.id_at = cell_name(places["id"], part.number)
             refuse_spoilt(part.cells, used, part.line, part.number, table.label, findings)
             look_at_prompt(item, findings)
@@ -84,6 +108,8 @@ def products(
                 count = len(part.pictures)
                 _check_whole(group, item, readers, count if is_list else min(count, 1), table, findings)
             yield item
+        if is_wanted and own.shows is not None and pictures is None and media not in kept:
+            _tell_unlisted(group, own.shows, media, source, table, findings)
     sieve.tell()
 
 
@@ -107,29 +133,39 @@ def _media_of(part: _Part, gap: Gap | None, *, is_list: bool) -> list[str] | str
 
 def _whole(group: Group) -> _Part:
     extras = {"handle": group.name, "image_count": str(len(group.pictures))}
-    return _Part("", group.pictures, group.cells, group.line, group.number, extras)
+    return _Part("", group.pictures, group.cells, group.line, group.number, extras, group.cells)
 
 
-def _one_each(group: Group, own: Container[int], variant: Sequence[int], shows: int | None) -> Iterator[_Part]:
+def _one_each(group: Group, own: _Own) -> Iterator[_Part]:
     """Each picture with its row's texts, and the product's where its row has none, but in columns that are its own.
 
-    What its row says of a variant is another's, where the variants say which pictures are theirs.
+    What its row says of a variant is another's: a picture has the texts of the variants that show it. One that none
+    shows has what all of them say.
     """
-    variants: dict[str, list[Cells]] = {}
-    for row in group.rows if shows is not None else ():
-        for url in split_urls(row[2][shows or 0].strip()):
-            variants.setdefault(url, []).append(row)
+    shown: dict[str, list[Cells]] = {}
+    for row in group.rows if own.shows is not None else ():
+        for url in split_urls(row[2][own.shows or 0].strip()):
+            shown.setdefault(url, []).append(row)
+    every = [row for row in group.rows if any(row[2][index].strip() for index in own.variant)]
     for picture in group.pictures:
         extras = {"handle": group.name, "image_count": str(len(group.pictures)), "position": str(picture.position)}
-        cells = _filled_up(picture.cells, group, own)
-        differing: dict[int, str] = {}
-        for index in variant if variants else ():
-            texts = {row[2][index]: row[1] for row in variants.get(picture.url, ())}
-            cells[index] = next(iter(texts), "")
-            if len(texts) > 1:
-                where = cell_name(index, list(texts.values())[1])
+        beside = _filled_up(picture.cells, group, own.indexes)
+        cells, differing, unshown = [*beside], dict[int, str](), dict[int, str]()
+        of_it = shown.get(picture.url)
+        for index in own.variant:
+            texts = {row[2][index].strip(): row for row in of_it or every}
+            is_plain = of_it is not None or len(texts) < 2
+            cells[index] = next(iter(texts.values()))[2][index] if texts and is_plain else ""
+            if not is_plain:
+                where = cell_name(picture.column, picture.number)
+                unshown[index] = f"no variant shows the picture {name_of(picture.url)!r} (cell {where})"
+            elif len(texts) > 1:
+                where = cell_name(index, list(texts.values())[1][1])
                 differing[index] = f"cell {where} is of another variant with the same picture"
-        yield _Part(str(picture.position), (picture,), cells, picture.line, picture.number, extras, differing)
+        at = (picture.line, picture.number)
+        yield _Part(
+            str(picture.position), (picture,), cells, *at, extras, cells if shown else beside, differing, unshown
+        )
 
 
 def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Item, findings: Findings) -> bool:
@@ -144,6 +180,20 @@ def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Ite
     return True
 
 
+def _tell_unlisted(group: Group, shows: int, media: str, source: Source, table: Table, findings: Findings) -> None:
+    """Pictures of variants that stand among none of the product's: a shop lists them there, a sheet by hand may not."""
+    listed = {picture.url for picture in group.pictures}
+    titles = [table.header[group.pictured_in], table.header[shows]]
+    hint = f"to send such pictures as well:  {source.mapping(media, titles)}"
+    for line, number, cells in group.rows:
+        for url in split_urls(cells[shows].strip()):
+            if url not in listed:
+                place = Place(line=line, cell=cell_name(shows, number), file=table.label)
+                message = f"{name_of(url)!r} stands in {titles[1]!r} alone: a picture that is not sent"
+                findings.warn("pictures-left", place, message, hint)
+            listed.add(url)
+
+
 def _judged(
     group: Group, part: _Part, own: Container[int], where: Condition | None, table: Table
 ) -> Iterator[RowScope]:
@@ -154,7 +204,7 @@ def _judged(
     is_whole = part.cells is group.cells and len(group.rows) > 1
     differing = {index for index in (group.differing() if is_whole else ()) if index in indexes or "row" in where.names}
     if not differing:
-        yield RowScope(table, part.cells, part.number, part.extras, is_condition=True)
+        yield RowScope(table, part.cells, part.number, part.extras, is_condition=True, unshown=part.unshown)
     for _, number, cells in group.rows if differing else ():
         if any(cells[index].strip() for index in differing):
             yield RowScope(table, _filled_up(cells, group, own), number, part.extras, is_condition=True)

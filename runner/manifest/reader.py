@@ -381,6 +381,9 @@ def _problem_of(path: Path) -> str | None:
     """Why a file cannot be read, or `None`."""
     try:
         found = path.stat()  # before it is opened: a pipe without a writer would wait for ever
+        if stat.S_ISDIR(found.st_mode):
+            how = f"sources: [{{folder: {path.name or '.'}/}}]"
+            return f" is a folder: photos in it are named by a manifest that says  {how}"
         if not stat.S_ISREG(found.st_mode):
             return " is not a regular file"
         if found.st_size > LARGEST_TABLE:

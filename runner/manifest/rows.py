@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Place, did_you_mean
-from runner.manifest.formats import AS_TEXT, Exact, Formatted
+from runner.manifest.formats import AS_TEXT, NUMBER, Exact, Formatted
 from runner.manifest.items import key_of, names_of
 from runner.manifest.tables import FORMULA, MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
-from runner.manifest.templates import Cell, Measured, TemplateProblem, cell
+from runner.manifest.templates import Cell, Measured, TemplateProblem, Unread, cell, unshown
 
 ALIKE: Final = "make them the same, or say  per: image"
 OF_VARIANTS: Final = "leave it out of the template, or give each variant a picture of its own"
@@ -38,6 +38,11 @@ class Table:
         texts = cells if self._keeps_all else [cells[index] for index in self.kept]
         return self.titles, list(map(str, texts)) if self._is_book else texts  # `Formatted` is no plain text
 
+    def called(self, index: int) -> str:
+        """What templates and conditions call a column."""
+        name = key_of(self.header[index])
+        return name if name.isidentifier() and self.names[name] == index else f"row[{self.header[index]!r}]"
+
     def place(self, line: int, number: int, columns: Mapping[str, int], *path: str | int) -> Place:
         """Where a field of a row stands."""
         index = columns.get(str(path[0])) if path else None
@@ -48,7 +53,7 @@ class Table:
 class RowScope:
     """The names of one row: its columns, and what a preset adds."""
 
-    __slots__ = ("_cells", "_differing", "_extras", "_is_condition", "_number", "_table")
+    __slots__ = ("_cells", "_differing", "_extras", "_is_condition", "_number", "_table", "_unshown")
 
     def __init__(
         self,
@@ -59,8 +64,10 @@ class RowScope:
         *,
         is_condition: bool = False,
         differing: Mapping[int, str] | None = None,
+        unshown: Mapping[int, str] | None = None,
     ) -> None:
         self._differing = differing or {}
+        self._unshown = unshown or {}
         self._is_condition = is_condition
         self._table = table
         self._cells = cells
@@ -98,6 +105,8 @@ class RowScope:
             message = f"{self._table.header[index]}: {self._differing[index]}, and one job is made of them"
             hint = OF_VARIANTS if "position" in self._extras else ALIKE
             raise TemplateProblem(message, hint, code="rows-differ")
+        if index in self._unshown:
+            return unshown(self._table.header[index], self._unshown[index])
         text = self._cells[index]
         if text and not text.isspace():
             if ("#" in text and SPOILT.fullmatch(text.strip())) or ("=" in text and FORMULA.match(text)):
@@ -107,9 +116,7 @@ class RowScope:
             if isinstance(text, Exact):
                 return Measured(text)
             if isinstance(text, Formatted):
-                place = cell_name(index, self._number)
-                shown = self._judged(text, index) if self._is_condition else self._shown(text, index)
-                return shown if isinstance(shown, Measured) else cell(self._table.header[index], shown, place)
+                return self._judged(text, index) if self._is_condition else self._shown(text, index)
             if "E+" in text and SHORTENED.fullmatch(text.strip()):
                 message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): "
                 message += f"{text.strip()!r} was shortened by a spreadsheet"
@@ -123,15 +130,18 @@ class RowScope:
             return Measured(text)
         raise self._doubtful(text, index)
 
-    def _shown(self, text: Formatted, index: int) -> str:
-        """What is seen of a number in a text; where that is not known, it is an error."""
+    def _shown(self, text: Formatted, index: int) -> Any:
+        """What is seen of a number in a text; where that is not known, the number alone, or it is an error."""
         if text.shown is not None:
-            return text.shown
-        raise self._doubtful(text, index)
+            return cell(self._table.header[index], text.shown, cell_name(index, self._number))
+        if not (text.is_same_value and NUMBER.fullmatch(text)):
+            raise self._doubtful(text, index)
+        how = f"or send the number that is in it, as in  {{{{ {self._table.called(index)} | round(2) }}}}"
+        return Unread(text, self._doubtful(text, index, how))
 
-    def _doubtful(self, text: Formatted, index: int) -> TemplateProblem:
+    def _doubtful(self, text: Formatted, index: int, how: str = "") -> TemplateProblem:
         message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): {text.told}"
-        return TemplateProblem(message, AS_TEXT)
+        return TemplateProblem(message, f"{AS_TEXT}; {how}" if how else AS_TEXT)
 
 
 class RowOf(Mapping[str, Any]):
@@ -160,7 +170,7 @@ class RowOf(Mapping[str, Any]):
 class RowItem:
     """A row as an item (`runner.manifest.items.Item`)."""
 
-    __slots__ = ("_cells", "_line", "_number", "_table", "fields", "first", "id_letters")
+    __slots__ = ("_cells", "_line", "_number", "_table", "fields", "first", "id_letters", "read_from")
     is_job = False
 
     def __init__(self, table: Table, line: int, number: int, cells: Sequence[str]) -> None:
@@ -173,6 +183,8 @@ class RowItem:
         """Each field's first column."""
         self.id_letters = ""
         """The column that its id stands in."""
+        self.read_from: Mapping[str, Sequence[int]] = {}
+        """Each field's columns."""
 
     @property
     def source(self) -> str:
@@ -192,6 +204,10 @@ class RowItem:
     def condition_scope(self) -> RowScope:
         """The names that conditions may use: numbers as they are kept, and not as they are shown."""
         return RowScope(self._table, self._cells, self._number, is_condition=True)
+
+    def asked(self, field: str) -> str:
+        """A condition that some column of a field is filled; empty where it is read from none."""
+        return " or ".join(self._table.called(index) for index in self.read_from.get(field, ()))
 
     @property
     def row(self) -> tuple[Sequence[str], Sequence[str]]:

@@ -45,9 +45,8 @@ def items(
 def _rows(
     source: Source, table: Table, sheet: Sheet, rules_of: RulesOf, given: Given, findings: Findings, reopen: Reopen
 ) -> Iterator[Item | Block]:
-    reader = _RowReader(source, table, rules_of, given, findings, reopen)
     first = list(islice(sheet.rows, LOOKED_AT))
-    reader.look(first)
+    reader = _RowReader(source, table, rules_of, given, findings, reopen, first)
     every: Iterable[Cells] = chain(first, sheet.rows)
     if source.where is not None:
         every = reader.wanted(every)
@@ -64,7 +63,14 @@ class _RowReader:
     """Makes the items of a table's rows."""
 
     def __init__(
-        self, source: Source, table: Table, rules_of: RulesOf, given: Given, findings: Findings, reopen: Reopen
+        self,
+        source: Source,
+        table: Table,
+        rules_of: RulesOf,
+        given: Given,
+        findings: Findings,
+        reopen: Reopen,
+        first: Sequence[Cells],
     ) -> None:
         self._table = table
         self._findings = findings
@@ -72,10 +78,12 @@ class _RowReader:
         self._model_at = _model_column(source, table.header, given)
         self._is_book = source.format == "xlsx"
         self._nameless = table.nameless
+        columns = range(len(table.header))
+        texts = {i: next((cells[i] for *_, cells in first if cells[i].strip()), "") for i in columns}
 
         @cache
         def reading(model: str) -> Columns:
-            return Columns(source, table.header, rules_of(model), given, findings)
+            return Columns(source, table.header, rules_of(model), given, findings, texts)
 
         self._reading = reading
         self._columns = reading(given.model) if self._model_at is None else None
@@ -84,13 +92,8 @@ class _RowReader:
         self.sieve = Sieve(source.where, source.place("where"), table.label, findings)
         self.blocks: Blocks | None = None
         if self._columns is not None:
+            self._columns.tell_pictures()
             self.blocks = Blocks.of(source, table, self._columns, rules_of(given.model), given, self._naming)
-
-    def look(self, rows: Sequence[Cells]) -> None:
-        """Look at some rows for what is not sent, and may be meant to be."""
-        if self._columns is not None:
-            texts = {i: next((cells[i] for *_, cells in rows if cells[i].strip()), "") for i in self._columns.unused}
-            self._columns.tell_pictures(texts)
 
     def wanted(self, rows: Iterable[Cells]) -> Iterator[Cells]:
         """The rows that the condition takes."""
@@ -128,6 +131,7 @@ class _RowReader:
                 refuse_spoilt(cells, used, line, number, label, findings)
             item.first = {**columns.first, **named_at} if named_at else columns.first
             item.id_letters = columns.id_letters or letters
+            item.read_from = columns.of
             prompt = fields.get("prompt")
             if prompt is not None and (len(prompt) < 6 or prompt[0] in " '={"):
                 look_at_prompt(item, findings)

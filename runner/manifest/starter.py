@@ -23,7 +23,7 @@ from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised
 from runner.manifest.readings import MOST_SHOWN, decide
 from runner.manifest.tables import Cells, Sheet, open_text
-from runner.manifest.words import NAMING, is_of_pictures
+from runner.manifest.words import NAMING, NEAR, RATIO, SYNONYMS, in_order, is_of_pictures, is_of_prompts
 
 LOOKED_AT: Final = 2000
 """Rows."""
@@ -125,11 +125,7 @@ def _lines(look: _Look, name: str, file: str, manifest: str) -> Iterator[str]:
     yield "# yaml-language-server: $schema=./runcomfy-batch.schema.json"
     yield f"# Made from {file}: {look.count}. See what it would do:  runcomfy-batch plan {shlex.quote(str(manifest))}"
     yield from ("version: 1", f"name: {_quoted(name)}", "", "defaults:")
-    if "prompt" not in keys:
-        title = next((key for key in TITLES if key in keys), None)
-        subject = f"this {{{{ {title} }}}}" if title else "the product"
-        yield "  prompt: >-"
-        yield f"    Pure white background for {subject}. Keep the product and a soft shadow."
+    yield from _prompt(look, keys, preset)
     yield from ("  aspect_ratio: 1:1", "  output_format: jpeg", "", "sources:", f"  - file: {_quoted(file)}")
     if look.encoding is not None:
         yield f"    encoding: {_quoted(look.encoding)}  # if its letters look wrong, this is why"
@@ -152,12 +148,29 @@ def _lines(look: _Look, name: str, file: str, manifest: str) -> Iterator[str]:
     )
 
 
+def _prompt(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterator[str]:
+    """A prompt for all, or where a column of prompts is empty."""
+    column = _known_as(look, keys, "prompt") if preset is None else None
+    if column is not None:
+        if not all(row[column].strip() for row in look.rows if any(map(str.strip, row))):
+            where = f"  # where {' '.join(look.header[column].split())} is empty"
+            yield f"  prompt: Pure white background. Keep the product and a soft shadow.{where}"
+    elif "prompt" not in keys:
+        title = next((key for key in TITLES if key in keys), None)
+        subject = f"this {{{{ {title} }}}}" if title else "the product"
+        yield "  prompt: >-"
+        yield f"    Pure white background for {subject}. Keep the product and a soft shadow."
+
+
 def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterator[str]:
     if preset is not None:
         yield f"    preset: {preset.name}"
         yield "    per: product           # one job a product, with all its pictures; or  image: one a picture"
         return
     columns: dict[str, str | list[str]] = {}
+    for field in ("prompt", "aspect_ratio"):
+        if (known_as := _known_as(look, keys, field)) is not None:
+            columns[field] = look.header[known_as]
     suggested = None
     if "id" not in keys and not any(key in NAMING and _names_each(look, keys.index(key)) for key in keys):
         naming = [index for index, key in enumerate(keys) if key and _names_each(look, index)]
@@ -166,21 +179,39 @@ def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterato
         elif naming:
             suggested = look.header[naming[0]]
     known = Columns(Source(file=""), look.header, None, Given(), Findings("")).of.get("image_urls", [])
-    found = [*known, *(index for index in _pictured(look, keys) if index not in known)]
+    found = in_order({index: keys[index] for index in {*known, *_pictured(look, keys)}})
     if not found:
         yield "    # No column holds pictures. Where they lie in a folder, named after a column:"
         yield '    # image_urls: "photos/{{ sku }}.jpg"   (under defaults)'
     elif found != known:
         titles = [look.header[index] for index in found]
         columns["image_urls"] = titles if len(titles) > 1 else titles[0]
+    if len(found) > 1:
+        yield "    # An edit is sent all of these pictures, in this order. To send the first alone:"
+        yield f"    # columns: {_shown(columns | {'image_urls': look.header[found[0]]})}"
     if columns:
-        shown = ", ".join(f"{field}: {_quoted(value)}" for field, value in columns.items())
-        yield f"    columns: {{{shown}}}"
+        yield f"    columns: {_shown(columns)}"
     if suggested is not None:
         yield "    # Which column names the product? Jobs are known by it when a row is edited, as in"
         yield f"    # columns: {{id: {_quoted(suggested)}}}"
     elif "id" in columns and len(look.rows) > LOOKED_AT:
         yield f"    # (only the first {LOOKED_AT:,} rows were looked at; plan tells of an id that comes twice)"
+
+
+def _shown(columns: Mapping[str, str | list[str]]) -> str:
+    return "{" + ", ".join(f"{field}: {_quoted(value)}" for field, value in columns.items()) + "}"
+
+
+def _known_as(look: _Look, keys: Sequence[str], field: str) -> int | None:
+    """The column of prompts, or of ratios, that has another name."""
+    if field in keys:
+        return None
+    if field == "prompt":
+        found = (index for index, key in enumerate(keys) if key in SYNONYMS[field] or is_of_prompts(key))
+        return next((index for index in found if any(_values(look, index))), None)
+    called = {*NEAR["aspect_ratio"], *NEAR["output_format"]}
+    ratios = (index for index, key in enumerate(keys) if key in called and _values(look, index))
+    return next((index for index in ratios if all(RATIO.fullmatch(value) for value in _values(look, index))), None)
 
 
 def _names_each(look: _Look, index: int) -> bool:

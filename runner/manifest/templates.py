@@ -24,7 +24,7 @@ from typing import Any, Final, Protocol
 import jinja2
 from jinja2 import meta, nodes
 
-from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell
+from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, Unread, cell, unshown
 from runner.manifest.conditions import BESIDE, check_conditions, check_glued
 from runner.manifest.diagnostics import did_you_mean
 from runner.manifest.filters import EACH, FILTERS, TESTS
@@ -36,6 +36,11 @@ LONGEST_TEMPLATE: Final = 20_000
 LONGEST_OUTPUT: Final = 4_000
 """Characters that a template may come to; a model's own limit, such as 1,000 for a prompt, is checked afterwards."""
 _OF_ROW: Final = re.compile(r"\brow\s*(?:\[\s*(?P<quote>['\"])(?P<title>.*?)(?P=quote)\s*\]|\.\s*(?P<name>\w+))")
+UNSHOWN: Final = "no variant shows"
+_EMPTY: Final = re.compile(
+    rf"cell \w+ \((.+)\) is empty|'(.+)' is empty|{UNSHOWN}.+: it has no (.+) of its own, and the \w+ needs it",
+    re.DOTALL,
+)
 DEEPEST: Final = 30
 """Brackets inside brackets."""
 
@@ -79,8 +84,7 @@ class Template:
         try:
             text = "".join(_bounded(self._compiled.root_render_func(context)))
         except Empty as error:
-            hint = f"ask first, as in {{% if {_asked(str(error))} %}}…{{% endif %}}, or use default('…')"
-            raise TemplateProblem(str(error), hint) from None
+            raise TemplateProblem(str(error), _remedy_for_empty(str(error))) from None
         except jinja2.UndefinedError as error:
             raise TemplateProblem(
                 f"the template cannot be filled in: {error}", "ask first whether it is there"
@@ -117,9 +121,16 @@ class Condition:
             raise _of_condition(problem) from None
 
 
+def _remedy_for_empty(message: str) -> str:
+    asked = f"ask first, as in {{% if {_asked(message)} %}}…{{% endif %}}"
+    if message.startswith(UNSHOWN):
+        return f"name it in its variant's Variant Image, or ask for a column of the product instead, or {asked}"
+    return f"{asked}, or use default('…')"
+
+
 def _asked(message: str) -> str:
     """How a template calls the column that a `Blank` says is empty: `cell C2 (Product Title) is empty, …`."""
-    found = re.match(r"cell \w+ \((.+)\) is empty|'(.+)' is empty", message, re.DOTALL)
+    found = _EMPTY.match(message)
     name = next(filter(None, found.groups()), "title") if found else "title"
     return name.lower() if name.isidentifier() else f"row[{name!r}]"
 
@@ -219,7 +230,12 @@ def unknown_name(asking: Template | Condition, scope: Scope) -> TemplateProblem 
 
 
 def _of_condition(problem: TemplateProblem) -> TemplateProblem:
-    hint = "ask first, as in  stock != '' and stock > 0" if str(problem).endswith("needs it") else problem.hint
+    hint = problem.hint
+    if str(problem).startswith(UNSHOWN):
+        name = _asked(str(problem))
+        hint = f"name it in its variant's Variant Image, or take such pictures as well:  {name} == '' or {name} > 0"
+    elif str(problem).endswith("needs it"):
+        hint = "ask first, as in  stock != '' and stock > 0"
     message = str(problem).replace("the template", "the condition")
     message = message.replace("expected token '%}', got", "unexpected").replace("unexpected '%}'", "it ends too early")
     return TemplateProblem(message, hint, is_everywhere=problem.is_everywhere)
@@ -325,9 +341,11 @@ __all__ = [
     "Scope",
     "Template",
     "TemplateProblem",
+    "Unread",
     "cell",
     "compiled",
     "condition",
     "is_template",
     "unknown_name",
+    "unshown",
 ]

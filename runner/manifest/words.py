@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 SYNONYMS: Final = {
@@ -34,12 +35,18 @@ ASKS: Final = re.compile(
 LONGEST_URL: Final = 2_000
 PICTURE: Final = re.compile(r"https?://\S+\.(?:jpe?g|png|webp|gif|avif|heic|bmp|tiff?)(?:\?\S*)?", re.IGNORECASE)
 """A cell that holds one."""
+RATIO: Final = re.compile(r"\d{1,2}\s?[:x\xd7/]\s?\d{1,2}", re.IGNORECASE)
 OF_CARE: Final = re.compile(
     r"(?:^|_)(?:care|wash|washing|use|usage|user|assembly|safety|mounting|install\w*|pflege)(?:_|$)"
 )
 """What instructions in a shop are about."""
 MEDIA: Final = ("image_urls", "image_url", "image", "images", "video_url", "video", "videos")
 """Fields of URLs, as models call them."""
+MAIN: Final = re.compile(
+    r".*(?:^|_)(?:main|cover|primary|hero|featured|base|haupt\w*|titel\w*|principale?)(?:_.*|$)|.*(?:メイン|主[图圖]).*"
+    r"|(?:image|img|photo|picture|bild|foto)(?:er|s)?(?:_(?:ur[li]s?|src|links?))?|画像|写真|[图圖]片|照片|이미지|사진|фото"
+)
+"""What the picture is called that comes first."""
 LAST_NUMBER: Final = re.compile(r"\d+(?=\D*\Z)")
 NAMING: Final = ("sku", "handle", "custom_id")
 NEAR: Final = {
@@ -114,3 +121,28 @@ def stem_of(key: str) -> str:
     """What a column with a number is called without it: `image_url` of `image_urls` and of `image_url_2`."""
     match = NUMBERED.fullmatch(f"{key}_1")
     return match["stem"] if match else key
+
+
+def in_order(columns: Mapping[int, str]) -> list[int]:
+    """Columns of pictures as they are sent: as they stand, but numbered ones by number, and behind the main one.
+
+    `columns` are their names, as `key_of` spells them, by their index.
+    """
+    numbered: dict[str, list[tuple[int, int]]] = {}
+    for index, key in columns.items():
+        if (found := LAST_NUMBER.search(key)) and len(found[0]) < 3:  # a longer one is a size
+            stem = f"{key[: found.start()]}#{key[found.end() :]}"
+            numbered.setdefault(stem, []).append((int(found[0]), index))
+    order = sorted(columns)
+    for pairs in numbered.values():
+        places = sorted(order.index(index) for _, index in pairs)
+        for place, (_, index) in zip(places, sorted(pairs), strict=True):
+            order[place] = index
+    first = min((order.index(index) for pairs in numbered.values() for _, index in pairs), default=len(order))
+    main = [index for index in order[first:] if is_main(columns[index])]
+    return [*order[:first], *main, *(index for index in order[first:] if index not in main)]
+
+
+def is_main(key: str) -> bool:
+    """Whether a column is called like one of the picture that comes first; none with a number is."""
+    return LAST_NUMBER.search(key) is None and MAIN.fullmatch(key) is not None

@@ -23,6 +23,11 @@ TEXT_IN_FLOW: Final = re.compile(r"(?<![\w-])(?P<key>where|when|prompt)[\"']?:\s
 QUOTED: Final = re.compile(r"(?s)\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'")
 CUT_SHORT: Final = re.compile(r"[^\"'#]*\s#[^\s#]")
 """A line in which a `#` begins a comment that was probably meant as text."""
+TEMPLATE: Final = re.compile(r"\{\{(?:(?!\}\}).)*\}\}|\{%(?:(?!%\}).)*%\}")
+IN_TEMPLATE: Final = re.compile(r'"[^"]*\{[{%][^"}]*"\s*\Z')
+"""A text in double quotes that ends within a template."""
+AS_MEANT: Final = re.compile(rf'"(?:{TEMPLATE.pattern}|[^"{{]|\{{(?![{{%]))*"')
+"""A text in double quotes that may hold such quotes within its templates."""
 SHOWN: Final = 80
 FAR: Final = 2_000
 """As far as a line is looked along: it may be one of megabytes."""
@@ -69,7 +74,8 @@ def report_syntax(text: str, error: yaml.MarkedYAMLError, findings: Findings) ->
     place = Place(line=mark.line + 1, column=mark.column + 1, text=line) if mark is not None else Place()
     known = (row for row in SYNTAX if row[0] in problem)
     _, told, hint = next(known, ("", "", "see that brackets and quotes are closed, and lines indented alike"))
-    hint = _of_the_line(line, place.column or 1, problem) or _of_lines_before(text, place, problem) or hint
+    of_quotes = _of_inner_quotes(line, place.column or 1)
+    hint = of_quotes or _of_the_line(line, place.column or 1, problem) or _of_lines_before(text, place, problem) or hint
     findings.error("yaml-syntax", place, told or problem, hint)
 
 
@@ -122,6 +128,19 @@ def _end_in_flow(line: str, start: int) -> int:
         elif char in ")]}":
             depth -= 1
     return end
+
+
+def _of_inner_quotes(line: str, column: int) -> str:
+    """Whether a value in double quotes ended at those of a template inside it, as in `"{{ row["Name"] }} on white"`."""
+    open_at = IN_TEMPLATE.search(line, max(0, column - 1 - FAR), column - 1)
+    if open_at is None:
+        return ""
+    whole = AS_MEANT.match(line, open_at.start(), open_at.start() + FAR)
+    if whole is None or "'" in "".join(TEMPLATE.findall(whole[0])):
+        return 'the quotes inside end the text: write them as \\"'
+    shown = TEMPLATE.sub(lambda found: found[0].replace('"', "'"), whole[0])
+    shown = shown if len(shown) <= SHOWN else shown[:SHOWN] + "…"
+    return f"the quotes inside end the text: write single ones there:  {shown}"
 
 
 def _of_lines_before(text: str, place: Place, problem: str) -> str:

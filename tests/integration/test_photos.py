@@ -540,6 +540,18 @@ def test_photos_that_are_left_out_are_told(read, folder):
     assert (warning.code, warning.message, warning.hint) == expected
 
 
+def test_braces_in_a_glob_are_told_with_what_works(read, folder):
+    """A shell knows them; all photos that they stand for are taken by the remedy."""
+    photos(folder, "b.jpg", "c.png", "d.webp")
+    text = by_folder(', glob: "*.{jpg,png}"')
+    with pytest.raises(InvalidManifest) as caught:
+        read(text=text)
+    [hint] = [d.hint for d in caught.value.diagnostics if d.code == "source"]
+    remedy = hint.partition("for each:  ")[2]
+    assert remedy == 'sources: [{folder: photos, glob: "*.jpg"}, {folder: photos, glob: "*.png"}]'
+    assert {"b", "c"} <= {*ids(read(text=by_folder().rpartition("sources:")[0] + remedy + "\n"))}
+
+
 @pytest.mark.parametrize(
     ("more", "code", "message"),
     [

@@ -161,6 +161,15 @@ KNOWN = "google/nano-banana/edit knows: prompt, image_urls, aspect_ratio, output
             ),
         ),
         (
+            {"num_images": "002"},
+            (
+                ("num_images",),
+                "num-images",
+                "num_images must be of type integer, got '002'",
+                "write a number without zeros before it:  2",
+            ),
+        ),
+        (
             {"num_images": True},
             (("num_images",), "num-images", "num_images must be of type integer, got True", "write one integer"),
         ),

@@ -436,6 +436,35 @@ def test_a_column_of_pictures_is_told_whatever_it_is_called(read, title):
     assert warned(named) == []
 
 
+@pytest.mark.parametrize("titles", ["Cover,Image 1,Image 2,Label", "Image 1,Image 2,Cover,Label"])
+def test_the_remedy_for_pictures_that_are_not_sent_keeps_their_order(read, titles):
+    """All of them at once: whoever takes the words of one warning would not be told of the next."""
+    order = {name: URL.format(n) for n, name in enumerate(titles.split(","))}
+    sheet = f"id,prompt,{titles}\n1,White.,{','.join(order.values())}\n"
+    hints = {d.hint.partition("well:  ")[2] for d in read("sources: [{file: s.csv}]", s_csv=sheet).warnings}
+    assert hints == {"columns: {image_urls: ['Cover', 'Image 1', 'Image 2', 'Label']}"}
+    [spec] = read(f"sources: [{{file: s.csv, {hints.pop()}}}]", s_csv=sheet).jobs
+    assert spec.inputs["image_urls"] == [order[name] for name in ("Cover", "Image 1", "Image 2", "Label")]
+
+
+@pytest.mark.parametrize(
+    ("titles", "fields", "where"),
+    [
+        ("Bilder", "{image_urls: Bilder}", "bilder"),
+        ("Bild 1,Bild 2", "{image_urls: 'Bild *'}", "bild_1 or bild_2"),
+        ("2. Bild", "{image_urls: 2. Bild}", "row['2. Bild']"),
+    ],
+)
+def test_rows_without_a_picture_are_left_out_as_the_error_says(read, told, titles, fields, where):
+    count = titles.count(",") + 1
+    sheet = f"id,{titles}\n1{f',{URL.format(1)}' * count}\n2{',' * count}\n3{',' * count}{URL.format(3)}\n"
+    source = f"file: s.csv, columns: {fields}"
+    head = "defaults: {prompt: White.}\nsources:"
+    [(code, _, _, hint)] = told(f"{head} [{{{source}}}]", s_csv=sheet)
+    assert (code, hint.partition("leave such rows out:  ")[2]) == ("missing-field", f"where: {where}")
+    assert list(prompts(read(f'{head} [{{{source}, where: "{where}"}}]', s_csv=sheet))) == ["1", "3"]
+
+
 def test_a_column_that_is_asked_for_is_not_told(read):
     sheet = f"id,scene_url,image_urls\n1,{URL.format('b')},{URL.format(1)}\n"
     head = 'defaults: {prompt: "White.", image_urls: ["{{ image_urls }}", "{{ scene_url }}"]}'

@@ -349,6 +349,9 @@ def test_a_whole_number_is_an_integer_however_it_is_written(read, given, sent):
 # ------------------------------------------------------------------------------------------------ what is wrong with it
 
 
+MISSING = "give the job its image_urls, or all jobs one by defaults"
+
+
 def test_every_error_is_told_at_once_with_its_cell(found):
     """Line for the editor, cell for the spreadsheet, remedy for the person."""
     text = (
@@ -387,7 +390,7 @@ def test_every_error_is_told_at_once_with_its_cell(found):
             6,
             "C6",
             "'image_urls' is missing",
-            "give the job its image_urls, or all jobs one by defaults",
+            f"{MISSING}; or leave such rows out, in a manifest:  where: image_urls",
         ),
         ("id", 7, "A7", "the id is blank", "name the job, or take its entry out"),
         ("spoilt-cell", 8, "B8", "#REF! is a spreadsheet's error, not a value", "mend the cell, or empty it"),

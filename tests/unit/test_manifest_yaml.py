@@ -323,9 +323,10 @@ def test_a_folder_or_a_pipe_is_no_manifest(tmp_path):
     """A pipe that nobody writes to is not waited for."""
     (tmp_path / "folder.yaml").mkdir()
     os.mkfifo(tmp_path / "pipe.yaml")
-    for name in ("folder.yaml", "pipe.yaml"):
-        with pytest.raises(InputMissing, match="is not a regular file"):
-            read_manifest(tmp_path / name, rules=rules_of)
+    with pytest.raises(InputMissing, match="is not a regular file"):
+        read_manifest(tmp_path / "pipe.yaml", rules=rules_of)
+    with pytest.raises(InputMissing, match=r"is a folder: .+ says  sources: \[\{folder: folder.yaml/\}\]"):
+        read_manifest(tmp_path / "folder.yaml", rules=rules_of)
 
 
 def test_an_unknown_ending_is_a_usage_problem(read):

@@ -121,6 +121,15 @@ def export(*rows, more):
     return sheet(*rows, header="Handle,Title,Option1 Value,Image Count,Image Src\n", text=text)
 
 
+def unshown(prompt, more=""):
+    """Pictures and variants side by side, of which the sheet does not say which shows which."""
+    text = (
+        f"version: 1\ndefaults: {{prompt: {prompt}}}\nsources: [{{file: c.csv, preset: shopify, per: image{more}}}]\n"
+    )
+    rows = (f"mug,Mug,Blue,3,{URL},1", f"mug,,Red,0,{URL}?2,2")
+    return sheet(*rows, header="Handle,Title,Option1 Value,Variant Inventory Qty,Image Src,Image Position\n", text=text)
+
+
 def path(template):
     return jobs(job(), job(id="lamp"), head=f"output: {{path: '{template}'}}\n")
 
@@ -224,6 +233,8 @@ CASES = {
     # what is no YAML
     "a colon in a prompt": jobs("id: mug\n  prompt: Keep: the mug"),
     "a word in quotes": jobs('id: mug\n  prompt: "White" background'),
+    "quotes within those of a template": jobs('id: mug\n  prompt: "{{ row["Name"] }} on white"'),
+    "quotes of both kinds in a template": jobs('{id: mug, prompt: "{{ row["it\'s"] }} on white"}'),
     "a block on its own line": jobs("id: mug\n  prompt: | White\n    background"),
     "a dash": jobs("id: mug\n  prompt: - White"),
     "an asterisk": jobs("id: mug\n  prompt: *White* background"),
@@ -367,6 +378,11 @@ CASES = {
         "photos/mug.png": photo(),
         "photos/lamp.gif": photo(form="GIF"),
     },
+    "braces in a glob": {
+        "m.yaml": 'version: 1\nsources: [{folder: photos, glob: "*.{jpg,png}"}]\n',
+        "photos/mug.png": photo(),
+    },
+    "a number with zeros before it": jobs(job(num_images="002")),
     "a folder without photos": {"m.yaml": "version: 1\nsources: [{folder: photos}]\n", "photos/notes.txt": "none"},
     "a field that no model has": sheet(ROW, text="version: 1\nsources: [{file: c.csv, columns: {pormpt: prompt}}]\n"),
     "a column that is not there": sheet(ROW, text="version: 1\nsources: [{file: c.csv, columns: {id: SKU}}]\n"),
@@ -436,6 +452,7 @@ CASES = {
     "pictures under another name beside the pictures": {"m.csv": f"id,prompt,image,gallery\nmug,white,{URL},{URL}?2\n"},
     "pictures beside the pictures": {"m.csv": f"id,prompt,image_urls,url_1\nmug,white,{URL},{URL}?2\n"},
     "fields of another model": {"m.csv": f"id,prompt,image_urls,seed,ratio\nmug,white,{URL},7,4:5\n"},
+    "a format that is a ratio": {"m.csv": f"id,prompt,image_urls,Format\nmug,white,{URL},4:5\n"},
     "rows that share a SKU": {"m.csv": f"sku,prompt,image_urls\na,white,{URL}\na,black,{URL}\n"},
     "a space within a URL of a cell": {"m.csv": TABLE + "mug,white,https://cdn.example.com/red mug.jpg\n"},
     "two URLs in one": {"m.csv": TABLE + f'mug,white,"{URL},b.jpg"\n'},
@@ -545,6 +562,13 @@ CASES = {
         "c.csv": "Handle,Title,Option1 Value,Image Src,Image Position,Variant Image\n"
         f"mug,Mug,S,{URL},1,{URL}\nmug,,L,,,{URL}\n",
     },
+    "a picture that no variant shows": unshown("'{{ option1_value }} on white.'"),
+    "a condition on a picture that no variant shows": unshown("white", ", where: variant_inventory_qty > 0"),
+    "a picture of a variant alone": {
+        "m.yaml": "version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, preset: shopify}]\n",
+        "c.csv": "Handle,Title,Image Src,Image Position,Variant Image\n"
+        f"mug,Mug,{URL},1,https://cdn.example.com/red.jpg\n",
+    },
     "nothing for a field": jobs(job(aspect_ratio="null")),
     "a column that is hidden": None,
     "a sheet beside the one that is read": None,
@@ -567,6 +591,22 @@ CASES = {
         "vase-b,variation,Vase,",
         header="SKU,Type,Name,Images\n",
         text="version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, preset: woocommerce, per: image}]\n",
+    ),
+    "an export in another language": sheet(
+        f"tee,T-Shirt,{URL}",
+        header="SKU,Name,Bilder\n",
+        text="version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, preset: woocommerce}]\n",
+    ),
+    "a row without a picture": sheet(
+        f"tee,{URL}",
+        "mug,",
+        header="SKU,Bilder\n",
+        text="version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, columns: {image_urls: Bilder}}]\n",
+    ),
+    "markup beside a column that is freed of it": sheet(
+        f"mug,Mug &amp; Cup,<p>Nice</p>,{URL}",
+        header="id,name,description,image_urls\n",
+        text='version: 1\ndefaults: {prompt: "{{ name }}: {{ description | striptags }}"}\nsources: [{file: c.csv}]\n',
     ),
     "rows that differ": shop(f"mug,Mug,white,{URL},1", f"mug,,black,{URL}?2,2"),
     "a product without a picture": shop(f"mug,Mug,white,{URL},1", "lamp,Lamp,white,,", per="image"),

@@ -237,6 +237,32 @@ def test_a_picture_is_taken_once(read):
     assert jobs(read(export, "shopify", "per: image")) == [("mug-1", [A]), ("mug-2", [B])]
 
 
+@pytest.mark.parametrize("per", ["product", "image"])
+def test_a_picture_that_a_variant_alone_has_is_told(read, per):
+    """It is not sent, as nobody asked for it; the remedy that is printed sends it, behind its row's own."""
+    rows = [
+        {"Handle": "mug", "Title": "Mug", "Image Src": A, "Image Position": "1", "Variant Image": A},
+        {"Handle": "mug", "Image Src": B, "Image Position": "2", "Variant Image": C},
+        {"Handle": "mug", "Variant Image": C},
+        {"Handle": "old", "Title": "Old", "Image Src": D, "Variant Image": f"{D}?2"},
+    ]
+    export, where = table(OLD, *rows), f"per: {per}, where: title == 'Mug'"
+    manifest = read(export, "shopify", where)
+    assert [url for _, urls in jobs(manifest) for url in urls] == [A, B]
+    told = [d for d in manifest.warnings if d.code != "where"]
+    remedy = "columns: {image_urls: ['Image Src', 'Variant Image']}"
+    assert [(d.code, d.place.line, d.place.cell, d.message, d.hint) for d in told] == [
+        (
+            *("pictures-left", 3, "H3", "'c.jpg' stands in 'Variant Image' alone: a picture that is not sent"),
+            f"to send such pictures as well:  {remedy}",
+        )
+    ]
+    manifest = read(export, "shopify", f"{where}, {remedy}")
+    assert [url for _, urls in jobs(manifest) for url in urls] == [A, B, C]
+    assert [d for d in manifest.warnings if d.code != "where"] == []
+    assert warned(read(export, "shopify", f"per: {per}, columns: {{image_urls: Image Src}}")) == []
+
+
 def test_a_product_without_pictures_is_told(read):
     """There is no job for it, unless the manifest gives it some; a condition leaves it out without a word."""
     export = shopify(OLD, ("card", "Gift card", "", "", ""), ("mug", "Mug", A, "1", ""))
@@ -311,20 +337,71 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "title", "cells"),
-    [("image_alt_text", "Image Alt Text", ["G3", "G4"]), ("option1_value", "Option1 Value", ["C4"])],
-)
-def test_a_picture_has_no_text_of_another_picture_or_variant(found, read, name, title, cells):
+def test_a_picture_has_no_text_of_another_picture(found, read):
     """Where its own cell is empty, the product's first one is about another: its title alone is everyone's."""
-    head = f'defaults: {{prompt: "{{{{ title }}}} {{{{ {name} }}}}"}}'
+    head = 'defaults: {prompt: "{{ title }} {{ image_alt_text }}"}'
     wrong = found(table(OLD, *VARIANTS), "shopify", "per: image", head)
     assert [(code, message.split(" is empty")[0]) for code, _, _, message in wrong] == [
-        ("template", f"cell {cell} ({title})") for cell in cells
+        ("template", f"cell {cell} (Image Alt Text)") for cell in ("G3", "G4")
     ]
-    head = f"defaults: {{prompt: \"{{{{ title }}}} {{{{ {name} | default('-') }}}}\"}}"
+    head = "defaults: {prompt: \"{{ title }} {{ image_alt_text | default('-') }}\"}"
     prompts = [spec.inputs["prompt"] for spec in read(table(OLD, *VARIANTS), "shopify", "per: image", head).jobs]
-    assert prompts[2] == "Mug -"
+    assert prompts == ["Mug front", "Mug -", "Mug -"]
+
+
+BESIDE = [
+    {"Handle": "mug", "Title": "Mug", "Option1 Value": "Blue", "Variant SKU": "M", "Variant Qty": "3", "Image Src": A},
+    {"Handle": "mug", "Option1 Value": "Red", "Variant SKU": "M", "Variant Qty": "0", "Image Src": B},
+    {"Handle": "mug", "Image Src": C},
+]
+"""Variants and pictures are two lists side by side: which shows which, the sheet does not say."""
+UNSHOWN = "no variant shows the picture '{}.jpg' (cell {}): it has no {} of its own, and the {} needs it"
+
+
+@pytest.mark.parametrize("image", ["", D])
+def test_a_picture_has_no_text_of_the_variant_beside_it(found, read, image):
+    """Whether some variant names its picture or none does: what the variants say otherwise is no picture's."""
+    rows = [BESIDE[0] | {"Variant Image": image}, *BESIDE[1:]]
+    header = [*OLD, "Variant Qty"]
+    head = 'defaults: {prompt: "{{ title }} {{ option1_value }}"}'
+    wrong = found(table(header, *rows), "shopify", "per: image", head)
+    assert [(code, message.rpartition(" (for ")[0]) for code, _, _, message in wrong] == [
+        ("template", UNSHOWN.format(name, cell, "Option1 Value", "template"))
+        for name, cell in (("a", "E2"), ("b", "E3"), ("c", "E4"))
+    ]
+    wrong = found(table(header, *rows), "shopify", "per: image, where: variant_qty > 0")
+    assert [(code, message.rpartition(" (for ")[0]) for code, _, _, message in wrong] == [
+        ("where", f"where: {UNSHOWN.format(name, cell, 'Variant Qty', 'condition')}")
+        for name, cell in (("a", "E2"), ("b", "E3"), ("c", "E4"))
+    ]
+    wrong = found(table(header, *rows), "shopify", "per: image, columns: {prompt: Option1 Value}", "name: x")
+    assert {code for code, *_ in wrong} == {"missing-field"}
+
+
+def test_the_remedies_for_a_picture_that_no_variant_shows(read):
+    """Each of those that are printed, word for word; and what all variants say is the picture's as well."""
+    export = table([*OLD, "Variant Qty"], *BESIDE)
+
+    def prompts(text, where="variant_sku == 'M'"):
+        head = f'defaults: {{prompt: "{{{{ title }}}}{text}"}}'
+        return [spec.inputs["prompt"] for spec in read(export, "shopify", f'per: image, where: "{where}"', head).jobs]
+
+    assert prompts(" {{ variant_sku }}") == ["Mug M"] * 3
+    text = "{% if row['Option1 Value'] %} in {{ option1_value }}{% endif %}"
+    assert prompts(text) == ["Mug"] * 3
+    assert prompts("", "row['Variant Qty'] == '' or row['Variant Qty'] > 0") == ["Mug"] * 3
+    named = [row | {"Variant Image": row["Image Src"]} for row in BESIDE[:2]]
+    export = table([*OLD, "Variant Qty"], *named, BESIDE[2])
+    assert prompts(text) == ["Mug in Blue", "Mug in Red", "Mug"]
+    assert prompts("", "row['Variant Qty'] == '' or row['Variant Qty'] > 0") == ["Mug"] * 2
+
+
+def test_the_only_variant_is_of_every_picture(read):
+    """Its row stands beside one of them."""
+    rows = [BESIDE[0], {"Handle": "mug", "Image Src": B}]
+    head = 'defaults: {prompt: "{{ title }} {{ option1_value }}"}'
+    manifest = read(table(OLD, *rows), "shopify", "per: image", head)
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["Mug Blue"] * 2
 
 
 @pytest.mark.parametrize(
@@ -616,6 +693,28 @@ def test_a_presets_name_that_is_a_column_too_is_not_guessed(read, found, text, s
     assert read(table(header, row), "woocommerce", source, head).jobs[0].inputs["prompt"] == "Mug 7"
 
 
+@pytest.mark.parametrize(
+    ("titles", "cells", "named"),
+    [
+        ("Bilder", A, ["Bilder"]),
+        ("Bilder,Anzahl Bilder", f'"{A}, {B}",2', ["Bilder"]),
+        ("Bild 2,Bild 1", f"{B},{A}", ["Bild 1", "Bild 2"]),
+        ("Bilder", "", ["Bilder"]),
+    ],
+)
+def test_an_export_in_another_language_says_where_its_pictures_are(read, titles, cells, named):
+    """A shop names its columns in its own language; by what is in them, else by their names."""
+    export = f"ID,Typ,Name,{titles}\n44,simple,T-Shirt,{cells}\n"
+    with pytest.raises(InvalidManifest) as caught:
+        read(export, "woocommerce")
+    [error] = [d for d in caught.value.diagnostics if d.severity == "error"]
+    remedy = error.hint.partition("others with  ")[2]
+    listed = ", ".join(map(repr, named))
+    assert remedy == f"columns: {{image_urls: {listed if len(named) == 1 else f'[{listed}]'}}}"
+    if cells:
+        assert len(read(export, "woocommerce", remedy).jobs) == 1
+
+
 def test_a_variation_without_a_picture_is_told_what_the_shop_shows(read):
     """Once a sheet, with the way to leave such rows out."""
     rows = [["44", "variable", "vase", "Vase", "1", A, ""]]
@@ -641,6 +740,26 @@ def test_markup_in_a_prompt_is_told_once_a_column(read, title, shown):
     (hint,) = {d.hint for d in manifest.warnings}
     assert hint == "to send what a browser shows:  {{ title | striptags }}"
     assert warned(read(export, "shopify", head=head.replace("title", "title | striptags"))) == []
+
+
+@pytest.mark.parametrize(
+    ("template", "column"),
+    [
+        ("{{ title }}: {{ body | striptags }}", "title"),
+        ("{{ row['Title'] }}: {{ body | striptags }}", "row['Title']"),
+        ("{{ row['Title'] }}: {{ row[\"Body\"] | striptags }}", "row['Title']"),
+        ("{{ title }}: {{ body | trim | striptags }}", "title"),
+    ],
+)
+def test_markup_is_told_of_the_column_that_sends_it(read, template, column):
+    """Not of one beside it that is freed of it already."""
+    rows = {"Handle": "mug", "Title": "Mug &amp; Cup", "Body": "<p>A &amp; B</p>", "Image Src": A}
+    export, head = table([*OLD, "Body"], rows), f"defaults:\n  prompt: >-\n    {template}"
+    [warning] = [d for d in read(export, "shopify", head=head).warnings if d.code == "odd-text"]
+    assert warning.message == f"{column} holds '&amp;', which is sent as it stands"
+    assert warning.hint == f"to send what a browser shows:  {{{{ {column} | striptags }}}}"
+    mended = template.replace(f"{{{{ {column} }}}}", warning.hint.partition("shows:  ")[2])
+    assert warned(read(export, "shopify", head=head.replace(template, mended))) == []
 
 
 @pytest.mark.parametrize("title", ["5 < 6 & 7 > 3", "Salt & pepper; fine", "AT&T", "a <3 mug"])

@@ -150,3 +150,61 @@ def test_pictures_beside_a_column_that_is_known_by_its_name_are_taken(made):
     text, manifest = made(f"sku,photo,detail shot,page,photo alt\nmug,{URL},{URL}?2,{page},\n")
     assert "columns: {image_urls: [photo, detail shot]}" in text
     assert inputs(manifest)[0][2] == [URL, f"{URL}?2"]
+
+
+@pytest.mark.parametrize(
+    ("titles", "sent"),
+    [
+        ("Main image,Image 2,Image 3", "123"),
+        ("Image 2,Image 3,Main image", "312"),
+        ("Cover,Image 1,Image 2", "123"),
+        ("image_1,image_2,image_main", "312"),
+        ("Primary Image,Secondary Image,Image 3", "123"),
+        ("photo,photo_detail,photo_2", "123"),
+        ("Bild 2,Bild 1", "21"),
+        ("Bild 10,Bild 9,Hauptbild", "321"),
+        ("image2_url,image1_url", "21"),
+        ("thumbnail_url,full_image_url", "12"),
+        ("image_3,image_1", "21"),
+    ],
+)
+def test_pictures_are_sent_in_their_order(made, titles, sent):
+    """As they stand, numbered ones by number, the main one before those: a prompt calls them `image 1`, `image 2`."""
+    count = len(sent)
+    cells = ",".join(f"{URL}?{n}" for n in range(1, count + 1))
+    text, manifest = made(f"sku,{titles}\nmug,{cells}\n")
+    assert inputs(manifest)[0][2] == [f"{URL}?{n}" for n in sent]
+    assert "# An edit is sent all of these pictures, in this order. To send the first alone:" in text
+
+
+def test_the_first_picture_alone_is_sent_as_the_comment_says(made, tmp_path):
+    """Which of a sheet's pictures are wanted nobody but its owner knows."""
+    text, manifest = made(f"Artikel,Bild 2,Bild 1,Logo\nA-1,{URL}?2,{URL}?1,{URL}?3\n")
+    assert inputs(manifest)[0][2] == [f"{URL}?1", f"{URL}?2", f"{URL}?3"]
+    lines = text.splitlines()
+    (written,) = (line for line in lines if line.startswith("    columns:"))
+    (alone,) = (line.replace("# ", "") for line in lines if line.startswith("    # columns:"))
+    (tmp_path / "spring.yaml").write_text(text.replace(written, alone))
+    assert inputs(load(tmp_path / "spring.yaml")) == [("A-1", inputs(manifest)[0][1], [f"{URL}?1"])]
+    assert "An edit is sent all" not in made(f"sku,photo\nmug,{URL}\n")[0]
+
+
+@pytest.mark.parametrize("name", ["Instructions", "Prompt text", "instruction", "背景指示", "プロンプト"])
+@pytest.mark.parametrize("ratio", ["Ratio", "Format", "縦横比"])
+def test_prompts_and_ratios_under_other_names_are_taken(made, name, ratio):
+    """Both are known by what `check` would say of them; it says nothing then."""
+    text, manifest = made(f"sku,title,{name},photo,{ratio}\nA,Mug,On oak.,{URL},4:5\nB,Cup,On sand.,{URL}?2,\n")
+    assert [(spec.inputs["prompt"], spec.inputs["aspect_ratio"]) for spec in manifest.jobs] == [
+        ("On oak.", "4:5"),
+        ("On sand.", "1:1"),
+    ]
+    assert manifest.warnings == ()
+    assert "Pure white background." not in text.partition("matrix")[0]
+
+
+def test_a_prompt_stands_in_where_the_column_of_prompts_is_empty(made):
+    text, manifest = made(f"sku,title,Instructions,photo,Format\nA,Mug,On oak.,{URL},A4\nB,Cup,,{URL}?2,A5\n")
+    white = "Pure white background. Keep the product and a soft shadow."
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["On oak.", white]
+    assert "# where Instructions is empty" in text
+    assert "aspect_ratio: Format" not in text

@@ -896,6 +896,23 @@ def test_columns_like_fields_in_another_language_are_told(read, name, field):
     assert (code, cell, message) == ("unused-column", "D1", f"carried along, and not sent: {name!r} (is it {field}?)")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "field"),
+    [
+        ("Format", "4:5", "aspect_ratio"),
+        ("Bildformat", " 16:9 ", "aspect_ratio"),
+        ("Image format", "4 x 5", "aspect_ratio"),
+        ("Format", "jpeg", "output_format"),
+        ("Format", "", "output_format"),
+    ],
+)
+def test_a_column_of_ratios_is_of_no_other_field(read, name, text, field):
+    """A German sheet calls them `Format`; the first rows say what is meant."""
+    manifest = read(f"id,prompt,image_urls,{name}\nmug,White.,{URL},\ncup,White.,{URL},{text}\n")
+    [(_, _, message, _)] = warned(manifest)
+    assert message == f"carried along, and not sent: {name!r} (is it {field}?)"
+
+
 def test_columns_that_templates_use_are_not_told(read):
     """A `format` that the prompt names is sent by it."""
     head = 'defaults: {prompt: "A {{ format }} book."}'

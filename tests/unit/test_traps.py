@@ -199,6 +199,31 @@ def test_a_template_is_filled_in_where_it_is_quoted(write, brackets):
     assert spec.inputs["prompt"] == "Oak mug on oak"
 
 
+@pytest.mark.parametrize(
+    "head", ["defaults: {prompt: TEXT}", "defaults: {prompt: TEXT, aspect_ratio: 1:1}", "defaults:\n  prompt: TEXT"]
+)
+@pytest.mark.parametrize(
+    ("written", "sent"),
+    [
+        ('"{{ row["Title"] }} on oak"', "Oak mug on oak"),
+        ('"On oak: {{ row["Title"] }}"', "On oak: Oak mug"),
+        ('"On {{ colour | default("oak") }}, {% if title == "Oak mug" %}bright{% endif %}"', "On oak, bright"),
+        ('"{{ row["it\'s"] }} on oak"', None),
+    ],
+)
+def test_quotes_within_those_of_a_template_are_told(write, head, written, sent):
+    """The commonest slip: the remedy is the whole text in quotes that work."""
+    text = f"version: 1\n{head}\nsources: [{{file: c.csv}}]\n"
+    beside = {"c_csv": f"id,Title,Colour,image_urls\nmug,Oak mug,,{URL}\n"}
+    hint = refusal(write(text.replace("TEXT", written), **beside))[3]
+    if sent is None:
+        assert hint == 'the quotes inside end the text: write them as \\"'
+        return
+    assert hint.startswith('the quotes inside end the text: write single ones there:  "')
+    (spec,) = load(write(text.replace("TEXT", hint.partition("there:  ")[2]), **beside)).jobs
+    assert spec.inputs["prompt"] == sent
+
+
 # ---------------------------------------------------------------------------------------------------- a list of prompts
 
 

@@ -175,6 +175,24 @@ def shaped(value, form, prompt="White."):
         (2.5, "0", "For 3."),
         (7, "0", "For 7."),
         (123, "00000", "For 00123."),
+        (-2.5, "0.00", "For -2.50."),
+        (-2.5, "0.00;[Red]-0.00", "For -2.50."),
+        (-3, "0_);[Red]\\(0\\)", "For (3)."),
+        (2.675, "0.00", "For 2.68."),
+        (0, '0;-0;"0"0', "For 00."),
+        (5, '0 "Stk."', "For 5 Stk.."),
+        (12.5, '0 "Stk."', "For 13 Stk.."),
+        (-5, '0 "Stk."', "For -5 Stk.."),
+        (950, '#,##0\\ "€"', "For 950 €."),
+        (7, '"SKU-"0', "For SKU-7."),
+        (7, '"SKU-"0000', "For SKU-0007."),
+        (12, "[$€-407]0", "For €12."),
+        (12, "0 [$€-2]", "For 12 €."),
+        (0.25, "0 %", "For 25 %."),
+        (dt.date(2026, 1, 2), "dd.mm.yyyy", "For 02.01.2026."),
+        (dt.date(2026, 1, 2), "[$-407]d.m.yy;@", "For 2.1.26."),
+        (dt.date(2026, 11, 22), 'yyyy"年"m"月"d"日"', "For 2026年11月22日."),
+        (dt.datetime.fromisoformat("2026-01-02 13:05"), "dd-mm-yyyy", "For 02-01-2026."),
     ],
 )
 def test_a_template_has_what_a_person_sees(read, value, form, prompt):
@@ -187,10 +205,19 @@ def test_a_template_has_what_a_person_sees(read, value, form, prompt):
     ("value", "form", "kept"),
     [
         (12345, "00-000", "12345"),
-        (7, '"SKU-"0', "7"),
         (12.5, '0.00 "EUR"', "12.5"),
-        (dt.date(2026, 11, 22), "dd.mm.yyyy", "2026-11-22"),
+        (12.5, "0.00[$€-407]", "12.5"),
+        (1234, '#,##0 "EUR"', "1234"),
+        (dt.date(2026, 11, 22), "dd/mm/yyyy", "2026-11-22"),
+        (dt.date(2026, 11, 22), "d. mmmm yyyy", "2026-11-22"),
+        (dt.date(2026, 11, 22), "dd.mm.yyyy hh:mm", "2026-11-22"),
+        (dt.date(2026, 11, 22), "[$-D07041E]d.m.yyyy", "2026-11-22"),
         (0.5, "# ?/?", "0.5"),
+        (10, "0.##", "10"),
+        (150, '[>100]0" much";0', "150"),
+        (5000, '0,"k"', "5000"),
+        (-0.2, "0", "-0.2"),
+        (-3, "0;;", "-3"),
     ],
 )
 def test_a_format_that_is_not_worked_out_is_told_where_it_is_used(found, read, value, form, kept):
@@ -199,6 +226,49 @@ def test_a_format_that_is_not_worked_out_is_told_where_it_is_used(found, read, v
     assert code == "template"
     assert message.endswith(f"the cell is shown by the format {form!r}, and what is in it is {kept!r}")
     assert read(shaped(value, form)).jobs[0].row["value"] == kept
+
+
+@pytest.mark.parametrize(
+    ("prompt", "sent"),
+    [
+        ("For {{ value | round(2) }} EUR.", "For 12.5 EUR."),
+        ("For {{ value | round }} EUR.", "For 12 EUR."),
+        ("For {{ value | int }} EUR.", "For 12 EUR."),
+        ("For {{ value | float }} EUR.", "For 12.5 EUR."),
+        ("For {{ value * 2 }} EUR.", "For 25 EUR."),
+        ("{% if value > 10 %}Dear.{% endif %}", "Dear."),
+        ("{% if value %}For {{ value | int }}.{% endif %}", "For 12."),
+        ("For {{ value }}.", None),
+        ("For {{ value ~ ' EUR' }}.", None),
+        ("For {{ value | upper }}.", None),
+        ("For {{ value | default('x') }}.", None),
+        ("For {{ [value] | join(' ') }}.", None),
+        ("{% if value == '12.5' %}Dear.{% endif %}", None),
+        ("{% if value in ['12.5'] %}Dear.{% endif %}", None),
+    ],
+)
+def test_a_number_that_is_shown_otherwise_may_be_reckoned_with(read, found, prompt, sent):
+    """Its text is not known, since a German spreadsheet has a comma there; the number is, and the error says so."""
+    content = shaped(12.5, '0.00 "EUR"', prompt)
+    if sent is not None:
+        assert read(content).jobs[0].inputs["prompt"] == sent
+        return
+    with pytest.raises(InvalidManifest) as caught:
+        read(content)
+    [error] = caught.value.diagnostics
+    assert (error.code, error.hint.partition("; or ")[2]) == (
+        *("template", "send the number that is in it, as in  {{ value | round(2) }}"),
+    )
+
+
+def test_what_is_no_such_number_is_not_to_be_rounded(found, read):
+    """A date, or thousands that are shown as ones: the remedy does not say so."""
+    for value, form in ((dt.date(2026, 11, 22), "d. mmmm yyyy"), (5000, '0,"k"')):
+        with pytest.raises(InvalidManifest) as caught:
+            read(shaped(value, form, "For {{ value }}."))
+        assert [error.hint for error in caught.value.diagnostics] == [
+            "format the column as Text, and write what is meant"
+        ]
 
 
 def test_an_id_is_what_a_person_sees(found):
@@ -210,7 +280,7 @@ def test_an_id_is_what_a_person_sees(found):
         put(sheet, 1, [None, "White.", URL])
         sheet.write(1, 0, 7, book.add_format({"num_format": '"SKU-"0'}))
 
-    message = "the cell is shown by the format '\"SKU-\"0', and what is in it is '7'"
+    message = "the cell shows 'SKU-7', and what is in it is '7'"
     assert found(content) == [("formatted-cell", 2, "A2", message)]
 
 
