@@ -17,6 +17,8 @@ NUMBER: Final = re.compile(rf"[-+]?\d(?:[\d.,{MARKS}]*\d)?")
 MARKED: Final = re.compile(rf"[-+]?\d{{1,3}}(?:[{MARKS}]\d{{3}})+(?:[.,]\d+)?")
 GROUPED: Final = re.compile(r"[-+]?[1-9]\d{0,2}(?:[.,]\d{3})+")
 TWO_NUMBERS: Final = re.compile(r"[-+]?[1-9]\d{0,2}[.,]\d{3}")
+TOO_EARLY: Final = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+\.(?:\d{1,2}|\d{4,})")
+"""What comes of a number with a decimal comma that was made a point before those between its thousands went."""
 LONGEST: Final = 40
 LONGEST_AFFIX: Final = 12
 DROP_POINTS: Final = "replace('.', '')"
@@ -47,16 +49,24 @@ def amount_in(text: str) -> Amount | None:
     return Amount(tuple(part for part in [*affixes, *marks] if part), readings)
 
 
-def remedy_for(*texts: str) -> str:
-    """The filters that make numbers of some texts, or what else is to be done; the first of them is the cell's."""
+def remedy_for(*texts: str, is_made: bool = False) -> str:
+    """The filters that make numbers of some texts, or what else is to be done; the first of them is the cell's.
+
+    One that filters made already (`is_made`) wants more of them; or others, where `1.299,00` is 1.299.00 by now.
+    """
+    if is_made and TOO_EARLY.fullmatch(texts[0].strip()):
+        return f"drop what stands between thousands first:  price | {DROP_POINTS} | {TO_POINT} | float"
     amounts = [found for text in texts if (found := amount_in(text)) is not None]
     if not amounts:
         return "that is no one number: compare it as text, with  ==;  dates as 2026-11-27"
     clear = next((found for found in amounts if len(found.readings) == 1 and any(found.readings)), None)
     dropped = sorted({part for found in amounts for part in found.dropped}, key=lambda part: (-len(part), part))
     steps = [f"replace({part!r}, '')" for part in dropped]
-    chains = [" | ".join(["price", *steps, *reading, "float"]) for reading in (clear or amounts[0]).readings]
-    if chains == ["price | float"]:
+    chains = [
+        " | ".join(["…" if is_made else "price", *steps, *reading, "float"])
+        for reading in (clear or amounts[0]).readings
+    ]
+    if not any((*steps, *chains[1:], *(clear or amounts[0]).readings[0])):
         return "numbers have up to 15 digits: compare it as text, with  =="
     if len(chains) > 1:
         return f"a fraction, or thousands? Say which:  {chains[0]}  or  {chains[1]}"
@@ -74,7 +84,5 @@ def _readings(number: str) -> Iterator[tuple[str, ...]]:
         yield ()
     elif GROUPED.fullmatch(number) and not (points and commas):
         yield (DROP_COMMAS if commas else DROP_POINTS,)
-    elif points + commas == 1 or number.count(number[last]) == 1:
+    elif number.count(number[last]) == 1:
         yield (DROP_POINTS, TO_POINT) if number[last] == "," else (DROP_COMMAS,) if commas else ()
-    elif not commas and GROUPED.fullmatch(number[:last]):
-        yield DROP_POINTS, TO_POINT  # a comma was made a point already, as in 1.299.00

@@ -50,6 +50,10 @@ class TemplateProblem(Exception):
         """Whether it is wrong whatever the row."""
 
 
+class Doubtful(TemplateProblem):
+    """A text is a number, and not certain is which: no default stands in for it."""
+
+
 class Empty(jinja2.UndefinedError):
     """The text of an empty cell was wanted."""
 
@@ -114,7 +118,7 @@ class Cell(str):
         texts = (self.strip(), other.strip())
         if any(map(DIGIT.search, texts)) and not all(map(DATE.fullmatch, texts)):
             message = f"{texts[0][:40]!r} and {texts[1][:40]!r} are compared, and neither is a plain number"
-            raise TemplateProblem(message, remedy_for(*texts))
+            raise TemplateProblem(message, remedy_for(*texts, is_made=isinstance(self, Made)))
         return compare(str(self), str(other))
 
     def _agreed(self, other: float | str, compare: Callable[[Any, Any], bool]) -> bool:
@@ -132,7 +136,7 @@ class Cell(str):
         number = number_in(self)
         if number is None:
             hint = "compare it as text, with quotes:  size == '38';  or leave such rows out:  stock != 'n/a' and …"
-            hint = hint if amount_in(self) is None else remedy_for(self)
+            hint = hint if amount_in(self) is None else remedy_for(self, is_made=isinstance(self, Made))
             raise TemplateProblem(f"{self[:40]!r} is compared with a number, and is none", hint)
         return number
 
@@ -149,8 +153,20 @@ class Measured(Cell):
     __slots__ = ()
 
 
-class Pointed(Cell):
-    """The text in which commas were to become points, and there was a point already: perhaps between thousands."""
+class Made(Cell):
+    """A text that a template made of a cell."""
+
+    __slots__ = ()
+
+
+class Pointed(Made):
+    """One in which commas were to become points, and there was a point already: perhaps between thousands."""
+
+    __slots__ = ()
+
+
+class Torn(Made):
+    """One that lost a point or a comma before its fraction: as a number it is another one."""
 
     __slots__ = ()
 
@@ -242,7 +258,14 @@ def seen(text: str) -> str:
 
 def like(text: str, result: str) -> Cell:
     """What was made of a text; what is doubtful in that stays so."""
-    return Pointed(result) if isinstance(text, Pointed) else Cell(result)
+    return type(text)(result) if isinstance(text, (Pointed, Torn)) else Made(result)
+
+
+def refuse_torn(value: object) -> None:
+    """Raise `Doubtful` for a number that has lost the sign before its fraction."""
+    if isinstance(value, Torn) and number_in(value) is not None:
+        message = f"{value.strip()!r} had a point or a comma before its fraction, which was dropped"
+        raise Doubtful(message, "write all cells alike, or leave that  replace  out where they have a fraction")
 
 
 def is_doubtful(value: object) -> bool:
@@ -259,6 +282,7 @@ def _sizes_of(value: float | str) -> list[float]:
     """What a number, or a text that is one, may be: two sizes, where a point may stand between thousands."""
     if not isinstance(value, str):
         return [value]
+    refuse_torn(value)
     number = float(value)
     return [number, number * 1000] if is_doubtful(value) else [number]
 

@@ -18,8 +18,9 @@ from jinja2.filters import do_title
 from jinja2.runtime import Context
 from jinja2.utils import pass_context
 
-from runner.manifest.cells import Pointed, TemplateProblem, like, seen
-from runner.manifest.values import Doubtful, listed, number_of, shown, size_of, whole_of
+from runner.manifest.amounts import LONGEST
+from runner.manifest.cells import Doubtful, Pointed, TemplateProblem, Torn, like, seen
+from runner.manifest.values import listed, number_of, shown, size_of, whole_of
 
 ALLOWANCE: Final = 4_000_000
 """Characters that one rendering may handle, all steps together; a cell has at most a quarter of that."""
@@ -52,11 +53,24 @@ class Counted(Context):
 def replace(context: Counted, text: str, old: Any, new: Any, count: int = -1) -> str:
     """The text with some of it otherwise; paid for before it is made."""
     old, new = shown(old), shown(new)
-    if old == "," and new == "." and "," not in text and POINTED.search(text):
-        text = Pointed(text)
+    if new in (".", "") and old in (".", ",") and not isinstance(text, Torn):
+        text = _doubted(text, old, new)
     found = text.count(old)
     context.spend((found if count < 0 else min(found, count)) * len(new))
     return like(text, text.replace(old, new, count))
+
+
+def _doubted(text: str, old: str, new: str) -> str:
+    """A text that says what is doubtful in the number that is made of it, where something is."""
+    if new and old == "," and "," not in text and POINTED.search(text):
+        return Pointed(text)
+    number = re.search(rf"\d+(?:{re.escape(old)}\d+)+", text) if not new and len(text) <= LONGEST else None
+    if number is None:
+        return text
+    first, *between, last = number[0].split(old)
+    may_be_grouped = len(first) <= 3 and first[0] != "0" and all(len(part) == 3 for part in between)
+    has_fraction = len(last) != 3 if may_be_grouped else not between  # 2026.11.27 has none
+    return Torn(text) if has_fraction else text
 
 
 def _truncate(text: str, length: int = 255, killwords: Any = False, end: str = "...", leeway: int = 5) -> str:

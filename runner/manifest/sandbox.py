@@ -18,7 +18,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
-from runner.manifest.cells import Cell, TemplateProblem, like, number_in
+from runner.manifest.cells import Made, TemplateProblem, like, number_in
 from runner.manifest.filters import EACH, FILTERS, TESTS, Counted, each, join, replace, trim
 from runner.manifest.values import in_bounds, number_of, shown, size_of
 
@@ -146,7 +146,7 @@ class Environment(ImmutableSandboxedEnvironment):
             case str():
                 return like(text, result)
             case list() | tuple():  # the pieces of a cell are compared as cells are
-                return type(result)(map(Cell, result))
+                return type(result)(map(Made, result))
             case _:
                 return result
 

@@ -92,7 +92,9 @@ class Template:
         except jinja2.TemplateError as error:  # the sandbox's refusals
             raise TemplateProblem(str(error), "filters are allowed, as in  {{ title | lower }}") from None
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError) as error:
-            why = str(error)[:200].replace("Cell.", "str.")  # Python names the class of whichever call came first
+            why = re.sub(
+                r"\b(?:Cell|Made|Measured|Pointed|Torn)\.", "str.", str(error)[:200]
+            )  # Python names the class of whichever call came first
             message = f"the template cannot be worked out: {why}"
             raise TemplateProblem(message, "simplify it; texts, numbers and lists do not mix") from None
         if "\0" in text or (not text.isascii() and re.search("[\ud800-\udfff]", text)):

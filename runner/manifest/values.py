@@ -9,14 +9,20 @@ from typing import Any, Final, TypeVar
 import jinja2
 
 from runner.manifest.amounts import remedy_for
-from runner.manifest.cells import DIGIT, Pointed, TemplateProblem, is_doubtful, number_in, two_numbers_in
+from runner.manifest.cells import (
+    DIGIT,
+    Doubtful,
+    Made,
+    Pointed,
+    TemplateProblem,
+    is_doubtful,
+    number_in,
+    refuse_torn,
+    two_numbers_in,
+)
 
 LARGEST_NUMBER: Final = 10**15
 N = TypeVar("N", int, float)
-
-
-class Doubtful(TemplateProblem):
-    """A text is a number, and not certain is which: no default stands in for it."""
 
 
 def shown(value: Any) -> str:
@@ -47,6 +53,7 @@ def number_of(value: Any) -> float:
     """A number, also one that is written in a cell."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         text = shown(value)
+        refuse_torn(text)
         if isinstance(text, Pointed) and is_doubtful(text):
             written = text.strip().replace(".", ",")
             hint = f"if so:  price | replace('.', '') | replace(',', '.') | float;  if not, write {written} in the cell"
@@ -54,7 +61,9 @@ def number_of(value: Any) -> float:
             raise Doubtful(message, hint)
         if (number := number_in(text)) is None:
             hint = "int(0) and float(0) take 0 for what is none"
-            raise TemplateProblem(f"{text[:40]!r} is no number", remedy_for(text) if DIGIT.search(text) else hint)
+            if DIGIT.search(text):
+                hint = remedy_for(text, is_made=isinstance(text, Made))
+            raise TemplateProblem(f"{text[:40]!r} is no number", hint)
         return number
     return in_bounds(value)
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from runner.manifest.amounts import remedy_for
-from runner.manifest.templates import Names, cell, compiled
+from runner.manifest.templates import Names, TemplateProblem, cell, compiled, condition
 
 NO_NUMBER = "that is no one number: compare it as text, with  ==;  dates as 2026-11-27"
 
@@ -68,10 +68,76 @@ def test_what_is_beside_it_tells_which_number_it_is():
 
 
 def test_a_comma_that_was_made_a_point_too_early_is_told():
-    """`1.299,00`, after its comma became one."""
-    remedy = remedy_for("1.299.00 ")
-    assert remedy == "make a number of it:  price | replace('.', '') | replace(',', '.') | float"
+    """`1.299,00`, after its comma became one; in a cell nobody knows what it is."""
+    remedy = remedy_for("1.299.00 ", is_made=True)
+    assert remedy.endswith(" first:  price | replace('.', '') | replace(',', '.') | float")
     assert followed(remedy, "1.299,00 ") == ["1299"]
+    assert remedy_for("1.299.00 ") == NO_NUMBER
+
+
+def test_a_text_that_was_made_wants_more_of_the_same():
+    """What made `1299 €` of `1.299 €` stays."""
+    assert remedy_for("1299 €", is_made=True) == "make a number of it:  … | replace('€', '') | float"
+
+
+def test_remedies_that_are_followed_to_the_letter_come_to_an_end():
+    """And to the number, whichever row is read first."""
+    chain, texts = "price | float", ["1.299 €", "9,50 €", "1.299,00 €"]
+    for _ in range(6):
+        try:
+            found = [
+                float(compiled(f"{{{{ {chain} }}}}").render(Names({"price": cell("price", text)}))) for text in texts
+            ]
+        except TemplateProblem as problem:
+            remedies = re.findall(r"((?:price|…) \|.*?float)", problem.hint)
+            chain = remedies[-1].replace("…", chain.removesuffix(" | float"))
+    assert found == [1299, 9.5, 1299]
+
+
+@pytest.mark.parametrize(
+    ("text", "sign"),
+    [
+        ("12.50 €", "."),
+        ("9,50", ","),
+        ("0.125", "."),
+        ("1234.567", "."),
+        ("1.299.00", "."),
+        ("1,299,5", ","),
+        ("1.2345", "."),
+    ],
+)
+def test_a_fraction_that_loses_its_sign_is_no_number(text, sign):
+    """12.50 would be 1250: sheets are not all of one hand."""
+    chain = f"price | replace('€', '') | replace('{sign}', '')"
+    for asked in (f"{chain} | float > 5", f"{chain} | trim | int(0) > 5", f"{chain} > 5", f"{chain} < other"):
+        with pytest.raises(TemplateProblem, match="had a point or a comma before its fraction, which was dropped"):
+            condition(asked).holds(Names({"price": cell("price", text), "other": cell("other", "7")}))
+
+
+@pytest.mark.parametrize(
+    ("text", "sign", "number"),
+    [
+        ("1.299", ".", "1299"),
+        ("1.299.000", ".", "1299000"),
+        ("1,299.5", ",", "1299.5"),
+        ("12", ".", "12"),
+        ("1,23,456", ",", "123456"),
+        ("2026.11.27", ".", "20261127"),
+    ],
+)
+def test_what_is_no_fraction_loses_its_sign(text, sign, number):
+    """What stands between thousands, and between the parts of a date."""
+    scope = Names({"price": cell("price", text)})
+    assert compiled(f"{{{{ price | replace('{sign}', '') | float }}}}").render(scope) == number
+
+
+def test_a_text_may_lose_any_sign():
+    scope = Names({"title": cell("title", "Mug, 1.5 l"), "sku": cell("sku", "x" * 50 + "1.5")})
+    assert (
+        compiled("{{ title | replace('.', '') }} {{ title | replace(',', '.') }}").render(scope)
+        == "Mug, 15 l Mug. 1.5 l"
+    )
+    assert compiled("{{ sku | replace('.', '') }}").render(scope).endswith("x15")
 
 
 @pytest.mark.parametrize(

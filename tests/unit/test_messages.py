@@ -508,6 +508,8 @@ CASES = {
     "a price beside a number": priced("1.299,00 €", "price < 100"),
     "a price whose comma became a point too early": priced("1.299,00", "price | replace(',', '.') | float < 100"),
     "a price whose point was there before": priced("1.299", "price | replace(',', '.') | float < 100"),
+    "a price that lost the point before its fraction": priced("12.50", "price | replace('.', '') | float < 100"),
+    "a price that wants one more filter": priced("1.299 €", "price | replace('.', '') | float < 100"),
     "a price that is made whole": priced("1.299", "price | int < 100"),
     "sizes that are no one number": priced("38-40", "price > '36-38'"),
     "a number of many digits": priced("1234567890123456", "price | int > 5"),
