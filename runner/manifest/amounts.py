@@ -26,6 +26,10 @@ DROP_COMMAS: Final = "replace(',', '')"
 TO_POINT: Final = "replace(',', '.')"
 
 
+CURRENCY: Final = re.compile(r"[A-Z]{3}|[^\w\s]{1,3}")
+"""`EUR`, `€`, `$`, `.-`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """A text with one number in it: what stands around and in that, and how its points and commas may be read."""
@@ -34,6 +38,11 @@ class Amount:
     """The words and signs around it, and the marks between its thousands."""
     readings: tuple[tuple[str, ...], ...]
     """The filters that leave a point before the fraction alone; of a doubtful number, first as one with a fraction."""
+
+    @property
+    def is_price(self) -> bool:
+        """Whether there is but a currency beside the number."""
+        return all(part in MARKS or CURRENCY.fullmatch(part) for part in self.dropped)
 
 
 def amount_in(text: str) -> Amount | None:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 import jinja2
 
-from runner.manifest.amounts import remedy_for
+from runner.manifest.amounts import amount_in, remedy_for
 from runner.manifest.cells import (
     DIGIT,
     Doubtful,
@@ -63,7 +63,9 @@ def number_of(value: Any) -> float:
             hint = "int(0) and float(0) take 0 for what is none"
             if DIGIT.search(text):
                 hint = remedy_for(text, is_made=isinstance(text, Made))
-            raise TemplateProblem(f"{text[:40]!r} is no number", hint)
+            amount = amount_in(text)
+            problem = Doubtful if amount is not None and amount.is_price else TemplateProblem
+            raise problem(f"{text[:40]!r} is no number", hint)
         return number
     return in_bounds(value)
 

@@ -545,6 +545,17 @@ def test_a_number_that_could_be_two_is_not_made_whole(text):
     assert not condition(text).holds(Names({"price": cell("price", "0.250")}))
 
 
+@pytest.mark.parametrize("price", ["79,00", "1.299,00 €", "EUR 79,00", "$1,299.00", "CHF 1'299.-"])
+@pytest.mark.parametrize("given", ["int(0)", "float(0)"])
+def test_no_default_stands_for_a_price(price, given):
+    """It would be 0, and less than any other; a word is none."""
+    with pytest.raises(TemplateProblem, match="is no number") as caught:
+        condition(f"price | {given} < 100").holds(Names({"price": cell("price", price)}))
+    assert "replace(" in caught.value.hint
+    for word in ("n/a", "M2", "38-40", "ask us"):
+        assert condition(f"price | {given} == 0").holds(Names({"price": cell("price", word)}))
+
+
 @pytest.mark.parametrize(
     "text",
     [
