@@ -51,7 +51,7 @@ class TemplateProblem(Exception):
 
 
 class Doubtful(TemplateProblem):
-    """A text is a number, and not certain is which: no default stands in for it."""
+    """A text is a number for a person, and none or one of two for this program: no default stands in for it."""
 
 
 class Empty(jinja2.UndefinedError):

@@ -24,7 +24,7 @@ from typing import Any, Final, Protocol
 import jinja2
 from jinja2 import meta, nodes
 
-from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, Unread, cell, unshown
+from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell
 from runner.manifest.conditions import BESIDE, check_conditions, check_glued
 from runner.manifest.diagnostics import did_you_mean
 from runner.manifest.filters import EACH, FILTERS, TESTS
@@ -343,11 +343,9 @@ __all__ = [
     "Scope",
     "Template",
     "TemplateProblem",
-    "Unread",
     "cell",
     "compiled",
     "condition",
     "is_template",
     "unknown_name",
-    "unshown",
 ]
