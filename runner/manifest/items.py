@@ -136,8 +136,12 @@ def typed(text: str, kind: Any) -> Any:
 class Sieve:
     """A source's condition: which items are wanted, and how many are not, which is told at the end."""
 
-    def __init__(self, where: Condition | None, place: Place, label: str, findings: Findings) -> None:
+    def __init__(
+        self, where: Condition | None, place: Place, label: str, findings: Findings, *, of: str = "product"
+    ) -> None:
+        """`of` is what a job is made of where it is made of several rows."""
         self._where = where
+        self._of = of
         self._place = place
         self._label = label
         self._findings = findings
@@ -172,16 +176,18 @@ class Sieve:
     def tell(self) -> None:
         """Say how many were left out, also where none was, and how many were taken for some of their rows alone."""
         if self._torn:
-            products = counted(self._torn, "product")
-            message = f"where is true of some rows and false of others of {products}: the first is {self._first_torn}"
+            message = f"where is true of some rows and false of others of {counted(self._torn, self._of)}"
+            message += f": the first is {self._first_torn}"
             hint = "a product is one job, and taken where one of its rows is wanted;  per: image  asks each picture's"
+            if self._of == "picture":
+                hint = "a picture is one job, and taken where one of the variants that show it is wanted"
             self._findings.warn("where", self._place, message, hint)
         if self._where is None or self._findings.has_errors:  # a condition that cannot be judged takes nothing
             return
         if self._left:
             message = f"where leaves out {self._left:,} of {self._seen:,} jobs of {self._label}"
             self._findings.note("where", self._place, message, f"they do not fulfil  {self._where.text}")
-        elif self._seen:
+        elif self._seen and not self._torn:
             message = f"where leaves out none of {counted(self._seen, 'job')} of {self._label}"
             hint = f"all fulfil  {self._where.text}\ncapitals count; without them ask as in  status | lower == 'active'"
             self._findings.note("where", self._place, message, hint)

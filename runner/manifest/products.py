@@ -39,6 +39,8 @@ class _Part:
     """The columns of which it has several texts, and why."""
     unshown: Mapping[int, str] = field(default_factory=dict)
     """The columns of which it has none, since no variant shows it, and why."""
+    shown_by: Sequence[Cells] = ()
+    """The rows of the variants that show it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,9 @@ def products(
     readers = [reader for reader in columns.readers if reader[0] != media]
     is_one_each = source.per == "image"
     own = _Own.of(preset, table.header)
-    sieve = Sieve(source.where, source.place("where"), table.label, findings)
+    sieve = Sieve(
+        source.where, source.place("where"), table.label, findings, of="picture" if is_one_each else "product"
+    )
     kept = _kept(source, table, given, media)
     is_told = False
     mapping = partial(source.mapping, media)
@@ -84,7 +88,7 @@ def products(
             differing = part.differing if is_one_each else group.differing()
             scope = RowScope(table, part.cells, part.number, part.extras, differing=differing, unshown=part.unshown)
             item = Entry({}, f"{table.label}:{part.line}", partial(_place_in, table, part, places, media), scope)
-            if not sieve.takes(item, _judged(group, part, own.indexes, source.where, table)):
+            if not sieve.takes(item, _judged(group, part, own, source.where, table)):
                 continue
             is_wanted = True
             if not part.pictures and preset.variation is not None and not is_told:
@@ -163,9 +167,8 @@ def _one_each(group: Group, own: _Own) -> Iterator[_Part]:
                 where = cell_name(index, list(texts.values())[1][1])
                 differing[index] = f"cell {where} is of another variant with the same picture"
         at = (picture.line, picture.number)
-        yield _Part(
-            str(picture.position), (picture,), cells, *at, extras, cells if shown else beside, differing, unshown
-        )
+        carried = cells if shown else beside
+        yield _Part(str(picture.position), (picture,), cells, *at, extras, carried, differing, unshown, of_it or ())
 
 
 def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Item, findings: Findings) -> bool:
@@ -194,20 +197,26 @@ def _tell_unlisted(group: Group, shows: int, media: str, source: Source, table: 
             listed.add(url)
 
 
-def _judged(
-    group: Group, part: _Part, own: Container[int], where: Condition | None, table: Table
-) -> Iterator[RowScope]:
-    """By which rows it is judged whether a part is wanted: its own, or each of its product's where they differ."""
+def _judged(group: Group, part: _Part, own: _Own, where: Condition | None, table: Table) -> Iterator[RowScope]:
+    """By which rows it is judged whether a part is wanted: its own, or where they differ each of its product's.
+
+    Of a picture those of the variants that show it.
+    """
     if where is None:
         return
     indexes = {table.names.get(name, -1) for name in where.names}
-    is_whole = part.cells is group.cells and len(group.rows) > 1
-    differing = {index for index in (group.differing() if is_whole else ()) if index in indexes or "row" in where.names}
+    is_whole = part.cells is group.cells
+    several = (group.differing() if len(group.rows) > 1 else {}) if is_whole else part.differing
+    differing = {index for index in several if index in indexes or "row" in where.names}
     if not differing:
         yield RowScope(table, part.cells, part.number, part.extras, is_condition=True, unshown=part.unshown)
-    for _, number, cells in group.rows if differing else ():
+        return
+    for _, number, cells in group.rows if is_whole else part.shown_by:
         if any(cells[index].strip() for index in differing):
-            yield RowScope(table, _filled_up(cells, group, own), number, part.extras, is_condition=True)
+            texts = _filled_up(cells, group, own.indexes)
+            if not is_whole:
+                texts = [texts[index] if index in own.variant else text for index, text in enumerate(part.cells)]
+            yield RowScope(table, texts, number, part.extras, is_condition=True)
 
 
 def _filled_up(cells: Sequence[str], group: Group, own: Container[int]) -> list[str]:

@@ -665,6 +665,34 @@ def test_a_product_is_wanted_where_one_of_its_rows_is(read, where, taken, is_tor
     ] * is_torn
 
 
+@pytest.mark.parametrize(
+    ("where", "taken", "is_torn"),
+    [
+        ("variant_qty > 0", ["mug-1"], True),
+        ("row['Variant Qty'] == '5'", ["mug-1"], True),
+        ("variant_qty >= 0", ["mug-1", "mug-2"], False),
+        ("variant_qty > 5", [], False),
+        ("title == 'Mug'", ["mug-1", "mug-2"], False),
+    ],
+)
+def test_a_picture_is_wanted_where_one_of_the_variants_that_show_it_is(read, found, where, taken, is_torn):
+    """The first of them may be sold out, as a size that nobody else wants."""
+    rows = [
+        {"Handle": "mug", "Title": "Mug", "Image Src": A, "Variant Image": A, "Variant Qty": "0"},
+        {"Handle": "mug", "Image Src": B, "Variant Image": A, "Variant Qty": "5"},
+        {"Handle": "mug", "Variant Image": B, "Variant Qty": "0"},
+    ]
+    header = ["Handle", "Title", "Image Src", "Variant Image", "Variant Qty"]
+    arguments = (table(header, *rows), "shopify", f'per: image, where: "{where}"')
+    if not taken:
+        assert [code for code, *_ in found(*arguments)] == ["no-jobs"]
+        return
+    manifest = read(*arguments)
+    assert [spec.job_id for spec in manifest.jobs] == taken
+    torn = "where is true of some rows and false of others of 1 picture: the first is export.csv:2"
+    assert [message for _, _, message in warned(manifest) if "some rows" in message] == [torn] * is_torn
+
+
 def test_a_row_of_a_product_that_cannot_be_judged_is_named(found):
     """Each of its rows is asked."""
     rows = [*IN_STOCK[:2], {"Handle": "mug", "Variant Qty": "n/a"}]
