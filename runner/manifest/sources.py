@@ -92,7 +92,6 @@ class _RowReader:
         self.sieve = Sieve(source.where, source.place("where"), table.label, findings)
         self.blocks: Blocks | None = None
         if self._columns is not None:
-            self._columns.tell_pictures()
             self.blocks = Blocks.of(source, table, self._columns, rules_of(given.model), given, self._naming)
 
     def wanted(self, rows: Iterable[Cells]) -> Iterator[Cells]:

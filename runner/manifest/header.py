@@ -1,0 +1,92 @@
+"""A sheet's first row: its columns by their indexes, from 0, and by the names that people have for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from runner.manifest.diagnostics import Findings, Place, did_you_mean
+from runner.manifest.given import Source
+from runner.manifest.items import key_of
+from runner.manifest.tables import cell_name
+from runner.manifest.words import LAST_NUMBER, NUMBERED, in_order
+
+NO_TEXTS: Final[Mapping[int, str]] = MappingProxyType({})
+
+
+class Header:
+    """The columns of a sheet."""
+
+    def __init__(self, source: Source, titles: Sequence[str], texts: Mapping[int, str] = NO_TEXTS) -> None:
+        """`texts` are the first that stand in the columns, where somebody has looked."""
+        self.source = source
+        self.titles = titles
+        self.texts = texts
+        self.keys = [key_of(title) for title in titles]
+        """What templates call the columns."""
+        self.skipped: dict[int, str] = {}
+        """The numbered columns before which one is missing, `image_3` where there is no `image_2`, with its name."""
+
+    def at(self, index: int) -> Place:
+        """Where a column's name stands."""
+        return Place(cell=cell_name(index, 1), file="" if self.source.is_alone else self.source.file)
+
+    def shown(self, indexes: Iterable[int]) -> str:
+        """Some columns' names in quotes."""
+        return ", ".join(repr(self.titles[index]) for index in indexes)
+
+    def in_order(self, indexes: Iterable[int]) -> list[str]:
+        """The names of columns of pictures, in the order in which they are sent."""
+        return [self.titles[index] for index in in_order({index: self.keys[index] for index in indexes})]
+
+    def matching(self, pattern: str, place: Place, findings: Findings) -> list[int]:
+        """The columns that a name stands for: exactly, else however it is spelled; with a `*` as many as there are.
+
+        Where there is none, or it could be either of two, the findings say so.
+        """
+        if pattern in self.titles:
+            return [self.titles.index(pattern)]
+        key = key_of(pattern)
+        found = self._wild(pattern) if "*" in pattern else [i for i, k in enumerate(self.keys) if key and k == key]
+        if not found:
+            message = f"no column {pattern!r} in {self.source.file}"
+            findings.error("missing-column", place, message, did_you_mean(pattern, self.titles))
+        elif len(found) > 1 and "*" not in pattern:
+            twins = " or ".join(repr(self.titles[index]) for index in found)
+            message = f"the column {pattern!r} could be {twins}"
+            findings.error("columns", place, message, "spell it as it is there")
+            return found[:1]
+        return found
+
+    def _wild(self, pattern: str) -> list[int]:
+        """By number where they have one each, so that `photo_10` is behind `photo_9`; else as they stand."""
+        pieces = pattern.split("*")
+        exact = re.compile("(.*)".join(map(re.escape, pieces)), re.IGNORECASE)
+        loose = re.compile("(.*)".join(key_of(piece) for piece in pieces))
+        for regex, names in ((exact, [title.strip() for title in self.titles]), (loose, self.keys)):
+            found = {index: match for index, name in enumerate(names) if name and (match := regex.fullmatch(name))}
+            if found:
+                numbers = {index: match[1].strip("_ -") for index, match in found.items()}
+                if len(pieces) != 2 or not all(number.isdecimal() for number in numbers.values()):
+                    return list(found)
+                pairs = sorted((int(number), index) for index, number in numbers.items())
+                self.note_skipped(pairs, pairs[0][0])
+                return [index for _, index in pairs]
+        return []
+
+    def numbered(self, taken: Iterable[int]) -> dict[str, list[tuple[int, int]]]:
+        """The other columns with a number at their end, each with its number, in order, by what stands before it."""
+        found: dict[str, list[tuple[int, int]]] = {}
+        for index, key in enumerate(self.keys):
+            if (match := NUMBERED.fullmatch(key)) and index not in taken:
+                found.setdefault(match["stem"], []).append((int(match["number"]), index))
+        return {stem: sorted(pairs) for stem, pairs in found.items()}
+
+    def note_skipped(self, pairs: Sequence[tuple[int, int]], expected: int) -> None:
+        """Of numbered columns, sorted, those before which one is missing; `expected` is the first number."""
+        for number, index in pairs:
+            if number > expected:
+                self.skipped[index] = LAST_NUMBER.sub(str(expected), self.titles[index])
+            expected = number + 1

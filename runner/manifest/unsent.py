@@ -1,0 +1,152 @@
+"""What is wrong with a sheet's columns once each field has its own, and which of the others look as if they were meant.
+
+A mistyped `aspect_ration` would be carried along and left out of what is sent, silently, and the edit paid for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
+from runner.manifest.given import Given
+from runner.manifest.header import Header
+from runner.manifest.presets import recognised
+from runner.manifest.tables import cell_name
+from runner.manifest.words import (
+    LONGEST_URL,
+    NEAR,
+    OF_OTHERS,
+    PICTURE,
+    RATIO,
+    is_of_pictures,
+    is_of_prompts,
+)
+
+
+class Unsent:
+    """A header, the fields of a model, and the columns that give them or are told of already."""
+
+    def __init__(
+        self,
+        header: Header,
+        fields: Sequence[str],
+        urls: Sequence[str],
+        of: Mapping[str, Sequence[int]],
+        aside: Iterable[int],
+        findings: Findings,
+    ) -> None:
+        """`urls` are the fields of media, `of` the columns of each field, `aside` the others that were told."""
+        self._header = header
+        self._source = header.source
+        self._fields = fields
+        self._urls = urls
+        self._of = of
+        self._used = {*aside, *(index for indexes in of.values() for index in indexes)}
+        self._findings = findings
+
+    def check_twins(self, by_name: Iterable[int]) -> None:
+        """No two columns for one field, and no two of the user's own under one name: one of them would be lost.
+
+        `by_name` are the columns that give a field by their names.
+        """
+        keys, first = self._header.keys, dict[str, int]()
+        fields = {key for key in ("id", "model", *self._fields) if key not in self._source.columns}
+        fields |= {keys[index] for index in by_name}
+        is_preset = self._source.preset is not None  # a feed repeats attributes; only what is sent must be plain
+        for index, title in enumerate(self._header.titles):
+            name = keys[index] if keys[index] in fields else "" if is_preset else title.strip()
+            if name and first.setdefault(name, index) != index:
+                hint = f"the first is {cell_name(first[name], 1)}: rename one of them"
+                message = f"two columns are named {name!r}"
+                self._findings.error("duplicate-column", self._header.at(index), message, hint)
+
+    def check_needed(self, given: Given) -> None:
+        """Each job needs a prompt and pictures."""
+        alone = self._source.is_alone
+        for name in ("prompt", "image_urls"):
+            if name not in self._fields or name in self._of or name in given.fields:
+                continue
+            place = self._source.place("columns", "file") if not alone else Place()
+            if self._source.preset is None:
+                self._findings.error("missing-column", place, f"no column {name!r}", self._remedy(name))
+            elif name == "prompt":
+                hint = "one for all:  --prompt '…'" if alone else "one for all:  defaults: {prompt: …}"
+                self._findings.error("missing-column", place, f"no column {name!r}", hint)
+
+    def _remedy(self, name: str) -> str:
+        """What is to be done where a column is missing."""
+        titles = self._header.titles
+        if len(titles) > 1 and len(list(filter(str.strip, titles))) == 1:
+            return "the first row names the columns: is it a title? take it out"
+        preset = recognised(titles)
+        if preset is None or name == "prompt":
+            return self._nearly(name)
+        how = f"--preset {preset.name}" if self._source.is_alone else f"preset: {preset.name}"
+        return f"it looks like an export of {preset.name}, which is read with  {how}"
+
+    def _nearly(self, name: str) -> str:
+        """Which column is probably meant for a field; of pictures, all that are called so."""
+        titles = self._header.titles
+        is_of = is_of_prompts if name == "prompt" else is_of_pictures
+        found = self._header.in_order(index for index, key in enumerate(self._header.keys) if is_of(key))
+        found = found[:1] if name == "prompt" else found
+        if name not in (*self._urls, "prompt") or not found:
+            hint, found = did_you_mean(name, titles), [near] if (near := nearest(name, titles)) else []
+        else:
+            hint = f"did you mean {' and '.join(map(repr, found))}?"
+        return f"{hint} map it with  {self._source.mapping(name, found)}" if found else hint
+
+    def tell_mistyped(self) -> None:
+        """Columns that are nearly called like a field that has none."""
+        is_preset = self._source.preset is not None
+        free = [name for name in self._fields if name not in self._of and not (is_preset and name in self._urls)]
+        for index, key in enumerate(self._header.keys):
+            if index in self._used or not key or len(key) < 5:
+                continue
+            if near := nearest(key, free, cutoff=0.8):
+                message = f"the column {self._header.titles[index]!r} is not sent"
+                self._findings.warn("unused-column", self._header.at(index), message, f"did you mean {near!r}?")
+
+    def tell_foreign(self, given: Given) -> None:
+        """Columns called like a field of another model, or as one of this is called elsewhere."""
+        if self._source.preset is not None or "row" in given.names:
+            return
+        nearly = {word: name for name, words in NEAR.items() for word in words if name in self._fields}
+        found = {
+            index: self._meant(index, nearly.get(key, ""))
+            for index, key in enumerate(self._header.keys)
+            if index not in self._used and key not in given.names and (key in nearly or key in OF_OTHERS)
+        }
+        if not found:
+            return
+        named = [f"{self._header.titles[index]!r}" + f" (is it {near}?)" * bool(near) for index, near in found.items()]
+        message = f"carried along, and not sent: {', '.join(named)}"
+        hint = "to send such a column say which field it is:  "
+        hint += "--col FIELD=COLUMN" if self._source.is_alone else "columns: {field: column}"
+        self._findings.warn("unused-column", self._header.at(min(found)), message, hint)
+
+    def _meant(self, index: int, name: str) -> str:
+        """The field that a column is probably meant for, by its name, but for ratios: those are no other field's."""
+        is_ratio = RATIO.fullmatch(self._header.texts.get(index, "").strip()) is not None
+        return "aspect_ratio" if name and is_ratio and "aspect_ratio" in self._fields else name
+
+    def tell_pictures(self, given: Given) -> None:
+        """Columns that hold pictures, whatever they are called."""
+        header, name = self._header, self._urls[0] if self._urls else ""
+        is_given = name in given.fields
+        is_said = name in self._source.columns or (is_given and self._source.is_alone)
+        if "row" in given.names or is_said or not (is_given or name in self._of):
+            return
+        own = {i: text.strip() for i, text in header.texts.items() if i not in self._used}
+        found = [
+            index
+            for index, text in own.items()
+            if header.keys[index] not in given.names and len(text) < LONGEST_URL and PICTURE.fullmatch(text)
+        ]
+        titles = header.in_order([*self._of.get(name, ()), *found])
+        for index in found:
+            hint = self._source.mapping(name, titles)
+            if name not in self._of:
+                hint = f"name it in the default of {name}, as in  {{{{ {header.keys[index]} }}}}"
+            message = f"the column {header.titles[index]!r} holds pictures that are not sent"
+            self._findings.warn("unused-column", header.at(index), message, f"to send them as well:  {hint}")
