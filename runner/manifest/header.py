@@ -11,7 +11,7 @@ from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.given import Source
 from runner.manifest.items import key_of
 from runner.manifest.tables import cell_name
-from runner.manifest.words import LAST_NUMBER, NUMBERED, in_order
+from runner.manifest.words import LAST_NUMBER, LONGEST_URL, NUMBERED, PICTURE, in_order
 
 NO_TEXTS: Final[Mapping[int, str]] = MappingProxyType({})
 
@@ -40,6 +40,12 @@ class Header:
     def in_order(self, indexes: Iterable[int]) -> list[str]:
         """The names of columns of pictures, in the order in which they are sent."""
         return [self.titles[index] for index in in_order({index: self.keys[index] for index in indexes})]
+
+    def is_page(self, index: int, beside: int) -> bool:
+        """Whether a column holds pages of a shop, by its first cell, and one beside it the pictures."""
+        page, picture = (self.texts.get(one, "").strip() for one in (index, beside))
+        is_address = len(page) < LONGEST_URL and page.startswith(("http://", "https://"))
+        return is_address and not PICTURE.fullmatch(page) and bool(PICTURE.fullmatch(picture[:LONGEST_URL]))
 
     def matching(self, pattern: str, place: Place, findings: Findings) -> list[int]:
         """The columns that a name stands for: exactly, else however it is spelled; with a `*` as many as there are.

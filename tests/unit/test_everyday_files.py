@@ -389,6 +389,16 @@ def test_a_default_has_a_place_for_each_column_that_is_named(told):
     assert (code, message) == ("columns", "the default of image_urls has no place for 'image_2', and one for others")
 
 
+@pytest.mark.parametrize(("page", "is_told"), [("https://shop.example.com/mug", False), (URL.format(2), True)])
+def test_a_products_page_is_no_picture_that_is_left(read, page, is_told):
+    """By its first cells: a shop's own sheet has both."""
+    sheet = f"id,url,prompt,image\n1,{page},White.,{URL.format(1)}\n"
+    found = read("sources: [{file: s.csv}]", s_csv=sheet)
+    assert [spec.inputs["image_urls"] for spec in found.jobs] == [[URL.format(1)]]
+    message = "the column 'url' is not sent: image_urls is read from 'image'"
+    assert warned(found) == [("unused-column", "B1", message)] * is_told
+
+
 def test_keys_of_json_lines_are_filled_in_as_columns_are(read):
     line = json.dumps({"id": "1", "text": "On oak.", "image_urls": [URL.format(1)]})
     head = 'defaults: {prompt: "{{ text }} Keep it."}\nsources: [{file: s.jsonl, columns: {prompt: text}}]'
