@@ -313,7 +313,7 @@ SEEN = {"read": 0, "refused": 0}
 
 
 @settings(
-    max_examples=300,
+    max_examples=200,
     derandomize=True,
     database=None,
     deadline=None,
