@@ -121,6 +121,7 @@ class Execution:
             self._store.end_run(ended)
             self._write_reports(ended)
             raise
+        self._submit_ids.clear()  # some hundred bytes a job, which the reports have a use for
         if self._options.on_interrupt == "cancel" and hold is not None and hold.because == "interrupted":
             hold = replace(hold, message=await self._cancel())
         try:
