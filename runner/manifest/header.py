@@ -11,7 +11,7 @@ from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.given import Source
 from runner.manifest.items import key_of
 from runner.manifest.tables import cell_name
-from runner.manifest.words import LAST_NUMBER, LONGEST_URL, NUMBERED, PICTURE, in_order
+from runner.manifest.words import LAST_NUMBER, LONGEST_URL, NUMBERED, PICTURE, SHOWS, in_order
 
 NO_TEXTS: Final[Mapping[int, str]] = MappingProxyType({})
 
@@ -42,7 +42,12 @@ class Header:
         return [self.titles[index] for index in in_order({index: self.keys[index] for index in indexes})]
 
     def is_page(self, index: int, beside: int) -> bool:
-        """Whether a column holds pages of a shop, by its first cell, and one beside it the pictures."""
+        """Whether a column holds pages of a shop, by its name and its first cell, and one beside it the pictures.
+
+        What is called a photo may hold URLs without an ending, as shops and drives give them.
+        """
+        if SHOWS.search(self.keys[index]) or NUMBERED.fullmatch(self.keys[index]):
+            return False
         page, picture = (self.texts.get(one, "").strip() for one in (index, beside))
         is_address = len(page) < LONGEST_URL and page.startswith(("http://", "https://"))
         return is_address and not PICTURE.fullmatch(page) and bool(PICTURE.fullmatch(picture[:LONGEST_URL]))

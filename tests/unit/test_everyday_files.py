@@ -399,6 +399,15 @@ def test_a_products_page_is_no_picture_that_is_left(read, page, is_told):
     assert warned(found) == [("unused-column", "B1", message)] * is_told
 
 
+@pytest.mark.parametrize("title", ["Back Image", "photo", "images", "image_src", "Second Photo", "url_2"])
+def test_a_column_that_is_called_a_picture_is_told_also_without_an_ending(read, title):
+    """Image hosts and drives give URLs that end in no `.jpg`."""
+    sheet = f"id,prompt,image_url,{title}\n1,White.,{URL.format(1)},https://res.example.com/image/upload/v1/a-back\n"
+    found = read("sources: [{file: s.csv}]", s_csv=sheet)
+    message = f"the column {title!r} is not sent: image_urls is read from 'image_url'"
+    assert warned(found) == [("unused-column", "D1", message)]
+
+
 def test_keys_of_json_lines_are_filled_in_as_columns_are(read):
     line = json.dumps({"id": "1", "text": "On oak.", "image_urls": [URL.format(1)]})
     head = 'defaults: {prompt: "{{ text }} Keep it."}\nsources: [{file: s.jsonl, columns: {prompt: text}}]'
