@@ -121,6 +121,34 @@ def test_a_column_that_no_line_has_is_mistyped(told, prompt, said):
     assert said in [message for _, _, message, _ in found]
 
 
+BATCH = [
+    {"custom_id": one, "method": "POST", "input": {"prompt": "Oak.", "image_urls": [A]}, "row": {"status": status}}
+    for one, status in (("a", "new"), ("b", "sold"), ("c", "new"))
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ("custom_id == 'a'", ["a"]),
+        ("custom_id not in ['a', 'b']", ["c"]),
+        ("status != 'sold' and custom_id != 'a'", ["c"]),
+    ],
+)
+def test_a_condition_knows_the_id_of_a_line_by_both_names(read, where, ids):
+    found = read(f'sources: [{{file: s.jsonl, where: "{where}"}}]', s_jsonl=lines(*BATCH))
+    assert [spec.job_id for spec in found.jobs] == ids
+
+
+@pytest.mark.parametrize("name", ["body", "input", "method", "url", "x_note", "prompts"])
+def test_what_wraps_a_line_is_no_name_of_a_condition(told, name):
+    """An empty cell would be unlike any text: `method != 'POST'` would be true of every line."""
+    jobs = [BATCH[0], BATCH[1] | {"url": "/v1/models/google/nano-banana/edit", "x-note": 1}]
+    del jobs[1]["x_note"]
+    found = told(f"""sources: [{{file: s.jsonl, where: "{name} != 'a'"}}]""", s_jsonl=lines(*jobs))
+    assert {message for _, _, message, _ in found} == {f"where: {name!r} is undefined"}
+
+
 @pytest.mark.parametrize(
     "where",
     [
