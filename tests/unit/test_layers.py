@@ -144,7 +144,6 @@ def test_a_condition_knows_the_id_of_a_line_by_both_names(read, where, ids):
 def test_what_wraps_a_line_is_no_name_of_a_condition(told, name):
     """An empty cell would be unlike any text: `method != 'POST'` would be true of every line."""
     jobs = [BATCH[0], BATCH[1] | {"url": "/v1/models/google/nano-banana/edit", "x-note": 1}]
-    del jobs[1]["x_note"]
     found = told(f"""sources: [{{file: s.jsonl, where: "{name} != 'a'"}}]""", s_jsonl=lines(*jobs))
     assert {message for _, _, message, _ in found} == {f"where: {name!r} is undefined"}
 
@@ -184,6 +183,15 @@ def test_the_matrix_does_not_replace_a_default_that_is_to_be_filled_in(told, mat
     message = "the prompt of the matrix replaces this, which asks for it: nothing of this is sent"
     remedy = "write the whole prompt in the matrix, where  {{ prompt }}  is the sheet's, and drop this"
     assert found == [("template", 2, message, remedy)]
+
+
+def test_values_of_the_matrix_that_set_no_prompt_have_the_default(read):
+    """As in README: white has the default, oak a prompt of its own."""
+    matrix = '{scene: [{name: plain}, {name: oak, prompt: "{{ prompt }} Put it on oak."}]}'
+    head = f'defaults: {{prompt: "{KEEP}"}}\nsources: [{{file: s.csv}}]\nmatrix: {matrix}'
+    found = read(head, s_csv=f"id,prompt,photo\n1,Clean it up.,{A}\n")
+    assert prompts(found) == {"1__plain": "Clean it up. Keep the label.", "1__oak": "Clean it up. Put it on oak."}
+    assert warned(found) == []
 
 
 @pytest.mark.parametrize("axis", ["scene", "prompt"])
