@@ -88,6 +88,30 @@ def test_in_asks_for_a_list(read, told):
         assert list(prompts(read(manifest.format(written), s_csv=sheet))) == ["a"]
 
 
+@pytest.mark.parametrize("listed", ["0,5 l", "Home, Garden"])
+@pytest.mark.parametrize(("sign", "ids"), [("in", ["1"]), ("not in", ["2"])])
+def test_a_list_may_hold_one_text_with_a_comma(read, listed, sign, ids):
+    """A fraction, and a name, are what a cell holds."""
+    source = f'sources:\n- file: s.csv\n  where: "title {sign} [{listed!r}]"'
+    found = read(
+        source, s_csv=f'id,title,prompt,image\n1,"{listed}",White.,{URL.format(1)}\n2,a,White.,{URL.format(2)}\n'
+    )
+    assert [spec.job_id for spec in found.jobs] == ids
+
+
+@pytest.mark.parametrize(
+    ("where", "remedy"),
+    [
+        ("title not in ['sold, archived']", "write  ['sold', 'archived']  or, for the whole,  != 'sold, archived'"),
+        ("title is not in(['Mugs,Cups'])", "write  ['Mugs', 'Cups']  or, for the whole,  != 'Mugs,Cups'"),
+        ("not title in ['A, B, C']", "write  ['A', 'B', 'C']  or, for the whole,  == 'A, B, C'"),
+    ],
+)
+def test_a_list_in_one_text_is_answered_with_what_was_asked(told, where, remedy):
+    sheet = f"id,title,prompt,image\n1,a,White.,{URL.format(1)}\n"
+    assert [hint for *_, hint in told(f'sources:\n- file: s.csv\n  where: "{where}"', s_csv=sheet)] == [remedy]
+
+
 def test_numbers_are_not_joined_by_a_plus(read, told):
     sheet = f"id,image_urls,w,d,unit\na,{URL.format(1)},60,40,cm\n"
     [(code, _, message, hint)] = told(None, Inline(prompt="A table of {{ w + d }} cm."), s_csv=sheet)
