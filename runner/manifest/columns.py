@@ -9,7 +9,7 @@ the edit paid for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.manifest.damage import braces
@@ -45,10 +45,11 @@ class Columns:
         given: Given,
         findings: Findings,
         texts: Mapping[int, str] = NO_TEXTS,
+        half: Container[int] = frozenset(),
     ) -> None:
-        """`texts` are the first that stand in the columns, where somebody has looked."""
+        """`texts` are the first that stand in the columns, `half` those with empty cells, where somebody has looked."""
         self._source = source
-        self._header = Header(source, titles, texts)
+        self._header = Header(source, titles, texts, half)
         self._keys = self._header.keys
         self._findings = findings
         self._fields = list(rules.fields) if rules else ["prompt", "image_urls"]
@@ -241,7 +242,9 @@ class Columns:
         self._findings.warn("unused-column", self._header.at(indexes[0]), message, hint)
 
     def _tell_replaced(self, name: str, place: Place) -> None:
-        """A default that is made of cells was hardly meant for the rows alone that say nothing themselves."""
+        """A default that is made of cells was hardly meant for rows alone that say nothing, where all say something."""
+        if self.of[name][0] in self._header.half:
+            return
         texts = texts_in(self._given.defaults.get(name))
         if any(is_template(text) or braces(text, self._known) for text in texts):
             title = self._header.titles[self.of[name][0]]

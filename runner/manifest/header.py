@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -19,11 +19,18 @@ NO_TEXTS: Final[Mapping[int, str]] = MappingProxyType({})
 class Header:
     """The columns of a sheet."""
 
-    def __init__(self, source: Source, titles: Sequence[str], texts: Mapping[int, str] = NO_TEXTS) -> None:
-        """`texts` are the first that stand in the columns, where somebody has looked."""
+    def __init__(
+        self,
+        source: Source,
+        titles: Sequence[str],
+        texts: Mapping[int, str] = NO_TEXTS,
+        half: Container[int] = frozenset(),
+    ) -> None:
+        """`texts` are the first that stand in the columns, `half` those with empty cells, where somebody has looked."""
         self.source = source
         self.titles = titles
         self.texts = texts
+        self.half = half
         self.keys = [key_of(title) for title in titles]
         """What templates call the columns."""
         self.skipped: dict[int, str] = {}

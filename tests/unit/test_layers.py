@@ -54,6 +54,13 @@ def test_a_column_that_replaces_a_plain_default_needs_no_word(read):
     assert (prompts(found), warned(found)) == ({"1": "Oak.", "2": "White."}, [])
 
 
+def test_a_default_of_cells_for_the_cells_that_are_empty_needs_no_word(read):
+    """Some rows say nothing themselves: that is what it is for."""
+    head = 'defaults: {prompt: "{{ title }} on white."}\nsources: [{file: s.csv}]'
+    found = read(head, s_csv=f"id,title,prompt,photo\n1,Mug,Oak.,{A}\n2,Cup,,{B}\n,,,\n")
+    assert (prompts(found), warned(found)) == ({"1": "Oak.", "2": "Cup on white."}, [])
+
+
 def test_a_word_of_the_matrix_is_no_mistyped_column(read):
     """A default with a place for `style` has none for the column `styles`, where the matrix has that name."""
     source = "sources: [{file: s.csv, columns: {prompt: styles}}]\nmatrix: {style: [oil]}"
