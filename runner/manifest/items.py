@@ -189,7 +189,9 @@ class Sieve:
             self._findings.note("where", self._place, message, f"they do not fulfil  {self._where.text}")
         elif self._seen and not self._torn:
             message = f"where leaves out none of {counted(self._seen, 'job')} of {self._label}"
-            hint = f"all fulfil  {self._where.text}\ncapitals count; without them ask as in  status | lower == 'active'"
+            hint = f"all fulfil  {self._where.text}"
+            if self._where.asks_for_letters:
+                hint += "\ncapitals count; without them ask as in  status | lower == 'active'"
             self._findings.note("where", self._place, message, hint)
 
 

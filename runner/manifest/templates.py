@@ -31,6 +31,7 @@ from runner.manifest.filters import EACH, FILTERS, TESTS
 from runner.manifest.misspelt import hint_for, hint_for_condition, in_quotes, moved, said
 from runner.manifest.sandbox import Environment
 from runner.manifest.values import LARGEST_NUMBER
+from runner.manifest.verdicts import asks_for_letters
 
 LONGEST_TEMPLATE: Final = 20_000
 LONGEST_OUTPUT: Final = 4_000
@@ -108,6 +109,8 @@ class Condition:
 
     text: str
     names: frozenset[str]
+    asks_for_letters: bool
+    """Whether capitals count in it."""
     _template: Template
 
     @property
@@ -216,7 +219,7 @@ def condition(text: str) -> Condition:
         raise _of_condition(TemplateProblem(moved(str(problem), -len(OPENING)), hint)) from None
     if not template.names:
         raise TemplateProblem("the condition asks for no column, so it would be the same for every row", example)
-    return Condition(text, template.names, template)
+    return Condition(text, template.names, asks_for_letters(_ENVIRONMENT.parse(template.text)), template)
 
 
 def unknown_name(asking: Template | Condition, scope: Scope) -> TemplateProblem | None:

@@ -35,6 +35,13 @@ class _Asked:
         return {_size(value): value for value in self.values}
 
 
+def asks_for_letters(tree: nodes.Template) -> bool:
+    """Whether something is compared with, or looked for in, a text that has letters: then capitals count."""
+    titles = {id(item.arg) for item in tree.find_all(nodes.Getitem)}
+    texts = (node.value for node in tree.find_all(nodes.Const) if id(node) not in titles)
+    return any(isinstance(text, str) and text.lower() != text.upper() for text in texts)
+
+
 def check_chains(tree: nodes.Template) -> None:
     """Raise `TemplateProblem` for the first `or` that is true of every row, or `and` that is true of none."""
     inner: set[int] = set()  # chains within a longer one are looked at with it

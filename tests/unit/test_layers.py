@@ -180,6 +180,21 @@ def test_a_condition_knows_the_id_and_the_fields_of_a_line(read, where):
     assert [spec.job_id for spec in found.jobs] == ["b"]
 
 
+# ----------------------------------------------------------------------------------------------------- conditions
+
+
+@pytest.mark.parametrize(
+    ("where", "counts"),
+    [("status != 'sold'", True), ("row['status'] != ''", False), ("price >= 7", False), ("price != '7'", False)],
+)
+def test_that_capitals_count_is_said_of_letters(read, where, counts):
+    found = read(
+        f'sources: [{{file: s.csv, where: "{where}"}}]', s_csv=f"id,prompt,photo,status,price\n1,Oak.,{A},new,9\n"
+    )
+    [note] = found.warnings
+    assert ("capitals count" in note.hint) is counts
+
+
 # -------------------------------------------------------------------------------------------------------- the matrix
 
 
