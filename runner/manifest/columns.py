@@ -94,7 +94,7 @@ class Columns:
         rest.check_twins(self._by_name)
         if is_known:
             rest.check_needed(self._given)
-        rest.tell_mistyped()
+        rest.tell_mistyped(self._given)
         if is_known:
             rest.tell_foreign(self._given)
         if "model" not in self.of:  # a row of another model may send them
@@ -287,5 +287,5 @@ def sent_columns(source: Source, header: Sequence[str], rules: InputRules | None
     if "row" in wanted or "model" in columns.of or source.preset is not None:
         return set(range(len(header)))
     used = {names[name] for name in wanted if names.get(name, -1) >= 0}
-    naming = [index for index, name in enumerate(header) if key_of(name) in NAMING]
+    naming = [index for index, name in enumerate(header) if key_of(name) in wanted.union(NAMING)]
     return used | {index for indexes in columns.of.values() for index in indexes} | set(naming)

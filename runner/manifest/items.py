@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from runner.manifest.diagnostics import Findings, Place, nearest
-from runner.manifest.templates import Condition, Scope, TemplateProblem, are_broken, names_in, titles_in, unknown_name
+from runner.manifest.templates import (
+    Condition,
+    Scope,
+    Template,
+    TemplateProblem,
+    are_broken,
+    names_in,
+    titles_in,
+    unknown_name,
+)
 from runner.model import counted
 
 At = Callable[..., Place]
@@ -208,6 +217,17 @@ def is_filled_in(title: str, value: Any, known: Container[str] = ()) -> bool:
     return (
         key_of(title) in asked or nearest(key_of(title), [name for name in asked if name not in known], 0.8) is not None
     )
+
+
+def columns_in(asking: Iterable[Template | Condition]) -> frozenset[str]:
+    """The columns that templates and conditions ask for, by their names there or by their titles.
+
+    `row` is among them where only a row can tell which column that is.
+    """
+    names: set[str] = set()
+    for one in asking:
+        names |= one.names if one.titles is None else (one.names - {"row"}).union(map(key_of, one.titles))
+    return frozenset(names)
 
 
 def texts_in(value: Any) -> Iterator[str]:

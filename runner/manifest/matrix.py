@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
-from runner.manifest.items import texts_in
-from runner.manifest.templates import Condition, Scope, TemplateProblem, condition, names_in, unknown_name
+from runner.manifest.items import columns_in, texts_in
+from runner.manifest.templates import Condition, Scope, TemplateProblem, condition, templates_in, unknown_name
 from runner.rules.names import folded
 
 MOST_COMBINATIONS: Final = 10_000
@@ -119,7 +119,7 @@ class Matrix:
     def fills_in(self, key: str, names: Collection[str]) -> bool:
         """Whether each value that sets a field has a place for what it was before, under one of its names."""
         given = (fields[key] for fields in self.all_fields if key in fields)
-        return all(not names_in(texts_in(value)).isdisjoint(names) for value in given)
+        return all(not columns_in(templates_in(texts_in(value))).isdisjoint(names) for value in given)
 
     def idle(self, names: frozenset[str]) -> Iterator[tuple[str, Place]]:
         """The axes that set no field, and that no template asks for: their jobs are alike."""
@@ -145,13 +145,19 @@ class Matrix:
     @property
     def names(self) -> frozenset[str]:
         """The names that its conditions ask for."""
-        return frozenset().union(*(when.names for _, when, _ in self._conditional))
+        return frozenset().union(*(when.names for when in self.conditions))
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """Those of its combinations that only some jobs have."""
+        return [when for _, when, _ in self._conditional]
 
     @property
     def asked(self) -> Mapping[str, frozenset[str]]:
         """By field, the names that its values ask for."""
         used = sorted(self.used)
-        return {name: names_in(texts_in([fields.get(name) for fields in self.all_fields])) for name in used}
+        values = {name: texts_in([fields.get(name) for fields in self.all_fields]) for name in used}
+        return {name: columns_in(templates_in(texts)) for name, texts in values.items()}
 
     @property
     def all_fields(self) -> list[Mapping[str, Any]]:

@@ -266,7 +266,7 @@ class _Reading:
         return Given(
             fields=head.given,
             defaults=head.fields,
-            names=head.names,
+            names=head.columns,
             by_matrix=head.matrix.asked if head.matrix is not None else {},
             axes=head.matrix.axes if head.matrix is not None else frozenset(),
             model=model if isinstance(model, str) and model else DEFAULT_MODEL,

@@ -96,12 +96,12 @@ class Unsent:
             hint = f"did you mean {' and '.join(map(repr, found))}?"
         return f"{hint} map it with  {self._source.mapping(name, found)}" if found else hint
 
-    def tell_mistyped(self) -> None:
-        """Columns that are nearly called like a field that has none."""
+    def tell_mistyped(self, given: Given) -> None:
+        """Columns that are nearly called like a field that has none, and that no template asks for."""
         is_preset = self._source.preset is not None
         free = [name for name in self._fields if name not in self._of and not (is_preset and name in self._urls)]
         for index, key in enumerate(self._header.keys):
-            if index in self._used or not key or len(key) < 5:
+            if index in self._used or key in given.names or len(key) < 5:
                 continue
             if near := nearest(key, free, cutoff=0.8):
                 message = f"the column {self._header.titles[index]!r} is not sent"

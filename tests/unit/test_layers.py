@@ -180,6 +180,39 @@ def test_a_condition_knows_the_id_and_the_fields_of_a_line(read, where):
     assert [spec.job_id for spec in found.jobs] == ["b"]
 
 
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        ("title", True),
+        ("row['title']", True),
+        ("row.title", True),
+        ("row.get('title')", True),
+        ("row['title'] ~ row.get(title, title)", False),
+        ("row[title] | default('x')", False),
+        ("row.values() | length", False),
+    ],
+)
+def test_columns_that_are_not_sent_are_told_beside_one_that_is_named_by_its_title(read, name, is_told):
+    """Of `row[title]` only a row can tell which column it asks for."""
+    prompt = f'"{{% if id %}}White.{{% else %}}{{{{ {name} }}}}{{% endif %}}"'
+    source = "sources: [{file: s.csv, columns: {image_urls: Photo}}]"
+    sheet = f"id,title,Photo,Seitenverhältnis,negative_prompt,Anweisung\nA,Mug,{A},4:5,no text,Weiß\n"
+    said = [message for _, _, message in warned(read(f"defaults: {{prompt: {prompt}}}\n{source}", s_csv=sheet))]
+    expected = [
+        "the column 'Anweisung' is not sent: the defaults give prompt",
+        "carried along, and not sent: 'Seitenverhältnis' (is it aspect_ratio?), 'negative_prompt'",
+    ]
+    assert said == expected * is_told
+
+
+def test_a_column_that_is_named_by_its_title_is_sent(read):
+    head = (
+        "defaults: {prompt: \"{{ row['Prompt DE'] }}\", image_urls: [\"{{ row['Photo'] }}\"]}\nsources: [{file: s.csv}]"
+    )
+    found = read(head, s_csv=f"id,Prompt DE,Photo\n1,Weiß,{A}\n")
+    assert (prompts(found), warned(found)) == ({"1": "Weiß"}, [])
+
+
 # ----------------------------------------------------------------------------------------------------- conditions
 
 
