@@ -148,6 +148,9 @@ class Columns:
             return
         for name in self._fields:
             if name in self._source.columns:
+                if name in self._urls and name in self.of:
+                    of_others = {index for other, indexes in self.of.items() if other != name for index in indexes}
+                    self._tell_left(name, [one for one in self._header.like(self.of[name]) if one not in of_others])
                 continue
             if name in self._urls:
                 self._map_pictures(name)

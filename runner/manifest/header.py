@@ -13,6 +13,7 @@ from runner.manifest.items import key_of
 from runner.manifest.tables import cell_name
 from runner.manifest.words import LAST_NUMBER, LONGEST_URL, NUMBERED, PICTURE, SHOWS, in_order
 
+AT_END: Final = re.compile(r"_?\d{1,2}\Z")
 NO_TEXTS: Final[Mapping[int, str]] = MappingProxyType({})
 
 
@@ -101,6 +102,12 @@ class Header:
             if (match := NUMBERED.fullmatch(key)) and index not in taken:
                 found.setdefault(match["stem"], []).append((int(match["number"]), index))
         return {stem: sorted(pairs) for stem, pairs in found.items()}
+
+    def like(self, indexes: Iterable[int]) -> list[int]:
+        """The columns that are called like some others but for a number at their end."""
+        stems = "|".join({re.escape(AT_END.sub("", self.keys[index])) for index in indexes})
+        alike = re.compile(rf"(?:{stems})_?\d{{1,2}}")
+        return [index for index, key in enumerate(self.keys) if alike.fullmatch(key)]
 
     def note_skipped(self, pairs: Sequence[tuple[int, int]], expected: int) -> None:
         """Of numbered columns, sorted, those before which one is missing; `expected` is the first number."""

@@ -432,6 +432,21 @@ def test_a_column_that_is_called_a_picture_is_told_also_without_an_ending(read, 
     assert warned(found) == [("unused-column", "D1", message)]
 
 
+@pytest.mark.parametrize("first", ["Photo", "Photo 1", "Ansicht"])
+def test_numbered_columns_beside_one_that_is_named_are_told(read, first):
+    """They differ from it by their number only."""
+    stem = first.removesuffix(" 1")
+    sheet = f"SKU,{first},{stem} 2,{stem}3,{stem} note\nA,{URL.format(1)},{URL.format(2)},{URL.format(3)},x\n"
+    source = f"sources: [{{file: s.csv, columns: {{id: SKU, image_urls: {first}}}}}]"
+    found = read(f"defaults: {{prompt: White.}}\n{source}", s_csv=sheet)
+    assert warned(found) == [
+        ("unused-column", f"{letter}1", f"the column {title!r} is not sent: image_urls is read from {first!r}")
+        for letter, title in (("C", f"{stem} 2"), ("D", f"{stem}3"))
+    ]
+    several = source.replace(f": {first}}}", f": [{first}, {stem} 2, {stem}3]}}")
+    assert warned(read(f"defaults: {{prompt: White.}}\n{several}", s_csv=sheet)) == []
+
+
 def test_keys_of_json_lines_are_filled_in_as_columns_are(read):
     line = json.dumps({"id": "1", "text": "On oak.", "image_urls": [URL.format(1)]})
     head = 'defaults: {prompt: "{{ text }} Keep it."}\nsources: [{file: s.jsonl, columns: {prompt: text}}]'
