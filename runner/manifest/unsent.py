@@ -5,11 +5,14 @@ A mistyped `aspect_ration` would be carried along and left out of what is sent, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.given import Given
 from runner.manifest.header import Header
+from runner.manifest.items import key_of
 from runner.manifest.presets import recognised
 from runner.manifest.tables import cell_name
 from runner.manifest.words import (
@@ -21,6 +24,9 @@ from runner.manifest.words import (
     is_of_pictures,
     is_of_prompts,
 )
+
+BRACKETED: Final = re.compile(r"\s*[(\[{\uff08\uff3b\u3010<].*\Z", re.DOTALL)
+"""What a template of a sheet says behind a field's name: `aspect_ratio (optional)`."""
 
 
 class Unsent:
@@ -103,7 +109,8 @@ class Unsent:
         for index, key in enumerate(self._header.keys):
             if index in self._used or key in given.names or len(key) < 5:
                 continue
-            if near := nearest(key, free, cutoff=0.8):
+            bare = key_of(BRACKETED.sub("", self._header.titles[index]))
+            if near := bare if bare in free else nearest(key, free, cutoff=0.8):
                 message = f"the column {self._header.titles[index]!r} is not sent"
                 self._findings.warn("unused-column", self._header.at(index), message, f"did you mean {near!r}?")
 

@@ -491,7 +491,14 @@ def test_a_model_of_one_picture_takes_the_first_column(read):
 
 @pytest.mark.parametrize(
     ("column", "meant"),
-    [("aspect_ration", "aspect_ratio"), ("num_image", "num_images"), ("Output formats", "output_format")],
+    [
+        ("aspect_ration", "aspect_ratio"),
+        ("num_image", "num_images"),
+        ("Output formats", "output_format"),
+        ("aspect_ratio (optional)", "aspect_ratio"),
+        ("Output Format (jpeg/png; leave empty for what the shop has)", "output_format"),
+        ("num_images［1–4］", "num_images"),
+    ],
 )
 def test_a_mistyped_column_is_told(read, column, meant):
     """It would be carried along, and its wish not sent."""
