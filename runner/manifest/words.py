@@ -63,7 +63,15 @@ NEAR: Final = {
             "比率",
             "縦横比",
         ),
-        *("アスペクト比", "画面比例", "宽高比", "长宽比", "비율", "соотношение_сторон"),
+        *(
+            "verhältnis",
+            "relación_de_aspecto",
+            "relacion_de_aspecto",
+            "proporciones",
+            "rapport_d_aspect",
+            "format_d_image",
+        ),
+        *("format_de_l_image", "アスペクト比", "画面比例", "宽高比", "长宽比", "비율", "соотношение_сторон"),
     ),
     "output_format": (
         *(
@@ -77,7 +85,15 @@ NEAR: Final = {
             "出力形式",
             "ファイル形式",
         ),
-        *("图片格式", "输出格式"),
+        *(
+            "formato_de_salida",
+            "formato",
+            "format_de_sortie",
+            "format_de_fichier",
+            "formato_de_archivo",
+            "图片格式",
+            "输出格式",
+        ),
     ),
     "num_images": (
         *(
@@ -92,7 +108,16 @@ NEAR: Final = {
             "枚数",
             "画像数",
         ),
-        *("张数", "图片数量"),
+        *(
+            "número_de_imágenes",
+            "numero_de_imagenes",
+            "cantidad_de_imágenes",
+            "nombre_d_images",
+            "bilderzahl",
+            "bildanzahl",
+            "张数",
+            "图片数量",
+        ),
     ),
 }
 """What a field is called elsewhere, and no synonym: a sheet's `format` may be that of a book."""
