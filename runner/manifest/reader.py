@@ -326,7 +326,7 @@ class _Reading:
         if not source.columns:
             return None
         given = self._given()
-        return Renaming(source.columns, self._fields_of(model), self._findings, given.defaults, given.axes)
+        return Renaming(source.columns, self._fields_of(model), self._findings, given.defaults, given.axes, given.names)
 
     def _yaml_text(self) -> str | None:
         """The text: UTF-8, or UTF-16 where its mark says so. Another encoding is never guessed: prompts cost money."""

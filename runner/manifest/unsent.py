@@ -17,10 +17,8 @@ from runner.manifest.presets import recognised
 from runner.manifest.tables import cell_name
 from runner.manifest.words import (
     LONGEST_URL,
-    NEAR,
-    OF_OTHERS,
     PICTURE,
-    RATIO,
+    field_like,
     is_of_pictures,
     is_of_prompts,
 )
@@ -118,11 +116,12 @@ class Unsent:
         """Columns called like a field of another model, or as one of this is called elsewhere."""
         if self._source.preset is not None or "row" in given.names:
             return
-        nearly = {word: name for name, words in NEAR.items() for word in words if name in self._fields}
         found = {
-            index: self._meant(index, nearly.get(key, ""))
+            index: near
             for index, key in enumerate(self._header.keys)
-            if index not in self._used and key not in given.names and (key in nearly or key in OF_OTHERS)
+            if index not in self._used
+            and key not in given.names
+            and (near := field_like(key, self._header.texts.get(index, ""), self._fields)) is not None
         }
         if not found:
             return
@@ -131,11 +130,6 @@ class Unsent:
         hint = "to send such a column say which field it is:  "
         hint += "--col FIELD=COLUMN" if self._source.is_alone else "columns: {field: column}"
         self._findings.warn("unused-column", self._header.at(min(found)), message, hint)
-
-    def _meant(self, index: int, name: str) -> str:
-        """The field that a column is probably meant for, by its name, but for ratios: those are no other field's."""
-        is_ratio = RATIO.fullmatch(self._header.texts.get(index, "").strip()) is not None
-        return "aspect_ratio" if name and is_ratio and "aspect_ratio" in self._fields else name
 
     def tell_pictures(self, given: Given) -> None:
         """Columns that hold pictures, whatever they are called."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final
 
 SYNONYMS: Final = {
@@ -125,6 +125,17 @@ OF_OTHERS: Final = frozenset(
     {"negative_prompt", "seed", "guidance_scale", "num_inference_steps", "strength", "resolution"}
 )
 """Inputs of other models."""
+
+
+def field_like(key: str, text: str, fields: Container[str]) -> str | None:
+    """The field that a column is probably meant for, by its name; empty for one of other models, `None` for neither.
+
+    `text` is its first: a ratio is no other field's, whatever the column is called.
+    """
+    name = next((name for name, words in NEAR.items() if key in words and name in fields), "")
+    if name and RATIO.fullmatch(text.strip()) and "aspect_ratio" in fields:
+        return "aspect_ratio"
+    return name or ("" if key in OF_OTHERS else None)
 
 
 def is_of_pictures(key: str) -> bool:

@@ -100,6 +100,20 @@ def test_a_key_that_replaces_a_default_of_cells_is_told_once(read):
     assert warned(found) == [("template", None, "'text' gives prompt: the default is sent only where it is empty")]
 
 
+def test_keys_that_are_called_like_a_field_are_told_as_columns_are(read):
+    """Once for all lines, and not where a template asks for one."""
+    line = {"photo": A, "aspect": "4:5", "Format": "4:5", "num_image": 2, "file_type": "png", "seed": 7, "note": "x"}
+    source = "sources: [{file: s.jsonl, columns: {id: sku, image_urls: photo}}]"
+    head = f'defaults: {{prompt: "White, as {{{{ file_type }}}}."}}\n{source}'
+    found = read(head, s_jsonl=lines(line | {"sku": "1"}, line | {"sku": "2"}))
+    assert warned(found) == [
+        ("unused-column", None, "carried along, and not sent: 'aspect' (is it aspect_ratio?)"),
+        ("unused-column", None, "carried along, and not sent: 'Format' (is it aspect_ratio?)"),
+        ("unused-column", None, "the key 'num_image' is not sent"),
+        ("unused-column", None, "carried along, and not sent: 'seed'"),
+    ]
+
+
 @pytest.mark.parametrize("is_wrapped", [True, False])
 @pytest.mark.parametrize("name", ["colour", "row['colour']"])
 def test_a_column_that_other_lines_have_is_an_empty_cell(read, is_wrapped, name):

@@ -399,6 +399,10 @@ CASES = {
     "a quote that is not closed": {"m.csv": TABLE + f'mug,"white,{URL}\n'},
     "two columns of one name": {"m.csv": f"id,prompt,image_urls,Prompt\nmug,white,{URL},black\n"},
     "a column that is not sent": {"m.csv": f"id,prompt,image_urls,aspect ratoi\nmug,white,{URL},1:1\n"},
+    "a key that is not sent": {
+        "m.yaml": "version: 1\nsources: [{file: s.jsonl, columns: {prompt: text}}]\n",
+        "s.jsonl": json.dumps({"id": "mug", "text": "white", "image_urls": [URL], "aspect": "4:5"}) + "\n",
+    },
     "a spreadsheet's error": {"m.csv": TABLE + f"mug,#REF!,{URL}\n"},
     "a spreadsheet's time": {"m.csv": f"id,prompt,image_urls,aspect_ratio\nmug,white,{URL},16:09\n"},
     "a table of which the encoding is open": {"m.csv": f"id,prompt,image_urls\nmug,背景を白に,{URL}\n".encode("cp932")},
