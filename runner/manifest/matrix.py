@@ -75,6 +75,7 @@ class Matrix:
         self._axes: dict[str, list[_Value]] = {}
         self._combinations: list[Combination] = []
         self._conditional: list[tuple[Combination, Condition, Place]] = []
+        self._never: dict[Place, Condition] = {}
 
     def settle(self, fields: frozenset[str] | None, names: frozenset[str], findings: Findings) -> None:
         """Work the combinations out; what is wrong with them goes to the findings.
@@ -128,6 +129,11 @@ class Matrix:
                 yield axis, self._place(axis)
 
     @property
+    def never(self) -> Mapping[Place, Condition]:
+        """The conditions that have been true of no job so far, by their places."""
+        return self._never
+
+    @property
     def axes(self) -> frozenset[str]:
         """The names that templates may use."""
         return frozenset(self._axes)
@@ -172,7 +178,10 @@ class Matrix:
             try:
                 if problem := unknown_name(when, scope):
                     raise problem
-                if when.holds(scope) and combination.names not in included:
+                if not when.holds(scope):
+                    continue
+                self._never.pop(place, None)
+                if combination.names not in included:
                     included.append(combination.names)
                     yield combination
             except TemplateProblem as problem:
@@ -305,7 +314,9 @@ class Matrix:
             self._combinations.append(combination)
             return
         try:
-            self._conditional.append((combination, condition(str(wanted["when"])), self._place(key)))
+            when = condition(str(wanted["when"]))
+            self._conditional.append((combination, when, self._place(key)))
+            self._never[self._place(key)] = when
         except TemplateProblem as problem:
             findings.error("matrix", self._place(key), f"matrix: when: {problem}", problem.hint)
 

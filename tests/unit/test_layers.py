@@ -325,6 +325,17 @@ def test_a_combination_that_is_included_twice_is_one_job(read):
     assert [spec.job_id for spec in found.jobs] == ["1__1x1", "1__16x9", "2__1x1", "2__16x9"]
 
 
+@pytest.mark.parametrize(
+    ("when", "is_told"), [("title == 'cup'", True), ("title == 'Cup'", False), ("id in ['1', '2']", False)]
+)
+def test_a_combination_that_no_job_has_is_told(read, when, is_told):
+    """It would not be missed before somebody looks for its pictures."""
+    matrix = f'{{aspect_ratio: [1:1], include: [{{aspect_ratio: 16:9, when: "{when}"}}]}}'
+    head = f"defaults: {{prompt: White.}}\nsources: [{{file: s.csv}}]\nmatrix: {matrix}"
+    found = read(head, s_csv=f"id,title,photo\n1,Mug,{A}\n2,Cup,{A}\n")
+    assert warned(found) == [("matrix", None, "matrix: include: when is true of no job")] * is_told
+
+
 # ----------------------------------------------------------------------------------------------------------- pictures
 
 

@@ -655,6 +655,12 @@ CASES = {
     "an include of no value": matrix("{scene: [white], include: [{when: stock > 0}]}"),
     "an include of an unknown value": matrix("{scene: [white], include: [{scene: oak}]}"),
     "a when on a name that is none": matrix("{scene: [a], num_images: [1], include: [{scene: a, when: stok > 0}]}"),
+    "a when that is true of none": matrix(
+        "{scene: [a, b], exclude: [{scene: b}], include: [{scene: b, when: stock > 9}]}"
+    ),
+    "a when that capitals make true of none": matrix(
+        "{scene: [a, b], exclude: [{scene: b}], include: [{scene: b, when: id == 'Mug'}]}"
+    ),
     "a when that cannot be read": matrix("{scene: [a], num_images: [1], include: [{scene: a, when: stock >}]}"),
     "a job that outdoes the matrix": jobs(job(aspect_ratio="1:1"), head="matrix: {aspect_ratio: [1:1, 4:5]}\n"),
     "an override without a match": jobs(job(), head="overrides: [{skip: true}]\n"),
