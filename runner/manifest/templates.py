@@ -32,7 +32,7 @@ from runner.manifest.misspelt import hint_for, hint_for_condition, in_quotes, mo
 from runner.manifest.sandbox import Environment
 from runner.manifest.titles import titles_of
 from runner.manifest.values import LARGEST_NUMBER
-from runner.manifest.verdicts import asks_for_letters
+from runner.manifest.verdicts import asks_for_letters, texts_compared
 
 LONGEST_TEMPLATE: Final = 20_000
 LONGEST_OUTPUT: Final = 4_000
@@ -114,6 +114,8 @@ class Condition:
     names: frozenset[str]
     asks_for_letters: bool
     """Whether capitals count in it."""
+    compared: Mapping[tuple[str, str], frozenset[str]]
+    """The texts that it compares columns with, by their names, or by `row` and their titles."""
     _template: Template
 
     @property
@@ -234,7 +236,8 @@ def condition(text: str) -> Condition:
         raise _of_condition(TemplateProblem(moved(str(problem), -len(OPENING)), hint)) from None
     if not template.names:
         raise TemplateProblem("the condition asks for no column, so it would be the same for every row", example)
-    return Condition(text, template.names, asks_for_letters(_ENVIRONMENT.parse(template.text)), template)
+    tree = _ENVIRONMENT.parse(template.text)
+    return Condition(text, template.names, asks_for_letters(tree), texts_compared(tree), template)
 
 
 def unknown_name(asking: Template | Condition, scope: Scope) -> TemplateProblem | None:

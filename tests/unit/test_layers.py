@@ -242,6 +242,40 @@ def test_that_capitals_count_is_said_of_letters(read, where, counts):
     assert ("capitals count" in note.hint) is counts
 
 
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("status != 'sold'", "'Sold' in s.csv:3 is not 'sold'; without them compare  status | lower  with 'sold'"),
+        (
+            "status not in ['sold', 'x']",
+            "'Sold' in s.csv:3 is not 'sold'; without them compare  status | lower  with 'sold'",
+        ),
+        (
+            "row['status'] == 'NEW'",
+            "'new' in s.csv:4 is not 'NEW'; without them compare  row['status'] | lower  with 'new'",
+        ),
+        (
+            "price > 5 or status == 'Sold'",
+            "'sold' in s.csv:2 is not 'Sold'; without them compare  status | lower  with 'sold'",
+        ),
+        ("status not in ['sold', 'Sold']", ""),
+        ("status | lower != 'sold'", ""),
+        ("price != 9 and row['size'] != ''", ""),
+        ("price > 5 or row['nothing'] == 'x' ", ""),
+        ("title.startswith('m') and status != 'x'", ""),
+    ],
+)
+def test_a_cell_that_capitals_tell_apart_from_what_is_asked_is_shown(read, where, said):
+    """The count of those that are left out looks right, and the row that says Sold is paid for."""
+    rows = f"1,mug,Oak.,{A},sold,9,s\n2,Mug,Oak.,{B}, Sold ,9,\n3,cup,Oak.,{C},new,8,s\n4,Cup,Oak.,{C}?1,NEW,8,s\n"
+    found = read(
+        f'sources: [{{file: s.csv, where: "{where}"}}]', s_csv=f"id,title,prompt,photo,status,price,size\n{rows}"
+    )
+    [note] = found.warnings
+    shown = [line.partition(": ")[2] for line in note.hint.splitlines() if line.startswith("capitals count: ")]
+    assert shown == [said] * bool(said)
+
+
 # -------------------------------------------------------------------------------------------------------- the matrix
 
 
