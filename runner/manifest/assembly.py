@@ -80,10 +80,16 @@ class Assembly:
         self.specs.extend(block.records)
 
     def end(self) -> None:
-        """What is left to be said when all items are in: overrides that are for nobody, axes that change nothing."""
+        """What is left to be said when all items are in: what is for nobody, axes that change nothing."""
         for axis, place in self.head.matrix.idle(self.head.names | self._common.asked) if self.head.matrix else ():
             message = f"matrix: {axis!r} is no field of the model, and no template asks for it: its jobs are alike"
             self.findings.warn("matrix", place, message, "jobs that are alike are paid once, and share their files")
+        if self.head.matrix and not self.findings.has_errors:  # a condition that cannot be judged is true of nothing
+            for place, when in self.head.matrix.never.items():
+                message = "matrix: include: when is true of no job"
+                hint = "mend the condition, or drop it"
+                hint += "; capitals count, as in  colour | lower == 'teal'" * when.asks_for_letters
+                self.findings.warn("matrix", place, message, hint)
         for override in self._common.unused_overrides():
             message = f"overrides: no job's id matches {override.match!r}"
             self.findings.warn("override", override.places["match"], message, "a * stands for any letters")

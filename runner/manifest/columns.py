@@ -9,7 +9,7 @@ the edit paid for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from runner.manifest.damage import braces
@@ -45,10 +45,11 @@ class Columns:
         given: Given,
         findings: Findings,
         texts: Mapping[int, str] = NO_TEXTS,
+        half: Container[int] = frozenset(),
     ) -> None:
-        """`texts` are the first that stand in the columns, where somebody has looked."""
+        """`texts` are the first that stand in the columns, `half` those with empty cells, where somebody has looked."""
         self._source = source
-        self._header = Header(source, titles, texts)
+        self._header = Header(source, titles, texts, half)
         self._keys = self._header.keys
         self._findings = findings
         self._fields = list(rules.fields) if rules else ["prompt", "image_urls"]
@@ -93,7 +94,7 @@ class Columns:
         rest.check_twins(self._by_name)
         if is_known:
             rest.check_needed(self._given)
-        rest.tell_mistyped()
+        rest.tell_mistyped(self._given)
         if is_known:
             rest.tell_foreign(self._given)
         if "model" not in self.of:  # a row of another model may send them
@@ -147,6 +148,9 @@ class Columns:
             return
         for name in self._fields:
             if name in self._source.columns:
+                if name in self._urls and name in self.of:
+                    of_others = {index for other, indexes in self.of.items() if other != name for index in indexes}
+                    self._tell_left(name, [one for one in self._header.like(self.of[name]) if one not in of_others])
                 continue
             if name in self._urls:
                 self._map_pictures(name)
@@ -241,7 +245,9 @@ class Columns:
         self._findings.warn("unused-column", self._header.at(indexes[0]), message, hint)
 
     def _tell_replaced(self, name: str, place: Place) -> None:
-        """A default that is made of cells was hardly meant for the rows alone that say nothing themselves."""
+        """A default that is made of cells was hardly meant for rows alone that say nothing, where all say something."""
+        if self.of[name][0] in self._header.half:
+            return
         texts = texts_in(self._given.defaults.get(name))
         if any(is_template(text) or braces(text, self._known) for text in texts):
             title = self._header.titles[self.of[name][0]]
@@ -284,5 +290,5 @@ def sent_columns(source: Source, header: Sequence[str], rules: InputRules | None
     if "row" in wanted or "model" in columns.of or source.preset is not None:
         return set(range(len(header)))
     used = {names[name] for name in wanted if names.get(name, -1) >= 0}
-    naming = [index for index, name in enumerate(header) if key_of(name) in NAMING]
+    naming = [index for index, name in enumerate(header) if key_of(name) in wanted.union(NAMING)]
     return used | {index for indexes in columns.of.values() for index in indexes} | set(naming)

@@ -20,6 +20,9 @@ BESIDE: Final = re.compile(r"['\"]\s*['\"]")
 """Without it no two texts stand beside one another."""
 LISTED: Final = re.compile(r"\s*[,;|\u3001\uff0c\uff1b]\s*")
 """What people put between the words of a list."""
+FRACTION: Final = re.compile(r"\d,\d")
+PART_OF_NAME: Final = re.compile(r",\s")
+"""A comma as it stands within a name."""
 
 
 def check_glued(tokens: Iterable[tuple[int, str, str]]) -> None:
@@ -43,6 +46,7 @@ def check_glued(tokens: Iterable[tuple[int, str, str]]) -> None:
 
 def check_conditions(tree: nodes.Template, text: str) -> None:
     """Raise `TemplateProblem` for the first condition in a template that is not what it looks like."""
+    denied = {id(node.node) for node in tree.find_all(nodes.Not)}  # `is not in`
     for node in tree.find_all(nodes.Node):
         for tested in _tested(node):
             _check_truth(tested)
@@ -57,14 +61,26 @@ def check_conditions(tree: nodes.Template, text: str) -> None:
                 what = f"{listed[:40]!r} is one text, and no list: any piece of it would be in it"
                 raise TemplateProblem(what, "write  in ['Mugs', 'Cups']  or, for one,  == 'Mugs'")
             case (
-                nodes.Operand(op="in" | "notin", expr=nodes.List(items=[nodes.Const(value=str() as listed)]))
-                | nodes.Test(name="in", args=[nodes.List(items=[nodes.Const(value=str() as listed)])])
-            ) if len(words := [word for word in LISTED.split(listed) if word]) > 1:
+                nodes.Operand(op=op, expr=nodes.List(items=[nodes.Const(value=str() as listed)]))
+                | nodes.Test(name="in" as op, args=[nodes.List(items=[nodes.Const(value=str() as listed)])])
+            ) if op in ("in", "notin") and (words := _words_in(listed)):
                 what = f"{listed[:40]!r} is one text: a cell would have to hold all of it"
-                raise TemplateProblem(what, f"write  {words}  or, for the whole,  == {listed!r}")
+                sign = "!=" if op == "notin" or id(node) in denied else "=="
+                raise TemplateProblem(what, f"write  {words}  or, for the whole,  {sign} {listed!r}")
             case _:
                 pass
     check_chains(tree)
+
+
+def _words_in(listed: str) -> list[str]:
+    """The words of a list that somebody has put into one text; none where it may be the text of a cell.
+
+    `0,5 l` is a fraction, `Home, Garden` a name.
+    """
+    words = [word for word in LISTED.split(listed) if word]
+    is_name = PART_OF_NAME.search(listed) is not None and listed != listed.lower()
+    is_one = len(words) == 2 and (is_name or FRACTION.search(listed) is not None)
+    return [] if len(words) < 2 or is_one else words
 
 
 def _tested(node: nodes.Node) -> Iterator[nodes.Node | None]:

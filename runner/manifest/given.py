@@ -50,7 +50,7 @@ class Given:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     """What the defaults say: a template may ask for the very column that would replace it."""
     names: frozenset[str] = frozenset()
-    """Names that its templates ask for."""
+    """Columns that its templates ask for, and `row` where only a row can tell which."""
     by_matrix: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """By field, the names that the matrix's values ask for."""
     axes: frozenset[str] = frozenset()

@@ -17,12 +17,12 @@ import yaml
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.explaining import explain
 from runner.manifest.given import Source
-from runner.manifest.items import texts_in
+from runner.manifest.items import columns_in, texts_in
 from runner.manifest.matrix import Matrix
 from runner.manifest.nodes import key_places, places_in, written_in
 from runner.manifest.presets import PRESETS
 from runner.manifest.schema import head_schema
-from runner.manifest.templates import TemplateProblem, condition, is_template, names_in
+from runner.manifest.templates import TemplateProblem, condition, is_template, names_in, templates_in
 from runner.manifest.unquoted import OF_ALL, check_own, check_unquoted
 from runner.manifest.yaml_core import Document
 from runner.rules.names import wild
@@ -103,6 +103,16 @@ class Head:
     @property
     def names(self) -> frozenset[str]:
         """The names that the templates in it ask for."""
+        return names_in(self._texts) | (self.matrix.names if self.matrix else frozenset())
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns among them, also those that are asked for as `row['…']`; `row` where it is not known which."""
+        conditions = self.matrix.conditions if self.matrix else []
+        return columns_in([*templates_in(self._texts), *conditions])
+
+    @property
+    def _texts(self) -> list[str]:
         texts = [
             *texts_in(self.fields),
             self.path or "",
@@ -110,8 +120,7 @@ class Head:
         ]
         if self.matrix:
             texts += [text for fields in self.matrix.all_fields for text in texts_in(fields)]
-        found = set(self.matrix.names) if self.matrix else set()
-        return names_in(texts) | found
+        return texts
 
 
 def read_head(

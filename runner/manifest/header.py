@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -11,19 +11,27 @@ from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.given import Source
 from runner.manifest.items import key_of
 from runner.manifest.tables import cell_name
-from runner.manifest.words import LAST_NUMBER, LONGEST_URL, NUMBERED, PICTURE, in_order
+from runner.manifest.words import LAST_NUMBER, LONGEST_URL, NUMBERED, PICTURE, SHOWS, in_order
 
+AT_END: Final = re.compile(r"_?\d{1,2}\Z")
 NO_TEXTS: Final[Mapping[int, str]] = MappingProxyType({})
 
 
 class Header:
     """The columns of a sheet."""
 
-    def __init__(self, source: Source, titles: Sequence[str], texts: Mapping[int, str] = NO_TEXTS) -> None:
-        """`texts` are the first that stand in the columns, where somebody has looked."""
+    def __init__(
+        self,
+        source: Source,
+        titles: Sequence[str],
+        texts: Mapping[int, str] = NO_TEXTS,
+        half: Container[int] = frozenset(),
+    ) -> None:
+        """`texts` are the first that stand in the columns, `half` those with empty cells, where somebody has looked."""
         self.source = source
         self.titles = titles
         self.texts = texts
+        self.half = half
         self.keys = [key_of(title) for title in titles]
         """What templates call the columns."""
         self.skipped: dict[int, str] = {}
@@ -42,7 +50,12 @@ class Header:
         return [self.titles[index] for index in in_order({index: self.keys[index] for index in indexes})]
 
     def is_page(self, index: int, beside: int) -> bool:
-        """Whether a column holds pages of a shop, by its first cell, and one beside it the pictures."""
+        """Whether a column holds pages of a shop, by its name and its first cell, and one beside it the pictures.
+
+        What is called a photo may hold URLs without an ending, as shops and drives give them.
+        """
+        if SHOWS.search(self.keys[index]) or NUMBERED.fullmatch(self.keys[index]):
+            return False
         page, picture = (self.texts.get(one, "").strip() for one in (index, beside))
         is_address = len(page) < LONGEST_URL and page.startswith(("http://", "https://"))
         return is_address and not PICTURE.fullmatch(page) and bool(PICTURE.fullmatch(picture[:LONGEST_URL]))
@@ -89,6 +102,12 @@ class Header:
             if (match := NUMBERED.fullmatch(key)) and index not in taken:
                 found.setdefault(match["stem"], []).append((int(match["number"]), index))
         return {stem: sorted(pairs) for stem, pairs in found.items()}
+
+    def like(self, indexes: Iterable[int]) -> list[int]:
+        """The columns that are called like some others but for a number at their end."""
+        stems = "|".join({re.escape(AT_END.sub("", self.keys[index])) for index in indexes})
+        alike = re.compile(rf"(?:{stems})_?\d{{1,2}}")
+        return [index for index, key in enumerate(self.keys) if alike.fullmatch(key)]
 
     def note_skipped(self, pairs: Sequence[tuple[int, int]], expected: int) -> None:
         """Of numbered columns, sorted, those before which one is missing; `expected` is the first number."""

@@ -8,8 +8,18 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from runner.manifest.capitals import Capitals
 from runner.manifest.diagnostics import Findings, Place, nearest
-from runner.manifest.templates import Condition, Scope, TemplateProblem, are_broken, names_in, titles_in, unknown_name
+from runner.manifest.templates import (
+    Condition,
+    Scope,
+    Template,
+    TemplateProblem,
+    are_broken,
+    names_in,
+    titles_in,
+    unknown_name,
+)
 from runner.model import counted
 
 At = Callable[..., Place]
@@ -141,6 +151,7 @@ class Sieve:
     ) -> None:
         """`of` is what a job is made of where it is made of several rows."""
         self._where = where
+        self._capitals = Capitals(where)
         self._of = of
         self._place = place
         self._label = label
@@ -167,11 +178,13 @@ class Sieve:
         try:
             if problem := unknown_name(where, scope):
                 raise problem
-            return where.holds(scope)
+            is_wanted = where.holds(scope)
         except TemplateProblem as problem:
             suffix = "" if " is undefined" in str(problem) else f" (for {source})"
             self._findings.error("where", self._place, f"where: {problem}{suffix}", problem.hint)
             return False
+        self._capitals.look(scope, source)
+        return is_wanted
 
     def tell(self) -> None:
         """Say how many were left out, also where none was, and how many were taken for some of their rows alone."""
@@ -186,10 +199,15 @@ class Sieve:
             return
         if self._left:
             message = f"where leaves out {self._left:,} of {self._seen:,} jobs of {self._label}"
-            self._findings.note("where", self._place, message, f"they do not fulfil  {self._where.text}")
+            hint = f"they do not fulfil  {self._where.text}\n{self._capitals.found}".rstrip()
+            self._findings.note("where", self._place, message, hint)
         elif self._seen and not self._torn:
             message = f"where leaves out none of {counted(self._seen, 'job')} of {self._label}"
-            hint = f"all fulfil  {self._where.text}\ncapitals count; without them ask as in  status | lower == 'active'"
+            hint = f"all fulfil  {self._where.text}"
+            if self._capitals.found:
+                hint += f"\n{self._capitals.found}"
+            elif self._where.asks_for_letters:
+                hint += "\ncapitals count; without them ask as in  status | lower == 'active'"
             self._findings.note("where", self._place, message, hint)
 
 
@@ -206,6 +224,17 @@ def is_filled_in(title: str, value: Any, known: Container[str] = ()) -> bool:
     return (
         key_of(title) in asked or nearest(key_of(title), [name for name in asked if name not in known], 0.8) is not None
     )
+
+
+def columns_in(asking: Iterable[Template | Condition]) -> frozenset[str]:
+    """The columns that templates and conditions ask for, by their names there or by their titles.
+
+    `row` is among them where only a row can tell which column that is.
+    """
+    names: set[str] = set()
+    for one in asking:
+        names |= one.names if one.titles is None else (one.names - {"row"}).union(map(key_of, one.titles))
+    return frozenset(names)
 
 
 def texts_in(value: Any) -> Iterator[str]:

@@ -155,8 +155,11 @@ class Job:
         return True
 
     def _refuse_replaced(self, name: str) -> None:
-        """A default that asks for what would replace it was meant to be filled in."""
+        """A default that asks for what would replace it was meant to be filled in, if only for some combinations."""
         is_by_matrix = name in self._combination.fields
+        matrix = self.common.head.matrix
+        if is_by_matrix and matrix is not None and name not in matrix.given:
+            return  # the others send it
         if name not in self.item.fields and not is_by_matrix:
             return
         by = "the matrix" if is_by_matrix else self.item.source

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.items import Item, is_filled_in, key_of, texts_in
 from runner.manifest.lines import WRAPPERS, Line, Titles, columns, is_own, text_of
 from runner.manifest.templates import is_template
+from runner.manifest.words import field_like
 from runner.model import canonical
 from runner.rules.names import natural
 
@@ -37,10 +38,13 @@ class Renaming:
         findings: Findings,
         defaults: Mapping[str, Any] | None = None,
         axes: Iterable[str] = (),
+        names: Container[str] = (),
     ) -> None:
+        """`names` are the columns that templates ask for."""
         self._columns = columns
         self._defaults = defaults or {}
         self._axes = frozenset(axes)
+        self._names = names
         self._fields = frozenset(fields)
         self._findings = findings
         self._told: set[str] = set()
@@ -112,10 +116,18 @@ class Renaming:
                 self._findings.error("unknown-field", place, message, f"say which field it is, or call it x-{key}")
             elif isinstance(row, dict) and key in row:
                 self._findings.error("unknown-field", place, f"{key!r} stands in the line and in its row", "drop one")
-            elif key not in self._told and (near := nearest(key, self._fields - self._columns.keys(), cutoff=0.8)):
-                message = f"the key {key!r} is not sent"
-                self._findings.warn("unused-column", place, message, f"did you mean {near!r}?")
+            elif key not in self._told and key_of(key) not in self._names:
+                self._tell_unsent(key, text_of(document[key]), place)
             self._told.add(key)
+
+    def _tell_unsent(self, key: str, text: str, place: Place) -> None:
+        """A key that is nearly called like a field, or as one is called elsewhere."""
+        if near := nearest(key, self._fields - self._columns.keys(), cutoff=0.8):
+            self._findings.warn("unused-column", place, f"the key {key!r} is not sent", f"did you mean {near!r}?")
+        elif "row" not in self._names and (like := field_like(key_of(key), text, self._fields)) is not None:
+            message = f"carried along, and not sent: {key!r}" + f" (is it {like}?)" * bool(like)
+            hint = "to send such a key say which field it is:  columns: {field: key}"
+            self._findings.warn("unused-column", place, message, hint)
 
 
 def read_jsonl(

@@ -7,7 +7,7 @@ template may ask for; one that no line has is mistyped.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +19,8 @@ from runner.manifest.templates import Measured, Names, Row, Scope, cell
 WRAPPERS: Final = ("input", "body")
 KEYS: Final = frozenset({"id", "custom_id", "model", "row", "url", "method", *WRAPPERS})
 """What a line may hold beside the fields of its model."""
+NAMED: Final = frozenset({"id", "custom_id", "model"})
+"""Those that stand beside the fields and say something of the job."""
 Reopen = Callable[[], AbstractContextManager[Iterable[str]]]
 """Opens the lines anew, from the first."""
 
@@ -33,22 +35,22 @@ class Titles:
 
     @cached_property
     def _read(self) -> tuple[frozenset[str], frozenset[str]]:
-        keys: set[str] = set()
+        said: set[str] = set()
         titles: set[str] = set()
         with self._reopen() as lines:
             for line in lines:
                 with suppress(ValueError, RecursionError, AttributeError):  # told where the line is read
                     document = json.loads(line)
-                    for mapping in (document, *(document.get(key) for key in WRAPPERS)):
-                        keys.update(mapping if isinstance(mapping, dict) else ())
+                    said.update(_fields_in(document))
                     titles.update(row if isinstance(row := document.get("row"), dict) else ())
-        return frozenset(keys), frozenset(titles)
+                    if self._fields is not None:
+                        titles.update(key for key in document if is_own(key, self._fields))
+        return frozenset(said), frozenset(titles)
 
     @cached_property
     def all(self) -> frozenset[str]:
         """As the lines call them."""
-        keys, titles = self._read
-        return titles if self._fields is None else titles.union(key for key in keys if is_own(key, self._fields))
+        return self._read[1]
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -56,9 +58,19 @@ class Titles:
         return frozenset(map(key_of, self.all))
 
     @property
-    def keys(self) -> frozenset[str]:
-        """Every key of every line."""
+    def said(self) -> frozenset[str]:
+        """What every line says of its job, however it is wrapped."""
         return self._read[0]
+
+
+def _fields_in(document: Mapping[str, Any]) -> Iterator[str]:
+    """The keys of a line that say something of its job; what wraps them is none of them."""
+    wrapped = next((key for key in WRAPPERS if isinstance(document.get(key), dict)), None)
+    if wrapped is not None:
+        yield from NAMED & document.keys()
+        yield from document[wrapped]
+    else:
+        yield from (key for key in document if key != "row" and not key.startswith("x-"))
 
 
 def is_own(key: str, fields: Container[str]) -> bool:
@@ -102,10 +114,11 @@ class _Judged(_Columns):
 
     def __init__(self, cells: Mapping[str, Any], fields: Mapping[str, Any], titles: Titles) -> None:
         super().__init__(cells, titles)
-        self._values = {**fields, **self._values}
+        own = {"custom_id": fields["id"]} if "id" in fields else {}
+        self._values = {**own, **fields, **self._values}
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or name in self._titles.keys
+        return super().__contains__(name) or name in self._titles.said
 
 
 @dataclass(slots=True)

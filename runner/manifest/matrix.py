@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
-from runner.manifest.items import texts_in
-from runner.manifest.templates import Condition, Scope, TemplateProblem, condition, names_in, unknown_name
+from runner.manifest.items import columns_in, texts_in
+from runner.manifest.templates import Condition, Scope, TemplateProblem, condition, templates_in, unknown_name
 from runner.rules.names import folded
 
 MOST_COMBINATIONS: Final = 10_000
@@ -75,6 +75,7 @@ class Matrix:
         self._axes: dict[str, list[_Value]] = {}
         self._combinations: list[Combination] = []
         self._conditional: list[tuple[Combination, Condition, Place]] = []
+        self._never: dict[Place, Condition] = {}
 
     def settle(self, fields: frozenset[str] | None, names: frozenset[str], findings: Findings) -> None:
         """Work the combinations out; what is wrong with them goes to the findings.
@@ -119,13 +120,18 @@ class Matrix:
     def fills_in(self, key: str, names: Collection[str]) -> bool:
         """Whether each value that sets a field has a place for what it was before, under one of its names."""
         given = (fields[key] for fields in self.all_fields if key in fields)
-        return all(not names_in(texts_in(value)).isdisjoint(names) for value in given)
+        return all(not columns_in(templates_in(texts_in(value))).isdisjoint(names) for value in given)
 
     def idle(self, names: frozenset[str]) -> Iterator[tuple[str, Place]]:
         """The axes that set no field, and that no template asks for: their jobs are alike."""
         for axis, values in self._axes.items():
             if values and axis not in names and not any(value.fields for value in values):
                 yield axis, self._place(axis)
+
+    @property
+    def never(self) -> Mapping[Place, Condition]:
+        """The conditions that have been true of no job so far, by their places."""
+        return self._never
 
     @property
     def axes(self) -> frozenset[str]:
@@ -145,13 +151,19 @@ class Matrix:
     @property
     def names(self) -> frozenset[str]:
         """The names that its conditions ask for."""
-        return frozenset().union(*(when.names for _, when, _ in self._conditional))
+        return frozenset().union(*(when.names for when in self.conditions))
+
+    @property
+    def conditions(self) -> list[Condition]:
+        """Those of its combinations that only some jobs have."""
+        return [when for _, when, _ in self._conditional]
 
     @property
     def asked(self) -> Mapping[str, frozenset[str]]:
         """By field, the names that its values ask for."""
         used = sorted(self.used)
-        return {name: names_in(texts_in([fields.get(name) for fields in self.all_fields])) for name in used}
+        values = {name: texts_in([fields.get(name) for fields in self.all_fields]) for name in used}
+        return {name: columns_in(templates_in(texts)) for name, texts in values.items()}
 
     @property
     def all_fields(self) -> list[Mapping[str, Any]]:
@@ -166,7 +178,10 @@ class Matrix:
             try:
                 if problem := unknown_name(when, scope):
                     raise problem
-                if when.holds(scope) and combination.names not in included:
+                if not when.holds(scope):
+                    continue
+                self._never.pop(place, None)
+                if combination.names not in included:
                     included.append(combination.names)
                     yield combination
             except TemplateProblem as problem:
@@ -299,7 +314,9 @@ class Matrix:
             self._combinations.append(combination)
             return
         try:
-            self._conditional.append((combination, condition(str(wanted["when"])), self._place(key)))
+            when = condition(str(wanted["when"]))
+            self._conditional.append((combination, when, self._place(key)))
+            self._never[self._place(key)] = when
         except TemplateProblem as problem:
             findings.error("matrix", self._place(key), f"matrix: when: {problem}", problem.hint)
 

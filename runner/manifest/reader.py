@@ -266,7 +266,7 @@ class _Reading:
         return Given(
             fields=head.given,
             defaults=head.fields,
-            names=head.names,
+            names=head.columns,
             by_matrix=head.matrix.asked if head.matrix is not None else {},
             axes=head.matrix.axes if head.matrix is not None else frozenset(),
             model=model if isinstance(model, str) and model else DEFAULT_MODEL,
@@ -326,7 +326,7 @@ class _Reading:
         if not source.columns:
             return None
         given = self._given()
-        return Renaming(source.columns, self._fields_of(model), self._findings, given.defaults, given.axes)
+        return Renaming(source.columns, self._fields_of(model), self._findings, given.defaults, given.axes, given.names)
 
     def _yaml_text(self) -> str | None:
         """The text: UTF-8, or UTF-16 where its mark says so. Another encoding is never guessed: prompts cost money."""

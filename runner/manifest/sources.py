@@ -79,11 +79,13 @@ class _RowReader:
         self._is_book = source.format == "xlsx"
         self._nameless = table.nameless
         columns = range(len(table.header))
-        texts = {i: next((cells[i] for *_, cells in first if cells[i].strip()), "") for i in columns}
+        filled = [cells for *_, cells in first if any(map(str.strip, cells))]
+        texts = {i: next((cells[i] for cells in filled if cells[i].strip()), "") for i in columns}
+        half = {i for i in columns if not all(cells[i].strip() for cells in filled)}
 
         @cache
         def reading(model: str) -> Columns:
-            return Columns(source, table.header, rules_of(model), given, findings, texts)
+            return Columns(source, table.header, rules_of(model), given, findings, texts, half)
 
         self._reading = reading
         self._columns = reading(given.model) if self._model_at is None else None

@@ -30,7 +30,9 @@ from runner.manifest.diagnostics import did_you_mean
 from runner.manifest.filters import EACH, FILTERS, TESTS
 from runner.manifest.misspelt import hint_for, hint_for_condition, in_quotes, moved, said
 from runner.manifest.sandbox import Environment
+from runner.manifest.titles import titles_of
 from runner.manifest.values import LARGEST_NUMBER
+from runner.manifest.verdicts import asks_for_letters, texts_compared
 
 LONGEST_TEMPLATE: Final = 20_000
 LONGEST_OUTPUT: Final = 4_000
@@ -74,6 +76,8 @@ class Template:
 
     text: str
     names: frozenset[str]
+    titles: frozenset[str] | None
+    """The columns that it asks for as `row['…']`; `None` where only a row can tell which they are."""
     in_quotes: Mapping[str, str]
     """What was probably meant by a name that there is not."""
     _compiled: jinja2.Template
@@ -108,7 +112,16 @@ class Condition:
 
     text: str
     names: frozenset[str]
+    asks_for_letters: bool
+    """Whether capitals count in it."""
+    compared: Mapping[tuple[str, str], frozenset[str]]
+    """The texts that it compares columns with, by their names, or by `row` and their titles."""
     _template: Template
+
+    @property
+    def titles(self) -> frozenset[str] | None:
+        """The columns that it asks for as `row['…']`."""
+        return self._template.titles
 
     @property
     def in_quotes(self) -> Mapping[str, str]:
@@ -152,8 +165,13 @@ def compiled(text: str) -> Template:
 
 def names_in(texts: Iterable[str]) -> frozenset[str]:
     """The names that some texts ask for, those that are templates; what is wrong with one is told where it is used."""
+    return frozenset().union(*(template.names for template in templates_in(texts)))
+
+
+def templates_in(texts: Iterable[str]) -> Iterator[Template]:
+    """Those of some texts that are templates and can be read."""
     found = (_looked_at(text) for text in texts if is_template(text))
-    return frozenset().union(*(template.names for template in found if isinstance(template, Template)))
+    return (template for template in found if isinstance(template, Template))
 
 
 def are_broken(texts: Iterable[str]) -> bool:
@@ -191,7 +209,9 @@ def _compiled(text: str) -> Template:
         if names:
             check_conditions(tree, text)
         code = _ENVIRONMENT.compile(tree)
-        return Template(text, names, in_quotes(tree), jinja2.Template.from_code(_ENVIRONMENT, code, {}))
+        return Template(
+            text, names, titles_of(tree), in_quotes(tree), jinja2.Template.from_code(_ENVIRONMENT, code, {})
+        )
     except jinja2.TemplateSyntaxError as error:
         raise TemplateProblem(f"the template cannot be read: {said(error)}", hint_for(text, error)) from None
     except (RecursionError, MemoryError, SyntaxError):
@@ -216,7 +236,8 @@ def condition(text: str) -> Condition:
         raise _of_condition(TemplateProblem(moved(str(problem), -len(OPENING)), hint)) from None
     if not template.names:
         raise TemplateProblem("the condition asks for no column, so it would be the same for every row", example)
-    return Condition(text, template.names, template)
+    tree = _ENVIRONMENT.parse(template.text)
+    return Condition(text, template.names, asks_for_letters(tree), texts_compared(tree), template)
 
 
 def unknown_name(asking: Template | Condition, scope: Scope) -> TemplateProblem | None:

@@ -5,22 +5,26 @@ A mistyped `aspect_ration` would be carried along and left out of what is sent, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.given import Given
 from runner.manifest.header import Header
+from runner.manifest.items import key_of
 from runner.manifest.presets import recognised
 from runner.manifest.tables import cell_name
 from runner.manifest.words import (
     LONGEST_URL,
-    NEAR,
-    OF_OTHERS,
     PICTURE,
-    RATIO,
+    field_like,
     is_of_pictures,
     is_of_prompts,
 )
+
+BRACKETED: Final = re.compile(r"\s*[(\[{\uff08\uff3b\u3010<].*\Z", re.DOTALL)
+"""What a template of a sheet says behind a field's name: `aspect_ratio (optional)`."""
 
 
 class Unsent:
@@ -96,14 +100,15 @@ class Unsent:
             hint = f"did you mean {' and '.join(map(repr, found))}?"
         return f"{hint} map it with  {self._source.mapping(name, found)}" if found else hint
 
-    def tell_mistyped(self) -> None:
-        """Columns that are nearly called like a field that has none."""
+    def tell_mistyped(self, given: Given) -> None:
+        """Columns that are nearly called like a field that has none, and that no template asks for."""
         is_preset = self._source.preset is not None
         free = [name for name in self._fields if name not in self._of and not (is_preset and name in self._urls)]
         for index, key in enumerate(self._header.keys):
-            if index in self._used or not key or len(key) < 5:
+            if index in self._used or key in given.names or len(key) < 5:
                 continue
-            if near := nearest(key, free, cutoff=0.8):
+            bare = key_of(BRACKETED.sub("", self._header.titles[index]))
+            if near := bare if bare in free else nearest(key, free, cutoff=0.8):
                 message = f"the column {self._header.titles[index]!r} is not sent"
                 self._findings.warn("unused-column", self._header.at(index), message, f"did you mean {near!r}?")
 
@@ -111,11 +116,12 @@ class Unsent:
         """Columns called like a field of another model, or as one of this is called elsewhere."""
         if self._source.preset is not None or "row" in given.names:
             return
-        nearly = {word: name for name, words in NEAR.items() for word in words if name in self._fields}
         found = {
-            index: self._meant(index, nearly.get(key, ""))
+            index: near
             for index, key in enumerate(self._header.keys)
-            if index not in self._used and key not in given.names and (key in nearly or key in OF_OTHERS)
+            if index not in self._used
+            and key not in given.names
+            and (near := field_like(key, self._header.texts.get(index, ""), self._fields)) is not None
         }
         if not found:
             return
@@ -124,11 +130,6 @@ class Unsent:
         hint = "to send such a column say which field it is:  "
         hint += "--col FIELD=COLUMN" if self._source.is_alone else "columns: {field: column}"
         self._findings.warn("unused-column", self._header.at(min(found)), message, hint)
-
-    def _meant(self, index: int, name: str) -> str:
-        """The field that a column is probably meant for, by its name, but for ratios: those are no other field's."""
-        is_ratio = RATIO.fullmatch(self._header.texts.get(index, "").strip()) is not None
-        return "aspect_ratio" if name and is_ratio and "aspect_ratio" in self._fields else name
 
     def tell_pictures(self, given: Given) -> None:
         """Columns that hold pictures, whatever they are called."""

@@ -7,7 +7,7 @@ not meant so. A cell `005` is the text 005 and the number 5: constants that are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,30 @@ class _Asked:
     def sizes(self) -> dict[str | float, Any]:
         """The constants, each by what is the same for a cell."""
         return {_size(value): value for value in self.values}
+
+
+def asks_for_letters(tree: nodes.Template) -> bool:
+    """Whether something is compared with, or looked for in, a text that has letters: then capitals count."""
+    titles = {id(item.arg) for item in tree.find_all(nodes.Getitem)}
+    texts = (node.value for node in tree.find_all(nodes.Const) if id(node) not in titles)
+    return any(isinstance(text, str) and text.lower() != text.upper() for text in texts)
+
+
+def texts_compared(tree: nodes.Template) -> Mapping[tuple[str, str], frozenset[str]]:
+    """The texts that columns are compared with, by the column's name, or by `row` and its title."""
+    found: dict[tuple[str, str], frozenset[str]] = {}
+    for node in tree.find_all(nodes.Compare):
+        asked = _asked(node)
+        match asked.of if asked is not None else None:
+            case nodes.Name(name=name):
+                key = (name, "")
+            case nodes.Getitem(node=nodes.Name(name="row"), arg=nodes.Const(value=str() as title)):
+                key = ("row", title)
+            case _:
+                continue
+        texts = (value for value in (asked.values if asked is not None else ()) if isinstance(value, str))
+        found[key] = found.get(key, frozenset()).union(texts)
+    return found
 
 
 def check_chains(tree: nodes.Template) -> None:

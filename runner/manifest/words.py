@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final
 
 SYNONYMS: Final = {
@@ -63,7 +63,15 @@ NEAR: Final = {
             "比率",
             "縦横比",
         ),
-        *("アスペクト比", "画面比例", "宽高比", "长宽比", "비율", "соотношение_сторон"),
+        *(
+            "verhältnis",
+            "relación_de_aspecto",
+            "relacion_de_aspecto",
+            "proporciones",
+            "rapport_d_aspect",
+            "format_d_image",
+        ),
+        *("format_de_l_image", "アスペクト比", "画面比例", "宽高比", "长宽比", "비율", "соотношение_сторон"),
     ),
     "output_format": (
         *(
@@ -77,7 +85,15 @@ NEAR: Final = {
             "出力形式",
             "ファイル形式",
         ),
-        *("图片格式", "输出格式"),
+        *(
+            "formato_de_salida",
+            "formato",
+            "format_de_sortie",
+            "format_de_fichier",
+            "formato_de_archivo",
+            "图片格式",
+            "输出格式",
+        ),
     ),
     "num_images": (
         *(
@@ -92,7 +108,16 @@ NEAR: Final = {
             "枚数",
             "画像数",
         ),
-        *("张数", "图片数量"),
+        *(
+            "número_de_imágenes",
+            "numero_de_imagenes",
+            "cantidad_de_imágenes",
+            "nombre_d_images",
+            "bilderzahl",
+            "bildanzahl",
+            "张数",
+            "图片数量",
+        ),
     ),
 }
 """What a field is called elsewhere, and no synonym: a sheet's `format` may be that of a book."""
@@ -100,6 +125,17 @@ OF_OTHERS: Final = frozenset(
     {"negative_prompt", "seed", "guidance_scale", "num_inference_steps", "strength", "resolution"}
 )
 """Inputs of other models."""
+
+
+def field_like(key: str, text: str, fields: Container[str]) -> str | None:
+    """The field that a column is probably meant for, by its name; empty for one of other models, `None` for neither.
+
+    `text` is its first: a ratio is no other field's, whatever the column is called.
+    """
+    name = next((name for name, words in NEAR.items() if key in words and name in fields), "")
+    if name and RATIO.fullmatch(text.strip()) and "aspect_ratio" in fields:
+        return "aspect_ratio"
+    return name or ("" if key in OF_OTHERS else None)
 
 
 def is_of_pictures(key: str) -> bool:

@@ -88,6 +88,30 @@ def test_in_asks_for_a_list(read, told):
         assert list(prompts(read(manifest.format(written), s_csv=sheet))) == ["a"]
 
 
+@pytest.mark.parametrize("listed", ["0,5 l", "Home, Garden"])
+@pytest.mark.parametrize(("sign", "ids"), [("in", ["1"]), ("not in", ["2"])])
+def test_a_list_may_hold_one_text_with_a_comma(read, listed, sign, ids):
+    """A fraction, and a name, are what a cell holds."""
+    source = f'sources:\n- file: s.csv\n  where: "title {sign} [{listed!r}]"'
+    found = read(
+        source, s_csv=f'id,title,prompt,image\n1,"{listed}",White.,{URL.format(1)}\n2,a,White.,{URL.format(2)}\n'
+    )
+    assert [spec.job_id for spec in found.jobs] == ids
+
+
+@pytest.mark.parametrize(
+    ("where", "remedy"),
+    [
+        ("title not in ['sold, archived']", "write  ['sold', 'archived']  or, for the whole,  != 'sold, archived'"),
+        ("title is not in(['Mugs,Cups'])", "write  ['Mugs', 'Cups']  or, for the whole,  != 'Mugs,Cups'"),
+        ("not title in ['A, B, C']", "write  ['A', 'B', 'C']  or, for the whole,  == 'A, B, C'"),
+    ],
+)
+def test_a_list_in_one_text_is_answered_with_what_was_asked(told, where, remedy):
+    sheet = f"id,title,prompt,image\n1,a,White.,{URL.format(1)}\n"
+    assert [hint for *_, hint in told(f'sources:\n- file: s.csv\n  where: "{where}"', s_csv=sheet)] == [remedy]
+
+
 def test_numbers_are_not_joined_by_a_plus(read, told):
     sheet = f"id,image_urls,w,d,unit\na,{URL.format(1)},60,40,cm\n"
     [(code, _, message, hint)] = told(None, Inline(prompt="A table of {{ w + d }} cm."), s_csv=sheet)
@@ -397,6 +421,30 @@ def test_a_products_page_is_no_picture_that_is_left(read, page, is_told):
     assert [spec.inputs["image_urls"] for spec in found.jobs] == [[URL.format(1)]]
     message = "the column 'url' is not sent: image_urls is read from 'image'"
     assert warned(found) == [("unused-column", "B1", message)] * is_told
+
+
+@pytest.mark.parametrize("title", ["Back Image", "photo", "images", "image_src", "Second Photo", "url_2"])
+def test_a_column_that_is_called_a_picture_is_told_also_without_an_ending(read, title):
+    """Image hosts and drives give URLs that end in no `.jpg`."""
+    sheet = f"id,prompt,image_url,{title}\n1,White.,{URL.format(1)},https://res.example.com/image/upload/v1/a-back\n"
+    found = read("sources: [{file: s.csv}]", s_csv=sheet)
+    message = f"the column {title!r} is not sent: image_urls is read from 'image_url'"
+    assert warned(found) == [("unused-column", "D1", message)]
+
+
+@pytest.mark.parametrize("first", ["Photo", "Photo 1", "Ansicht"])
+def test_numbered_columns_beside_one_that_is_named_are_told(read, first):
+    """They differ from it by their number only."""
+    stem = first.removesuffix(" 1")
+    sheet = f"SKU,{first},{stem} 2,{stem}3,{stem} note\nA,{URL.format(1)},{URL.format(2)},{URL.format(3)},x\n"
+    source = f"sources: [{{file: s.csv, columns: {{id: SKU, image_urls: {first}}}}}]"
+    found = read(f"defaults: {{prompt: White.}}\n{source}", s_csv=sheet)
+    assert warned(found) == [
+        ("unused-column", f"{letter}1", f"the column {title!r} is not sent: image_urls is read from {first!r}")
+        for letter, title in (("C", f"{stem} 2"), ("D", f"{stem}3"))
+    ]
+    several = source.replace(f": {first}}}", f": [{first}, {stem} 2, {stem}3]}}")
+    assert warned(read(f"defaults: {{prompt: White.}}\n{several}", s_csv=sheet)) == []
 
 
 def test_keys_of_json_lines_are_filled_in_as_columns_are(read):

@@ -54,6 +54,13 @@ def test_a_column_that_replaces_a_plain_default_needs_no_word(read):
     assert (prompts(found), warned(found)) == ({"1": "Oak.", "2": "White."}, [])
 
 
+def test_a_default_of_cells_for_the_cells_that_are_empty_needs_no_word(read):
+    """Some rows say nothing themselves: that is what it is for."""
+    head = 'defaults: {prompt: "{{ title }} on white."}\nsources: [{file: s.csv}]'
+    found = read(head, s_csv=f"id,title,prompt,photo\n1,Mug,Oak.,{A}\n2,Cup,,{B}\n,,,\n")
+    assert (prompts(found), warned(found)) == ({"1": "Oak.", "2": "Cup on white."}, [])
+
+
 def test_a_word_of_the_matrix_is_no_mistyped_column(read):
     """A default with a place for `style` has none for the column `styles`, where the matrix has that name."""
     source = "sources: [{file: s.csv, columns: {prompt: styles}}]\nmatrix: {style: [oil]}"
@@ -93,6 +100,20 @@ def test_a_key_that_replaces_a_default_of_cells_is_told_once(read):
     assert warned(found) == [("template", None, "'text' gives prompt: the default is sent only where it is empty")]
 
 
+def test_keys_that_are_called_like_a_field_are_told_as_columns_are(read):
+    """Once for all lines, and not where a template asks for one."""
+    line = {"photo": A, "aspect": "4:5", "Format": "4:5", "num_image": 2, "file_type": "png", "seed": 7, "note": "x"}
+    source = "sources: [{file: s.jsonl, columns: {id: sku, image_urls: photo}}]"
+    head = f'defaults: {{prompt: "White, as {{{{ file_type }}}}."}}\n{source}'
+    found = read(head, s_jsonl=lines(line | {"sku": "1"}, line | {"sku": "2"}))
+    assert warned(found) == [
+        ("unused-column", None, "carried along, and not sent: 'aspect' (is it aspect_ratio?)"),
+        ("unused-column", None, "carried along, and not sent: 'Format' (is it aspect_ratio?)"),
+        ("unused-column", None, "the key 'num_image' is not sent"),
+        ("unused-column", None, "carried along, and not sent: 'seed'"),
+    ]
+
+
 @pytest.mark.parametrize("is_wrapped", [True, False])
 @pytest.mark.parametrize("name", ["colour", "row['colour']"])
 def test_a_column_that_other_lines_have_is_an_empty_cell(read, is_wrapped, name):
@@ -121,6 +142,33 @@ def test_a_column_that_no_line_has_is_mistyped(told, prompt, said):
     assert said in [message for _, _, message, _ in found]
 
 
+BATCH = [
+    {"custom_id": one, "method": "POST", "input": {"prompt": "Oak.", "image_urls": [A]}, "row": {"status": status}}
+    for one, status in (("a", "new"), ("b", "sold"), ("c", "new"))
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "ids"),
+    [
+        ("custom_id == 'a'", ["a"]),
+        ("custom_id not in ['a', 'b']", ["c"]),
+        ("status != 'sold' and custom_id != 'a'", ["c"]),
+    ],
+)
+def test_a_condition_knows_the_id_of_a_line_by_both_names(read, where, ids):
+    found = read(f'sources: [{{file: s.jsonl, where: "{where}"}}]', s_jsonl=lines(*BATCH))
+    assert [spec.job_id for spec in found.jobs] == ids
+
+
+@pytest.mark.parametrize("name", ["body", "input", "method", "url", "x_note", "prompts"])
+def test_what_wraps_a_line_is_no_name_of_a_condition(told, name):
+    """An empty cell would be unlike any text: `method != 'POST'` would be true of every line."""
+    jobs = [BATCH[0], BATCH[1] | {"url": "/v1/models/google/nano-banana/edit", "x-note": 1}]
+    found = told(f"""sources: [{{file: s.jsonl, where: "{name} != 'a'"}}]""", s_jsonl=lines(*jobs))
+    assert {message for _, _, message, _ in found} == {f"where: {name!r} is undefined"}
+
+
 @pytest.mark.parametrize(
     "where",
     [
@@ -146,6 +194,88 @@ def test_a_condition_knows_the_id_and_the_fields_of_a_line(read, where):
     assert [spec.job_id for spec in found.jobs] == ["b"]
 
 
+@pytest.mark.parametrize(
+    ("name", "is_told"),
+    [
+        ("title", True),
+        ("row['title']", True),
+        ("row.title", True),
+        ("row.get('title')", True),
+        ("row['title'] ~ row.get(title, title)", False),
+        ("row[title] | default('x')", False),
+        ("row.values() | length", False),
+    ],
+)
+def test_columns_that_are_not_sent_are_told_beside_one_that_is_named_by_its_title(read, name, is_told):
+    """Of `row[title]` only a row can tell which column it asks for."""
+    prompt = f'"{{% if id %}}White.{{% else %}}{{{{ {name} }}}}{{% endif %}}"'
+    source = "sources: [{file: s.csv, columns: {image_urls: Photo}}]"
+    sheet = f"id,title,Photo,Seitenverhältnis,negative_prompt,Anweisung\nA,Mug,{A},4:5,no text,Weiß\n"
+    said = [message for _, _, message in warned(read(f"defaults: {{prompt: {prompt}}}\n{source}", s_csv=sheet))]
+    expected = [
+        "the column 'Anweisung' is not sent: the defaults give prompt",
+        "carried along, and not sent: 'Seitenverhältnis' (is it aspect_ratio?), 'negative_prompt'",
+    ]
+    assert said == expected * is_told
+
+
+def test_a_column_that_is_named_by_its_title_is_sent(read):
+    head = (
+        "defaults: {prompt: \"{{ row['Prompt DE'] }}\", image_urls: [\"{{ row['Photo'] }}\"]}\nsources: [{file: s.csv}]"
+    )
+    found = read(head, s_csv=f"id,Prompt DE,Photo\n1,Weiß,{A}\n")
+    assert (prompts(found), warned(found)) == ({"1": "Weiß"}, [])
+
+
+# ----------------------------------------------------------------------------------------------------- conditions
+
+
+@pytest.mark.parametrize(
+    ("where", "counts"),
+    [("status != 'sold'", True), ("row['status'] != ''", False), ("price >= 7", False), ("price != '7'", False)],
+)
+def test_that_capitals_count_is_said_of_letters(read, where, counts):
+    found = read(
+        f'sources: [{{file: s.csv, where: "{where}"}}]', s_csv=f"id,prompt,photo,status,price\n1,Oak.,{A},new,9\n"
+    )
+    [note] = found.warnings
+    assert ("capitals count" in note.hint) is counts
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ("status != 'sold'", "'Sold' in s.csv:3 is not 'sold'; without them compare  status | lower  with 'sold'"),
+        (
+            "status not in ['sold', 'x']",
+            "'Sold' in s.csv:3 is not 'sold'; without them compare  status | lower  with 'sold'",
+        ),
+        (
+            "row['status'] == 'NEW'",
+            "'new' in s.csv:4 is not 'NEW'; without them compare  row['status'] | lower  with 'new'",
+        ),
+        (
+            "price > 5 or status == 'Sold'",
+            "'sold' in s.csv:2 is not 'Sold'; without them compare  status | lower  with 'sold'",
+        ),
+        ("status not in ['sold', 'Sold']", ""),
+        ("status | lower != 'sold'", ""),
+        ("price != 9 and row['size'] != ''", ""),
+        ("price > 5 or row['nothing'] == 'x' ", ""),
+        ("title.startswith('m') and status != 'x'", ""),
+    ],
+)
+def test_a_cell_that_capitals_tell_apart_from_what_is_asked_is_shown(read, where, said):
+    """The count of those that are left out looks right, and the row that says Sold is paid for."""
+    rows = f"1,mug,Oak.,{A},sold,9,s\n2,Mug,Oak.,{B}, Sold ,9,\n3,cup,Oak.,{C},new,8,s\n4,Cup,Oak.,{C}?1,NEW,8,s\n"
+    found = read(
+        f'sources: [{{file: s.csv, where: "{where}"}}]', s_csv=f"id,title,prompt,photo,status,price,size\n{rows}"
+    )
+    [note] = found.warnings
+    shown = [line.partition(": ")[2] for line in note.hint.splitlines() if line.startswith("capitals count: ")]
+    assert shown == [said] * bool(said)
+
+
 # -------------------------------------------------------------------------------------------------------- the matrix
 
 
@@ -156,6 +286,15 @@ def test_the_matrix_does_not_replace_a_default_that_is_to_be_filled_in(told, mat
     message = "the prompt of the matrix replaces this, which asks for it: nothing of this is sent"
     remedy = "write the whole prompt in the matrix, where  {{ prompt }}  is the sheet's, and drop this"
     assert found == [("template", 2, message, remedy)]
+
+
+def test_values_of_the_matrix_that_set_no_prompt_have_the_default(read):
+    """As in README: white has the default, oak a prompt of its own."""
+    matrix = '{scene: [{name: plain}, {name: oak, prompt: "{{ prompt }} Put it on oak."}]}'
+    head = f'defaults: {{prompt: "{KEEP}"}}\nsources: [{{file: s.csv}}]\nmatrix: {matrix}'
+    found = read(head, s_csv=f"id,prompt,photo\n1,Clean it up.,{A}\n")
+    assert prompts(found) == {"1__plain": "Clean it up. Keep the label.", "1__oak": "Clean it up. Put it on oak."}
+    assert warned(found) == []
 
 
 @pytest.mark.parametrize("axis", ["scene", "prompt"])
@@ -218,6 +357,17 @@ def test_a_combination_that_is_included_twice_is_one_job(read):
     )
     found = read(head, s_csv=f"id,title,photo\n1,Mug,{A}\n2,Mug,{A}\n")
     assert [spec.job_id for spec in found.jobs] == ["1__1x1", "1__16x9", "2__1x1", "2__16x9"]
+
+
+@pytest.mark.parametrize(
+    ("when", "is_told"), [("title == 'cup'", True), ("title == 'Cup'", False), ("id in ['1', '2']", False)]
+)
+def test_a_combination_that_no_job_has_is_told(read, when, is_told):
+    """It would not be missed before somebody looks for its pictures."""
+    matrix = f'{{aspect_ratio: [1:1], include: [{{aspect_ratio: 16:9, when: "{when}"}}]}}'
+    head = f"defaults: {{prompt: White.}}\nsources: [{{file: s.csv}}]\nmatrix: {matrix}"
+    found = read(head, s_csv=f"id,title,photo\n1,Mug,{A}\n2,Cup,{A}\n")
+    assert warned(found) == [("matrix", None, "matrix: include: when is true of no job")] * is_told
 
 
 # ----------------------------------------------------------------------------------------------------------- pictures

@@ -399,6 +399,16 @@ CASES = {
     "a quote that is not closed": {"m.csv": TABLE + f'mug,"white,{URL}\n'},
     "two columns of one name": {"m.csv": f"id,prompt,image_urls,Prompt\nmug,white,{URL},black\n"},
     "a column that is not sent": {"m.csv": f"id,prompt,image_urls,aspect ratoi\nmug,white,{URL},1:1\n"},
+    "a field's name with a bracket": {"m.csv": f"id,prompt,image_urls,aspect_ratio (optional)\nmug,white,{URL},1:1\n"},
+    "a numbered column beside one that is named": sheet(
+        f"mug,white,{URL},{URL}?2",
+        header="id,prompt,Photo,Photo 2\n",
+        text="version: 1\nsources: [{file: c.csv, columns: {image_urls: Photo}}]\n",
+    ),
+    "a key that is not sent": {
+        "m.yaml": "version: 1\nsources: [{file: s.jsonl, columns: {prompt: text}}]\n",
+        "s.jsonl": json.dumps({"id": "mug", "text": "white", "image_urls": [URL], "aspect": "4:5"}) + "\n",
+    },
     "a spreadsheet's error": {"m.csv": TABLE + f"mug,#REF!,{URL}\n"},
     "a spreadsheet's time": {"m.csv": f"id,prompt,image_urls,aspect_ratio\nmug,white,{URL},16:09\n"},
     "a table of which the encoding is open": {"m.csv": f"id,prompt,image_urls\nmug,背景を白に,{URL}\n".encode("cp932")},
@@ -477,6 +487,7 @@ CASES = {
     "a number in a condition that could be two": chosen('"stock > 2.500"'),
     "a list that is a text": chosen("\"status in 'new, old'\""),
     "a list of one text": chosen("\"status in ['new, old']\""),
+    "a list of one text that is not to be": chosen("\"status not in ['new, old']\""),
     "a comma that is missing in a condition": chosen("\"status not in ['new' 'old']\""),
     "a quote that is doubled in a condition": chosen("\"status == 'it''s'\""),
     "two axes that set one field": matrix("{scene: [{name: a, num_images: 2}], num_images: [1, 2]}"),
@@ -495,8 +506,11 @@ CASES = {
     "a word without quotes in a condition": chosen("status == new"),
     "words without quotes in a condition": chosen('"status in [new, sale]"'),
     "rows that a condition leaves out": chosen("\"sku == '00123'\""),
+    "rows that a condition tells apart by capitals": chosen("\"status not in ['N/A', 'no']\""),
     "a condition that leaves out all": chosen("\"sku == '1'\""),
-    "a condition that leaves out none": chosen("\"status != 'No'\""),
+    "a condition that leaves out none": chosen("\"status != 'sold'\""),
+    "a condition that leaves out none by capitals": chosen("\"status != 'No'\""),
+    "a condition without letters that leaves out none": chosen('"sku > 5"'),
     "a condition that an or makes true of all": chosen("\"status != 'sold' or status != 'no'\""),
     "a condition that an and makes true of none": chosen("\"status == 'sold' and status == 'no'\""),
     "prices that are no plain numbers": sheet(
@@ -651,6 +665,12 @@ CASES = {
     "an include of no value": matrix("{scene: [white], include: [{when: stock > 0}]}"),
     "an include of an unknown value": matrix("{scene: [white], include: [{scene: oak}]}"),
     "a when on a name that is none": matrix("{scene: [a], num_images: [1], include: [{scene: a, when: stok > 0}]}"),
+    "a when that is true of none": matrix(
+        "{scene: [a, b], exclude: [{scene: b}], include: [{scene: b, when: stock > 9}]}"
+    ),
+    "a when that capitals make true of none": matrix(
+        "{scene: [a, b], exclude: [{scene: b}], include: [{scene: b, when: id == 'Mug'}]}"
+    ),
     "a when that cannot be read": matrix("{scene: [a], num_images: [1], include: [{scene: a, when: stock >}]}"),
     "a job that outdoes the matrix": jobs(job(aspect_ratio="1:1"), head="matrix: {aspect_ratio: [1:1, 4:5]}\n"),
     "an override without a match": jobs(job(), head="overrides: [{skip: true}]\n"),

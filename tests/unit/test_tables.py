@@ -491,7 +491,14 @@ def test_a_model_of_one_picture_takes_the_first_column(read):
 
 @pytest.mark.parametrize(
     ("column", "meant"),
-    [("aspect_ration", "aspect_ratio"), ("num_image", "num_images"), ("Output formats", "output_format")],
+    [
+        ("aspect_ration", "aspect_ratio"),
+        ("num_image", "num_images"),
+        ("Output formats", "output_format"),
+        ("aspect_ratio (optional)", "aspect_ratio"),
+        ("Output Format (jpeg/png; leave empty for what the shop has)", "output_format"),
+        ("num_images［1–4］", "num_images"),
+    ],
 )
 def test_a_mistyped_column_is_told(read, column, meant):
     """It would be carried along, and its wish not sent."""
@@ -887,7 +894,20 @@ def test_columns_like_fields_of_other_models_are_told_once(read):
 
 
 @pytest.mark.parametrize(
-    ("name", "field"), [("縦横比", "aspect_ratio"), ("Seitenverhältnis", "aspect_ratio"), ("枚数", "num_images")]
+    ("name", "field"),
+    [
+        ("縦横比", "aspect_ratio"),
+        ("Seitenverhältnis", "aspect_ratio"),
+        ("Verhältnis", "aspect_ratio"),
+        ("Relación de aspecto", "aspect_ratio"),
+        ("Rapport d’aspect", "aspect_ratio"),
+        ("Format d'image", "aspect_ratio"),
+        ("枚数", "num_images"),
+        ("Número de imágenes", "num_images"),
+        ("Nombre d'images", "num_images"),
+        ("Formato de salida", "output_format"),
+        ("Format de sortie", "output_format"),
+    ],
 )
 def test_columns_like_fields_in_another_language_are_told(read, name, field):
     """Whoever maps the prompt and the pictures forgets that the ratio is mapped too."""
