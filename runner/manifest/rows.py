@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from runner.manifest.cells import Unread, unshown
+from runner.manifest.cells import Unread
 from runner.manifest.diagnostics import Place, did_you_mean
 from runner.manifest.formats import AS_TEXT, NUMBER, Exact, Formatted
 from runner.manifest.items import key_of, names_of
 from runner.manifest.tables import FORMULA, MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
 from runner.manifest.templates import Cell, Measured, TemplateProblem, cell
+from runner.manifest.unshown import unshown
 
 ALIKE: Final = "make them the same, or say  per: image"
 OF_VARIANTS: Final = "leave it out of the template, or give each variant a picture of its own"

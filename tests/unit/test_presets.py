@@ -389,11 +389,85 @@ def test_the_remedies_for_a_picture_that_no_variant_shows(read):
     assert prompts(" {{ variant_sku }}") == ["Mug M"] * 3
     text = "{% if row['Option1 Value'] %} in {{ option1_value }}{% endif %}"
     assert prompts(text) == ["Mug"] * 3
-    assert prompts("", "row['Variant Qty'] == '' or row['Variant Qty'] > 0") == ["Mug"] * 3
+    assert prompts("", "row['Variant Qty'] == '' or (variant_qty > 0)") == ["Mug"] * 3
+    assert (
+        prompts("", "row['Option1 Value'] == '' or (option1_value.startswith('R') and variant_qty > 0)") == ["Mug"] * 3
+    )
     named = [row | {"Variant Image": row["Image Src"]} for row in BESIDE[:2]]
     export = table([*OLD, "Variant Qty"], *named, BESIDE[2])
     assert prompts(text) == ["Mug in Blue", "Mug in Red", "Mug"]
-    assert prompts("", "row['Variant Qty'] == '' or row['Variant Qty'] > 0") == ["Mug"] * 2
+    assert prompts("", "row['Variant Qty'] == '' or (variant_qty > 0)") == ["Mug"] * 2
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "option1_value == 'Red'",
+        "option1_value != 'Red'",
+        "not (option1_value == 'Red')",
+        "'Red' == option1_value",
+        "row['Option1 Value'] != 'Red'",
+        "option1_value in ['Red', 'Blue']",
+        "option1_value not in ['Red']",
+        "option1_value in title",
+        "option1_value not in title.split(',')",
+        "'Red' in option1_value",
+        "'Red' not in option1_value",
+        "option1_value == title",
+        "title != option1_value",
+        "option1_value == image_alt_text",
+        "option1_value == variant_qty",
+        "option1_value == 3",
+        "option1_value > 'A'",
+        "option1_value is in ['Red']",
+        "'Red' in option1_value.split('/')",
+        "option1_value.startswith('R')",
+        "option1_value | lower == 'red'",
+        "option1_value | length > 3",
+        "option1_value[0] == 'R'",
+        "title == 'Lamp' or option1_value == 'Red'",
+    ],
+)
+def test_what_no_variant_shows_is_compared_with_no_text(found, asked):
+    """Each answer would be a guess, that it is not red as well: the picture may be the red one's."""
+    export = table([*OLD, "Variant Qty"], *BESIDE)
+    wrong = found(export, "shopify", f'per: image, where: "{asked}"')
+    assert [(code, message) for code, _, _, message in wrong] == [
+        ("where", f"where: {UNSHOWN.format(name, cell, 'Option1 Value', 'condition')} (for export.csv:{cell[1:]})")
+        for name, cell in (("a", "E2"), ("b", "E3"), ("c", "E4"))
+    ]
+    head = f"defaults: {{prompt: \"{{{{ title }}}} {{{{ 'on red' if {asked} else 'on white' }}}}\"}}"
+    wrong = found(export, "shopify", "per: image", head)
+    assert [(code, message.rpartition(" (for ")[0]) for code, _, _, message in wrong] == [
+        ("template", UNSHOWN.format(name, cell, "Option1 Value", "template"))
+        for name, cell in (("a", "E2"), ("b", "E3"), ("c", "E4"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ("option1_value == ''", 3),
+        ("'' == option1_value", 3),
+        ("option1_value != ''", 0),
+        ("not option1_value", 3),
+        ("option1_value and option1_value != 'Red'", 0),
+        ("option1_value == '' or option1_value == 'Red'", 3),
+    ],
+)
+def test_whether_a_picture_has_a_text_of_a_variant_may_be_asked(read, asked, count):
+    """As the remedies do."""
+    export = table([*OLD, "Variant Qty"], *BESIDE, {"Handle": "lamp", "Title": "Lamp", "Image Src": D})
+    manifest = read(export, "shopify", f"per: image, where: \"title == 'Lamp' or ({asked})\"")
+    assert len(manifest.jobs) == count + 1
+
+
+def test_a_long_condition_is_not_repeated_in_a_remedy(read):
+    """A remedy is a line."""
+    asked = " or ".join(f"option1_value == 'Colour {number}'" for number in range(9))
+    with pytest.raises(InvalidManifest) as caught:
+        read(table(OLD, *BESIDE), "shopify", f'per: image, where: "{asked}"')
+    assert caught.value.diagnostics[0].hint.endswith(":  row['Option1 Value'] == '' or …")
 
 
 def test_the_only_variant_is_of_every_picture(read):
