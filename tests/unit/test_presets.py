@@ -349,6 +349,30 @@ def test_a_picture_has_no_text_of_another_picture(found, read):
     assert prompts == ["Mug front", "Mug -", "Mug -"]
 
 
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("option1_value == 'Red'", []),
+        ("option1_value == 'Green'", ["H3"]),
+        ("option1_value in ['Red', 'Blue']", ["H4"]),
+        ("title == 'Mug'", ["H3"]),
+        ("position == 1", []),
+        ("variant_qty > 0", ["H3"]),
+    ],
+)
+def test_a_picture_that_a_variant_alone_has_is_not_told_where_it_is_left_out(read, where, told):
+    """It is asked of its row, as of the pictures that are listed; what cannot be judged is told."""
+    rows = [
+        {"Handle": "mug", "Title": "Mug", "Option1 Value": "Red", "Image Src": A, "Variant Image": A},
+        {"Handle": "mug", "Option1 Value": "Green", "Variant Image": C},
+        {"Handle": "mug", "Option1 Value": "Blue", "Variant Image": C},
+    ]
+    filled = [row | {"Variant Qty": text} for row, text in zip(rows, ("2", "n/a", "0"), strict=True)]
+    export = table([*OLD, "Variant Qty"], *filled, {"Handle": "lamp", "Title": "Lamp", "Image Src": D})
+    source = f"per: image, where: \"title == 'Lamp' or ({where})\""
+    assert [d.place.cell for d in read(export, "shopify", source).warnings if d.code == "pictures-left"] == told
+
+
 BESIDE = [
     {"Handle": "mug", "Title": "Mug", "Option1 Value": "Blue", "Variant SKU": "M", "Variant Qty": "3", "Image Src": A},
     {"Handle": "mug", "Option1 Value": "Red", "Variant SKU": "M", "Variant Qty": "0", "Image Src": B},
