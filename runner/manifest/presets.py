@@ -47,6 +47,8 @@ class Preset:
     """Columns about a row's variant, likewise. A row's variant and its picture only stand side by side."""
     shows: tuple[str, ...] = ()
     """The picture of a row's variant."""
+    stands_in: tuple[tuple[str, str], tuple[str, str]] | None = None
+    """Two columns with a word each: where both hold theirs, the second has nothing to say."""
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
@@ -64,6 +66,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
                 r"unit_price_.*"
             ),
             shows=("variant_image", "variant_image_url"),
+            stands_in=(("option1_name", "Title"), ("option1_value", "Default Title")),  # of what has no variants
         ),
         Preset(name="woocommerce", group=("sku", "id"), images=("images",), variation=("type", "variation")),
         Preset(

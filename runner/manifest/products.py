@@ -74,6 +74,9 @@ def products(
     readers = [reader for reader in columns.readers if reader[0] != media]
     is_one_each = source.per == "image"
     own = _Own.of(preset, table.header)
+    if preset.stands_in and all(table.names.get(key, -1) >= 0 for key, _ in preset.stands_in):
+        (named, title), (valued, word) = preset.stands_in
+        table.stands_in = (table.names[named], title), (table.names[valued], word)
     sieve = Sieve(
         source.where, source.place("where"), table.label, findings, of="picture" if is_one_each else "product"
     )

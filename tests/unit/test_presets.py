@@ -494,6 +494,40 @@ def test_a_long_condition_is_not_repeated_in_a_remedy(read):
     assert caught.value.diagnostics[0].hint.endswith(":  row['Option1 Value'] == '' or …")
 
 
+@pytest.mark.parametrize("header", [[*OLD, "Option1 Name"], [*NEW, "Option1 name"]])
+@pytest.mark.parametrize("per", ["product", "image"])
+def test_what_has_no_variants_has_no_default_title(read, header, per):
+    """Shopify writes it where there is no variant, and shows it nowhere; it is carried along as it stands."""
+    handle, title, name, value, image = (
+        ("Handle", "Title", "Option1 Name", "Option1 Value", "Image Src")
+        if header[0] == "Handle"
+        else ("URL handle", "Title", "Option1 name", "Option1 value", "Product image URL")
+    )
+    export = table(
+        header,
+        {handle: "vase", title: "Vase", name: "Title", value: "Default Title", image: A},
+        {handle: "vase", image: B} if per == "image" else {handle: "jug", title: "Jug", image: B},
+        {handle: "mug", title: "Mug", name: "Color", value: "Blue", image: C},
+        {handle: "book", title: "Book", name: "Edition", value: "Default Title", image: D},
+    )
+    head = f"defaults: {{prompt: \"{{{{ title }}}}{{% if option1_value %}} in {{{{ row['{value}'] }}}}{{% endif %}}\"}}"
+    manifest = read(export, "shopify", f"per: {per}", head)
+    first = ["Vase", "Vase"] if per == "image" else ["Vase", "Jug"]
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == [*first, "Mug in Blue", "Book in Default Title"]
+    assert next(iter(manifest.jobs)).row[value] == "Default Title"
+    manifest = read(export, "shopify", f"per: {per}, where: option1_value == ''", "name: x\ndefaults: {prompt: White}")
+    assert len(manifest.jobs) == 2
+    manifest = read(export, "shopify", f"per: {per}, where: \"option1_value != 'Blue' and not option1_value\"")
+    assert len(manifest.jobs) == 2
+
+
+def test_a_sheet_without_names_of_options_has_its_default_title(read):
+    """It may be what it says."""
+    export = table(OLD, {"Handle": "vase", "Title": "Vase", "Option1 Value": "Default Title", "Image Src": A})
+    manifest = read(export, "shopify", "where: option1_value == 'Default Title'")
+    assert len(manifest.jobs) == 1
+
+
 def test_the_only_variant_is_of_every_picture(read):
     """Its row stands beside one of them."""
     rows = [BESIDE[0], {"Handle": "mug", "Image Src": B}]
