@@ -566,6 +566,9 @@ CASES = {
     },
     "a picture that no variant shows": unshown("'{{ option1_value }} on white.'"),
     "a condition on a picture that no variant shows": unshown("white", ", where: variant_inventory_qty > 0"),
+    "a product whose rows lie apart": export(
+        f"mug,Mug,,,{URL}", f"vase,Vase,,,{URL}?2", f"mug,,,,{URL}?3", more="per: image"
+    ),
     "a condition that a picture's variant is another": unshown("white", ", where: \"option1_value != 'Red'\""),
     "a text by the variant of a picture that none shows": unshown('\'{{ "a" if option1_value == "Red" else "b" }}\''),
     "a picture of a variant alone": {
