@@ -29,7 +29,7 @@ from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplatePro
 from runner.manifest.conditions import BESIDE, check_conditions, check_glued
 from runner.manifest.diagnostics import did_you_mean
 from runner.manifest.filters import EACH, FILTERS, TESTS
-from runner.manifest.misspelt import hint_for, hint_for_condition, in_quotes, moved, said
+from runner.manifest.misspelt import hint_for, hint_for_condition, in_quotes, moved, quoted, said
 from runner.manifest.sandbox import Environment
 from runner.manifest.values import LARGEST_NUMBER
 
@@ -72,6 +72,8 @@ class Template:
     names: frozenset[str]
     in_quotes: Mapping[str, str]
     """What was probably meant by a name that there is not."""
+    quoted: frozenset[str]
+    """Texts that are filled in as they stand."""
     _compiled: jinja2.Template
 
     def render(self, scope: Scope) -> str:
@@ -172,8 +174,9 @@ def _compiled(text: str) -> Template:
         names = _names_in(tree)
         if names:
             check_conditions(tree, text)
+        words = quoted(tree)
         code = _ENVIRONMENT.compile(tree)
-        return Template(text, names, in_quotes(tree), jinja2.Template.from_code(_ENVIRONMENT, code, {}))
+        return Template(text, names, in_quotes(tree), words, jinja2.Template.from_code(_ENVIRONMENT, code, {}))
     except jinja2.TemplateSyntaxError as error:
         raise TemplateProblem(f"the template cannot be read: {said(error)}", hint_for(text, error)) from None
     except (RecursionError, MemoryError, SyntaxError):

@@ -1,6 +1,7 @@
 """Sheets under `sources:` as spreadsheets, shops and colleagues save them: delimiters, columns, conditions, names."""
 
 import csv
+import json
 import random
 import subprocess
 import sys
@@ -628,6 +629,37 @@ def test_a_prompt_that_says_nothing_is_told(read, word):
         "empty the cell where the default is meant",
     )
     assert warned(manifest) == [expected]
+
+
+@pytest.mark.parametrize(
+    ("template", "sent", "words"),
+    [
+        ("A {{ 'title' }} on white", "A title on white", {"'title'": "title"}),
+        ('{{ "Title" }} of {{ title }}', "Title of Mug", {"'Title'": "title"}),
+        ("{{ 'title' }} {{ 'colour' }}", "title colour", {"'title'": "title", "'colour'": "colour"}),
+        ("{{ 'Size, cm' }} of {{ title }}", "Size, cm of Mug", {"'Size, cm'": "size_cm"}),
+        ("{{ '2nd' }} of {{ title }}", "2nd of Mug", {"'2nd'": "row['2nd']"}),
+        ("{% if title %}{{ 'colour' }}{% endif %} on white", "colour on white", {"'colour'": "colour"}),
+        ("{{ row['Title'] }} on white", "Mug on white", {}),
+        ("{{ title | replace('title', 'colour') }} on white", "Mug on white", {}),
+        ("{{ title if colour == 'red' else 'title' }} on white", "Mug on white", {}),
+        ("{{ 'title' | upper }}, {{ 'none' }}: {{ '{{' }}", "TITLE, none: {{", {}),
+    ],
+)
+def test_a_column_in_quotes_is_told(tmp_path, template, sent, words):
+    """`row['title']` invites to it; it is said once, and not of each row."""
+    (tmp_path / "c.csv").write_text(
+        f'id,Title,colour,"Size, cm",2nd,image_urls\nmug,Mug,red,9,a,{URL}\nlamp,Mug,red,9,a,{URL}?2\n'
+    )
+    text = f"version: 1\ndefaults: {{prompt: {json.dumps(template)}}}\nsources: [{{file: c.csv}}]\n"
+    (tmp_path / "m.yaml").write_text(text)
+    manifest = read_manifest(tmp_path / "m.yaml", rules=rules_of)
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == [sent, sent]
+    assert {d.message: d.hint for d in manifest.warnings if d.code == "template"} == {
+        f"{word} in quotes is the word itself": f"for the column write  {{{{ {name} }}}}"
+        for word, name in words.items()
+    }
+    assert sum(d.code == "template" for d in manifest.warnings) == len(words)
 
 
 def test_quotes_behind_a_space_are_text_and_told(read):
