@@ -566,6 +566,7 @@ CASES = {
     },
     "a picture that no variant shows": unshown("'{{ option1_value }} on white.'"),
     "a condition on a picture that no variant shows": unshown("white", ", where: variant_inventory_qty > 0"),
+    "a prompt that stands for the one above": {"m.csv": f"id,prompt,image_urls\nmug,ditto,{URL}\nlamp,TRUE,{URL}?2\n"},
     "a column in quotes": filled("""A {{ 'title' }} for {{ 'Colour' }}."""),
     "a product whose rows lie apart": export(
         f"mug,Mug,,,{URL}", f"vase,Vase,,,{URL}?2", f"mug,,,,{URL}?3", more="per: image"

@@ -631,6 +631,38 @@ def test_a_prompt_that_says_nothing_is_told(read, word):
     assert warned(manifest) == [expected]
 
 
+@pytest.mark.parametrize("word", ["同上", "dito", "Ditto.", "idem", "Same as above", "なし", "x", "X "])
+def test_a_prompt_that_stands_for_the_one_above_is_told(read, word):
+    """In a Japanese sheet it is the ordinary way to say so; here each cell is by itself."""
+    manifest = read(f"id,prompt,image_urls\nmug,{word},{URL}\n")
+    hint = "write out what is meant: no cell takes what stands above it"
+    assert warned(manifest) == [("placeholder", "B2", f"the prompt that is sent is {word!r}", hint)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("https://cdn.example.com/f.jpg", "4", "-1.299,00", "12 %", "16:9", "19.00 €", "2026-01-02", "2.1.2026"),
+        *("2026-01-02T10:00:00Z", "2026年1月2日", "TRUE", "false", "Verdadero", "ja", "1"),
+    ],
+)
+def test_a_prompt_that_is_another_columns_value_is_told(read, value):
+    """The columns were swapped, or a cell was filled in beside the one that was meant."""
+    manifest = read(f'id,prompt,image_urls\nmug,"{value}",{URL}\n')
+    hint = "say what is to change; perhaps it is another column's"
+    assert warned(manifest) == [("placeholder", "B2", f"the prompt that is sent is {value!r}", hint)]
+
+
+def test_a_prompt_that_is_a_signed_url_is_told_without_its_signature(read):
+    manifest = read(f"id,prompt,image_urls\nmug,{URL}?X-Amz-Signature=abc,{URL}\n")
+    assert [message for _, _, message, _ in warned(manifest)] == [f"the prompt that is sent is '{URL}?…'"]
+
+
+@pytest.mark.parametrize("prompt", ["white", "Size 4", "4 mugs", "As in https://a.example/b", "xx large", "ditto it"])
+def test_a_short_prompt_is_not_told(read, prompt):
+    assert read(f"id,prompt,image_urls\nmug,{prompt},{URL}\n").warnings == ()
+
+
 @pytest.mark.parametrize(
     ("template", "sent", "words"),
     [
@@ -1027,7 +1059,9 @@ def test_the_column_that_names_rows_instead_is_told(read):
 
 def test_rows_that_a_condition_leaves_out_are_counted(read):
     """A mistyped condition would leave out most of a catalogue, and nobody misses what is not there."""
-    manifest = read(f"id,stock,prompt,image_urls\na,0,x,{URL}\nb,1,x,{FIRST}\nc,0,x,{SECOND}\n", "where: stock > 0")
+    manifest = read(
+        f"id,stock,prompt,image_urls\na,0,on oak,{URL}\nb,1,on oak,{FIRST}\nc,0,on oak,{SECOND}\n", "where: stock > 0"
+    )
     assert ids(manifest) == ["b"]
     [note] = manifest.warnings
     assert (note.severity, note.code, note.message) == (
@@ -1039,7 +1073,9 @@ def test_rows_that_a_condition_leaves_out_are_counted(read):
 
 def test_a_condition_that_leaves_out_nothing_is_told(read):
     """Whoever writes one wants some row to be left out, and pays for it where none is."""
-    manifest = read(f"id,status,prompt,image_urls\na,Sold,x,{URL}\nb,new,x,{FIRST}\n", "where: status != 'sold'")
+    manifest = read(
+        f"id,status,prompt,image_urls\na,Sold,on oak,{URL}\nb,new,on oak,{FIRST}\n", "where: status != 'sold'"
+    )
     assert ids(manifest) == ["a", "b"]
     [note] = manifest.warnings
     assert (note.severity, note.message) == ("note", "where leaves out none of 2 jobs of sheet.csv")
