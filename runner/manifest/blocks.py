@@ -34,8 +34,13 @@ ODD: Final = re.compile(r"[^ -\"$-;=-\[\]-~\0]")
 """In what is sent: all but visible ASCII, and of that the backslash, `<` and `#`."""
 MARKS: Final = ("{{", "{%", "Err:", "E+")
 """In what is sent: a template, what a spreadsheet makes of a cell."""
-ODD_PROMPT: Final = re.compile(r"\0(?:[ '=]|[^\0]{0,5}(?=\0)|[^\0A-Za-z0-9]*(?=\0))")
-"""In prompts with a NUL before and behind each: a beginning that is worth a word, or too little to say anything."""
+ODD_PROMPT: Final = re.compile(
+    r"\0(?:[ '=]|(?:[^\0]{0,5}[ .]*|[^\0A-SU-Ya-su-y]*|(?i:same as above|falsch|verdadero)[ .]*"
+    r"|(?i:https?://)[^\0 ]* *)(?=\0))"
+)
+"""In prompts with a NUL before and behind each: a beginning that is worth a word, or too little to say anything. That
+is a short word, signs and numbers, dates with their T and Z, and what `spoilt` knows beside. No two repetitions that
+stand together take one sign, so that a long cell takes no long time."""
 PROMPT_MARKS: Final = ("?", "{", "[", "%", "$", "_x000")
 ODD_FILLING: Final = re.compile(r"\0\s*(?=[\0=])")
 """In cells that are filled in, with a NUL before and behind each: one that is empty, or a formula."""

@@ -75,12 +75,16 @@ class Cell(str):
             return self._is_true() is other
         if isinstance(other, (int, float)):
             return self._agreed(other, operator.eq)
+        if isinstance(other, Blank):
+            return other == self  # one that no variant shows is equal to no text, and unequal to none
         return isinstance(other, str) and seen(self) == seen(other)
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
     def __contains__(self, piece: object) -> bool:
+        if isinstance(piece, Blank):
+            str(piece)  # an empty cell raises here
         if isinstance(piece, str) and not (self.isascii() and piece.isascii()):
             return str.__contains__(unicodedata.normalize("NFC", self), unicodedata.normalize("NFC", piece))
         return str.__contains__(self, piece)  # type: ignore[operator]  # Python says what is wrong with it
@@ -237,11 +241,6 @@ def cell(name: str, text: str, place: str = "") -> Cell | Blank:
         return Cell(text)
     where = f"cell {place} ({name})" if place else repr(name)
     return Blank(hint=f"{where} is empty, and the template needs it", exc=Empty)
-
-
-def unshown(name: str, why: str) -> Blank:
-    """A column's value for a picture that no variant shows: the variants say one thing each, and none of it is its."""
-    return Blank(hint=f"{why}: it has no {name} of its own, and the template needs it", exc=Empty)
 
 
 class Row(dict[str, Any]):

@@ -213,12 +213,12 @@ class Columns:
 
     def _tell_left(self, name: str, found: Iterable[int]) -> None:
         """Columns that could be meant for a field too: none is left out silently."""
-        taken = self.of[name]
+        taken, sent = self.of[name], {index for indexes in self.of.values() for index in indexes}
         how = f"say which with  --col {name}=COLUMN" if self._source.is_alone else f"say which under  columns: {name}"
         for index in found:
             is_other = "model" in self.of and self._keys[index] in MEDIA  # rows of another model have it
             is_other |= name in self._urls and self._header.is_page(index, taken[0])
-            if index not in taken and self._keys[index] not in self._given.names and not is_other:
+            if index not in sent and self._keys[index] not in self._given.names and not is_other:
                 self._aside.add(index)
                 message = f"the column {self._header.titles[index]!r} is not sent: "
                 message += f"{name} is read from {self._header.shown(taken)}"

@@ -97,6 +97,16 @@ class Job:
                 hint = f"for the column write  row[{title!r}],  or call the axis otherwise"
                 self.warn("matrix", (key,), message, hint)
 
+    def _tell_quoted(self, words: Iterable[str], key: str) -> None:
+        """What is filled in as it stands, and is called like a column: `row['title']` invites to it."""
+        titles = self.item.row if isinstance(self.item.row, Mapping) else self.item.row[0]
+        for word in sorted(words):
+            name = key_of(word)
+            if name and (word in self.item.scope or word in titles) and not self.is_told(f"{word!r} in quotes"):
+                asked = name if name.isidentifier() and name in self.item.scope else f"row[{word!r}]"
+                message = f"{word!r} in quotes is the word itself"
+                self.warn("template", (key,), message, f"for the column write  {{{{ {asked} }}}}")
+
     @property
     def _names(self) -> dict[str, Cell]:
         """The values of the matrix by their axes, and the id before the matrix."""
@@ -254,6 +264,8 @@ class Job:
             if self._combination is not NONE:
                 self.common.asked |= template.names
                 self._tell_hidden(template.names, key)
+            if template.quoted:
+                self._tell_quoted(template.quoted, key)
             scope = self.scope if key == "id" else Layer(self._sent(template.names), self._scope_of(key))
             if problem := unknown_name(template, scope):
                 raise problem

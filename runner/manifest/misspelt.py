@@ -96,3 +96,9 @@ def in_quotes(tree: nodes.Template) -> dict[str, str]:
             case _:
                 pass
     return found
+
+
+def quoted(tree: nodes.Template) -> frozenset[str]:
+    """The texts that are filled in as they stand: `{{ 'title' }}` is the word, whatever the column says."""
+    outputs = (node for output in tree.find_all(nodes.Output) for node in output.nodes)
+    return frozenset(node.value for node in outputs if isinstance(node, nodes.Const) and isinstance(node.value, str))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Final
 
+from runner.manifest.apart import FirstLines
 from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.gaps import Gap, gap_in, name_of
 from runner.manifest.items import key_of, split_urls
@@ -47,6 +48,8 @@ class Preset:
     """Columns about a row's variant, likewise. A row's variant and its picture only stand side by side."""
     shows: tuple[str, ...] = ()
     """The picture of a row's variant."""
+    stands_in: tuple[tuple[str, str], tuple[str, str]] | None = None
+    """Two columns with a word each: where both hold theirs, the second has nothing to say."""
 
 
 PRESETS: Final[Mapping[str, Preset]] = {
@@ -64,6 +67,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
                 r"unit_price_.*"
             ),
             shows=("variant_image", "variant_image_url"),
+            stands_in=(("option1_name", "Title"), ("option1_value", "Default Title")),  # of what has no variants
         ),
         Preset(name="woocommerce", group=("sku", "id"), images=("images",), variation=("type", "variation")),
         Preset(
@@ -169,22 +173,53 @@ def groups(
     shows = _columns(preset.shows, keys)
     is_told = not preset.position or position is not None
 
+    for name, index, one in _products(preset, rows, naming, header, findings, label):
+        shown = _pictures(one, images, position, shows, findings, label)
+        if not is_told and len(shown) > 1:
+            _tell_no_positions(preset.position[0], header, one, findings, label)
+            is_told = True
+        cells = [next((row[2][i] for row in one if row[2][i].strip()), "") for i in range(len(header))]
+        texts = [cells[column].strip() for column in images]
+        gap = _gap(shown) if preset.position else gap_in(texts, images, header)
+        yield Group(name, index, one, cells, shown, images[0], gap)
+
+
+def _products(
+    preset: Preset,
+    rows: Iterable[Cells],
+    naming: Sequence[int],
+    header: Sequence[str],
+    findings: Findings,
+    label: str,
+) -> Iterator[tuple[str, int, list[Cells]]]:
+    """The rows of each product, with its name and the column that the name stands in."""
+
     def name_of(row: Cells) -> tuple[str, int]:
         cells = row[2]
         index = next((index for index in naming if cells[index].strip()), naming[0])
         return cells[index].strip(), index
 
     filled = (row for row in rows if any(map(str.strip, row[2])))
+    begun = FirstLines()
     for (name, index), members in groupby(filled, key=name_of):
-        for one in [list(members)] if preset.spans_rows else [[row] for row in members]:
-            shown = _pictures(one, images, position, shows, findings, label)
-            if not is_told and len(shown) > 1:
-                _tell_no_positions(preset.position[0], header, one, findings, label)
-                is_told = True
-            cells = [next((row[2][i] for row in one if row[2][i].strip()), "") for i in range(len(header))]
-            texts = [cells[column].strip() for column in images]
-            gap = _gap(shown) if preset.position else gap_in(texts, images, header)
-            yield Group(name, index, one, cells, shown, images[0], gap)
+        if not preset.spans_rows:
+            yield from ((name, index, [row]) for row in members)
+            continue
+        together = list(members)
+        before = begun.first((name, index), together[0][0]) if name else None
+        if before is None:
+            yield name, index, together
+        else:
+            _refuse_apart(name, index, together[0], before, header, findings, label)
+
+
+def _refuse_apart(
+    name: str, index: int, row: Cells, before: int, header: Sequence[str], findings: Findings, label: str
+) -> None:
+    """A product whose rows lie apart: its later ones have no title, status or price but by those before them."""
+    place = Place(line=row[0], cell=cell_name(index, row[1]), file=label)
+    message = f"{name!r} comes again: its other rows begin on line {before}, and a product's rows stand together"
+    findings.error("rows-apart", place, message, f"sort the sheet by {header[index]}")
 
 
 def _pictured(header: Sequence[str], keys: Sequence[str], rows: Iterable[Cells]) -> list[str]:

@@ -16,7 +16,7 @@ from runner.manifest.presets import Group, Picture, Preset, groups
 from runner.manifest.rows import ALIKE, RowScope, Table
 from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
 from runner.manifest.tables import Cells, Sheet, cell_name
-from runner.manifest.templates import Condition
+from runner.manifest.templates import Condition, TemplateProblem
 from runner.model import RulesOf
 
 _NAMES: Final = ("handle", "image_count", "position")
@@ -74,6 +74,9 @@ def products(
     readers = [reader for reader in columns.readers if reader[0] != media]
     is_one_each = source.per == "image"
     own = _Own.of(preset, table.header)
+    if preset.stands_in and all(table.names.get(key, -1) >= 0 for key, _ in preset.stands_in):
+        (named, title), (valued, word) = preset.stands_in
+        table.stands_in = (table.names[named], title), (table.names[valued], word)
     sieve = Sieve(
         source.where, source.place("where"), table.label, findings, of="picture" if is_one_each else "product"
     )
@@ -112,8 +115,8 @@ def products(
                 count = len(part.pictures)
                 _check_whole(group, item, readers, count if is_list else min(count, 1), table, findings)
             yield item
-        if is_wanted and own.shows is not None and pictures is None and media not in kept:
-            _tell_unlisted(group, own.shows, media, source, table, findings)
+        if (is_wanted or is_one_each) and own.shows is not None and pictures is None and media not in kept:
+            _tell_unlisted(group, own, media, source, table, findings)
     sieve.tell()
 
 
@@ -183,18 +186,35 @@ def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Ite
     return True
 
 
-def _tell_unlisted(group: Group, shows: int, media: str, source: Source, table: Table, findings: Findings) -> None:
+def _tell_unlisted(group: Group, own: _Own, media: str, source: Source, table: Table, findings: Findings) -> None:
     """Pictures of variants that stand among none of the product's: a shop lists them there, a sheet by hand may not."""
+    shows = own.shows or 0
     listed = {picture.url for picture in group.pictures}
     titles = [table.header[group.pictured_in], table.header[shows]]
     hint = f"to send such pictures as well:  {source.mapping(media, titles)}"
     for line, number, cells in group.rows:
         for url in split_urls(cells[shows].strip()):
-            if url not in listed:
+            if url not in listed and _would_be_taken(group, (line, number, cells), len(listed) + 1, own, source, table):
                 place = Place(line=line, cell=cell_name(shows, number), file=table.label)
                 message = f"{name_of(url)!r} stands in {titles[1]!r} alone: a picture that is not sent"
                 findings.warn("pictures-left", place, message, hint)
-            listed.add(url)
+                listed.add(url)
+
+
+def _would_be_taken(group: Group, row: Cells, position: int, own: _Own, source: Source, table: Table) -> bool:
+    """Whether a source's condition would take the picture of a row's variant, were it listed behind the others.
+
+    Where a product is one job it was asked of the product; one that cannot be judged is not left out by it.
+    """
+    if source.where is None or source.per != "image":
+        return True
+    _, number, cells = row
+    extras = {"handle": group.name, "image_count": str(len(group.pictures)), "position": str(position)}
+    scope = RowScope(table, _filled_up(cells, group, own.indexes), number, extras, is_condition=True)
+    try:
+        return source.where.holds(scope)
+    except TemplateProblem:
+        return True
 
 
 def _judged(group: Group, part: _Part, own: _Own, where: Condition | None, table: Table) -> Iterator[RowScope]:

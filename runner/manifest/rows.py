@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from runner.manifest.cells import Unread, unshown
+from runner.manifest.cells import Unread
 from runner.manifest.diagnostics import Place, did_you_mean
 from runner.manifest.formats import AS_TEXT, NUMBER, Exact, Formatted
 from runner.manifest.items import key_of, names_of
 from runner.manifest.tables import FORMULA, MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
 from runner.manifest.templates import Cell, Measured, TemplateProblem, cell
+from runner.manifest.unshown import unshown
 
 ALIKE: Final = "make them the same, or say  per: image"
 OF_VARIANTS: Final = "leave it out of the template, or give each variant a picture of its own"
@@ -33,6 +34,15 @@ class Table:
         self.titles = [sheet.header[index] for index in self.kept]
         self.nameless = [index for index, name in enumerate(sheet.header) if not name.strip()]
         self._keeps_all = len(self.kept) == len(sheet.header)
+        self.stands_in: tuple[tuple[int, str], tuple[int, str]] | None = None
+        """A preset's word that stands for an empty cell, with its column, behind the other that has to be beside it."""
+
+    def says(self, cells: Sequence[str], index: int) -> str:
+        """What a template sees of a row's cell: nothing of a word that stands for an empty one."""
+        text = cells[index]
+        if self.stands_in is None or index != self.stands_in[1][0]:
+            return text
+        return "" if all(cells[at].strip() == word for at, word in self.stands_in) else text
 
     def row(self, cells: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         """The columns' own names, and the row's cells in them."""
@@ -108,7 +118,7 @@ class RowScope:
             raise TemplateProblem(message, hint, code="rows-differ")
         if index in self._unshown:
             return unshown(self._table.header[index], self._unshown[index])
-        text = self._cells[index]
+        text = self._table.says(self._cells, index)
         if text and not text.isspace():
             if ("#" in text and SPOILT.fullmatch(text.strip())) or ("=" in text and FORMULA.match(text)):
                 place = cell_name(index, self._number)

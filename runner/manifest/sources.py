@@ -133,8 +133,7 @@ class _RowReader:
             item.first = {**columns.first, **named_at} if named_at else columns.first
             item.id_letters = columns.id_letters or letters
             item.read_from = columns.of
-            prompt = fields.get("prompt")
-            if prompt is not None and (len(prompt) < 6 or prompt[0] in " '={"):
+            if "prompt" in fields:
                 look_at_prompt(item, findings)
             yield item
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from typing import Final
 
+from runner.manifest.cells import NO, YES
 from runner.manifest.damage import PLACEHOLDERS
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.formats import AS_TEXT, Formatted
 from runner.manifest.items import Item
 from runner.manifest.tables import FORMULA, MENDED, SPOILT, cell_name, what_spoilt
+
+DITTO: Final = frozenset(("同上", "なし", "dito", "ditto", "idem", "same as above", "x"))
+"""What people write for the cell above, or for nothing to do."""
+OF_DATES: Final = "tz\u5e74\u6708\u65e5"
+"""Letters between the numbers of a date."""
+URL: Final = re.compile(r"https?://\S+", re.IGNORECASE)
+LONGEST_VALUE: Final = 40
+"""Characters of a number or a date."""
+OF_ANOTHER: Final = "say what is to change; perhaps it is another column's"
 
 
 def refuse_spoilt(
@@ -24,19 +36,35 @@ def refuse_spoilt(
             findings.error("formatted-cell", place, cell.told, AS_TEXT)
 
 
+def _hint_for_nothing(prompt: str) -> str | None:
+    """The remedy for a prompt that says nothing of an edit; `None` for any other."""
+    text = prompt.strip()
+    if text[:4].lower() == "http" and URL.fullmatch(text):
+        return OF_ANOTHER
+    if len(text) > LONGEST_VALUE:
+        return None
+    if text.lower() in PLACEHOLDERS:
+        return "empty the cell where the default is meant"
+    said = text.rstrip(".\u3002").casefold()
+    if said in DITTO:
+        return "write out what is meant: no cell takes what stands above it"
+    is_value = any(map(str.isdecimal, said)) and not any(letter.isalpha() and letter not in OF_DATES for letter in said)
+    return OF_ANOTHER if is_value or said in YES | NO else None
+
+
 def look_at_prompt(item: Item, findings: Findings) -> None:
     """Tell of a prompt that is sent as it stands, but was hardly meant so."""
     prompt = item.fields.get("prompt")
     if not isinstance(prompt, str):
         return
-    if prompt.strip().lower() in PLACEHOLDERS:
-        message = f"the prompt that is sent is {prompt!r}"
-        findings.warn("placeholder", item.at("prompt"), message, "empty the cell where the default is meant")
+    if FORMULA.match(prompt):
+        findings.error("spoilt-cell", item.at("prompt"), what_spoilt(prompt), "save the sheet with its values")
+    elif hint := _hint_for_nothing(prompt):
+        shown = re.sub(r"(://[^?]*\?).+", r"\1…", prompt[:80])  # what signs a URL is nobody's to read
+        findings.warn("placeholder", item.at("prompt"), f"the prompt that is sent is {shown!r}", hint)
     elif prompt.lstrip(" ")[:1] == '"':
         hint = "a quote begins a cell only right behind the delimiter: remove the space before it"
         findings.warn("space-before-quote", item.at("prompt"), f"the quotes are sent: {prompt[:40]!r}", hint)
-    elif FORMULA.match(prompt):
-        findings.error("spoilt-cell", item.at("prompt"), what_spoilt(prompt), "save the sheet with its values")
     elif prompt[:1] == "'" and prompt.count("'") == 1:
         message = f"the apostrophe at the beginning is sent: {prompt[:40]!r}"
         hint = "a spreadsheet writes it before what is no number, and hides it: take it away"

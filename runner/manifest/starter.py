@@ -15,6 +15,7 @@ from typing import Final
 
 from runner.errors import InputMissing, UsageProblem
 from runner.manifest import encoding
+from runner.manifest.cells import NO, YES
 from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, InvalidManifest
 from runner.manifest.given import Given, Source
@@ -23,7 +24,16 @@ from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised
 from runner.manifest.readings import MOST_SHOWN, decide
 from runner.manifest.tables import Cells, Sheet, open_text
-from runner.manifest.words import NAMING, NEAR, RATIO, SYNONYMS, in_order, is_of_pictures, is_of_prompts
+from runner.manifest.words import (
+    NAMING,
+    NEAR,
+    RATIO,
+    SYNONYMS,
+    in_order,
+    is_of_pictures,
+    is_of_prompts,
+    is_surely_of_prompts,
+)
 
 LOOKED_AT: Final = 2000
 """Rows."""
@@ -153,8 +163,8 @@ def _prompt(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterator
     column = _known_as(look, keys, "prompt") if preset is None else None
     if column is not None:
         if not all(row[column].strip() for row in look.rows if any(map(str.strip, row))):
-            where = f"  # where {' '.join(look.header[column].split())} is empty"
-            yield f"  prompt: Pure white background. Keep the product and a soft shadow.{where}"
+            yield f"  # where {' '.join(look.header[column].split())} is empty:"
+            yield "  prompt: Pure white background. Keep the product and a soft shadow."
     elif "prompt" not in keys:
         title = next((key for key in TITLES if key in keys), None)
         subject = f"this {{{{ {title} }}}}" if title else "the product"
@@ -186,6 +196,10 @@ def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterato
     elif found != known:
         titles = [look.header[index] for index in found]
         columns["image_urls"] = titles if len(titles) > 1 else titles[0]
+    perhaps = _perhaps_prompts(look, keys) if "prompt" not in {*columns, *keys} else None
+    if perhaps is not None:
+        yield f"    # To send {' '.join(perhaps.split())} as the prompt, take the one above out, and write"
+        yield f"    # columns: {_shown({'prompt': perhaps} | columns)}"
     if len(found) > 1:
         yield "    # An edit is sent all of these pictures, in this order. To send the first alone:"
         yield f"    # columns: {_shown(columns | {'image_urls': look.header[found[0]]})}"
@@ -207,11 +221,20 @@ def _known_as(look: _Look, keys: Sequence[str], field: str) -> int | None:
     if field in keys:
         return None
     if field == "prompt":
-        found = (index for index, key in enumerate(keys) if key in SYNONYMS[field] or is_of_prompts(key))
-        return next((index for index in found if any(_values(look, index))), None)
+        found = (index for index, key in enumerate(keys) if is_surely_of_prompts(key))
+        return next((index for index in found if any(_values(look, index)) and not _holds_pictures(look, index)), None)
     called = {*NEAR["aspect_ratio"], *NEAR["output_format"]}
     ratios = (index for index, key in enumerate(keys) if key in called and _values(look, index))
     return next((index for index in ratios if all(RATIO.fullmatch(value) for value in _values(look, index))), None)
+
+
+def _perhaps_prompts(look: _Look, keys: Sequence[str]) -> str | None:
+    """A column that may hold prompts by its name, or what a cook, a courier or an owner is to do."""
+    for index, key in enumerate(keys):
+        is_one = (key in SYNONYMS["prompt"] or is_of_prompts(key)) and not _holds_pictures(look, index)
+        if is_one and any(value.casefold() not in YES | NO for value in _values(look, index)):
+            return look.header[index]
+    return None
 
 
 def _names_each(look: _Look, index: int) -> bool:

@@ -24,11 +24,12 @@ from typing import Any, Final, Protocol
 import jinja2
 from jinja2 import meta, nodes
 
+from runner.manifest import unshown
 from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell
 from runner.manifest.conditions import BESIDE, check_conditions, check_glued
 from runner.manifest.diagnostics import did_you_mean
 from runner.manifest.filters import EACH, FILTERS, TESTS
-from runner.manifest.misspelt import hint_for, hint_for_condition, in_quotes, moved, said
+from runner.manifest.misspelt import hint_for, hint_for_condition, in_quotes, moved, quoted, said
 from runner.manifest.sandbox import Environment
 from runner.manifest.titles import titles_of
 from runner.manifest.values import LARGEST_NUMBER
@@ -38,11 +39,6 @@ LONGEST_TEMPLATE: Final = 20_000
 LONGEST_OUTPUT: Final = 4_000
 """Characters that a template may come to; a model's own limit, such as 1,000 for a prompt, is checked afterwards."""
 _OF_ROW: Final = re.compile(r"\brow\s*(?:\[\s*(?P<quote>['\"])(?P<title>.*?)(?P=quote)\s*\]|\.\s*(?P<name>\w+))")
-UNSHOWN: Final = "no variant shows"
-_EMPTY: Final = re.compile(
-    rf"cell \w+ \((.+)\) is empty|'(.+)' is empty|{UNSHOWN}.+: it has no (.+) of its own, and the \w+ needs it",
-    re.DOTALL,
-)
 DEEPEST: Final = 30
 """Brackets inside brackets."""
 
@@ -80,6 +76,8 @@ class Template:
     """The columns that it asks for as `row['…']`; `None` where only a row can tell which they are."""
     in_quotes: Mapping[str, str]
     """What was probably meant by a name that there is not."""
+    quoted: frozenset[str]
+    """Texts that are filled in as they stand."""
     _compiled: jinja2.Template
 
     def render(self, scope: Scope) -> str:
@@ -88,7 +86,7 @@ class Template:
         try:
             text = "".join(_bounded(self._compiled.root_render_func(context)))
         except Empty as error:
-            raise TemplateProblem(str(error), _remedy_for_empty(str(error))) from None
+            raise TemplateProblem(str(error), unshown.remedy_for_empty(str(error))) from None
         except jinja2.UndefinedError as error:
             raise TemplateProblem(
                 f"the template cannot be filled in: {error}", "ask first whether it is there"
@@ -133,21 +131,7 @@ class Condition:
         try:
             return self._template.render(scope) == "1"
         except TemplateProblem as problem:
-            raise _of_condition(problem) from None
-
-
-def _remedy_for_empty(message: str) -> str:
-    asked = f"ask first, as in {{% if {_asked(message)} %}}…{{% endif %}}"
-    if message.startswith(UNSHOWN):
-        return f"name it in its variant's Variant Image, or ask for a column of the product instead, or {asked}"
-    return f"{asked}, or use default('…')"
-
-
-def _asked(message: str) -> str:
-    """How a template calls the column that a `Blank` says is empty: `cell C2 (Product Title) is empty, …`."""
-    found = _EMPTY.match(message)
-    name = next(filter(None, found.groups()), "title") if found else "title"
-    return name.lower() if name.isidentifier() else f"row[{name!r}]"
+            raise _of_condition(problem, self.text) from None
 
 
 def is_template(text: str) -> bool:
@@ -208,10 +192,10 @@ def _compiled(text: str) -> Template:
         names = _names_in(tree)
         if names:
             check_conditions(tree, text)
+        words = quoted(tree)
         code = _ENVIRONMENT.compile(tree)
-        return Template(
-            text, names, titles_of(tree), in_quotes(tree), jinja2.Template.from_code(_ENVIRONMENT, code, {})
-        )
+        made = jinja2.Template.from_code(_ENVIRONMENT, code, {})
+        return Template(text, names, titles_of(tree), in_quotes(tree), words, made)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateProblem(f"the template cannot be read: {said(error)}", hint_for(text, error)) from None
     except (RecursionError, MemoryError, SyntaxError):
@@ -233,7 +217,7 @@ def condition(text: str) -> Condition:
     except TemplateProblem as problem:
         is_unread = "cannot be read" in str(problem)
         hint = hint_for_condition(text) if is_unread else problem.hint
-        raise _of_condition(TemplateProblem(moved(str(problem), -len(OPENING)), hint)) from None
+        raise _of_condition(TemplateProblem(moved(str(problem), -len(OPENING)), hint), text) from None
     if not template.names:
         raise TemplateProblem("the condition asks for no column, so it would be the same for every row", example)
     tree = _ENVIRONMENT.parse(template.text)
@@ -252,11 +236,10 @@ def unknown_name(asking: Template | Condition, scope: Scope) -> TemplateProblem 
     return None
 
 
-def _of_condition(problem: TemplateProblem) -> TemplateProblem:
+def _of_condition(problem: TemplateProblem, text: str) -> TemplateProblem:
     hint = problem.hint
-    if str(problem).startswith(UNSHOWN):
-        name = _asked(str(problem))
-        hint = f"name it in its variant's Variant Image, or take such pictures as well:  {name} == '' or {name} > 0"
+    if str(problem).startswith(unshown.SIGN):
+        hint = unshown.remedy_for_condition(str(problem), text)
     elif str(problem).endswith("needs it"):
         hint = "ask first, as in  stock != '' and stock > 0"
     message = str(problem).replace("the template", "the condition")

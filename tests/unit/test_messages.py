@@ -580,6 +580,13 @@ CASES = {
     },
     "a picture that no variant shows": unshown("'{{ option1_value }} on white.'"),
     "a condition on a picture that no variant shows": unshown("white", ", where: variant_inventory_qty > 0"),
+    "a prompt that stands for the one above": {"m.csv": f"id,prompt,image_urls\nmug,ditto,{URL}\nlamp,TRUE,{URL}?2\n"},
+    "a column in quotes": filled("""A {{ 'title' }} for {{ 'Colour' }}."""),
+    "a product whose rows lie apart": export(
+        f"mug,Mug,,,{URL}", f"vase,Vase,,,{URL}?2", f"mug,,,,{URL}?3", more="per: image"
+    ),
+    "a condition that a picture's variant is another": unshown("white", ", where: \"option1_value != 'Red'\""),
+    "a text by the variant of a picture that none shows": unshown('\'{{ "a" if option1_value == "Red" else "b" }}\''),
     "a picture of a variant alone": {
         "m.yaml": "version: 1\ndefaults: {prompt: white}\nsources: [{file: c.csv, preset: shopify}]\n",
         "c.csv": "Handle,Title,Image Src,Image Position,Variant Image\n"

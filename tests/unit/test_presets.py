@@ -9,6 +9,7 @@ import pytest
 from runner.batch import load
 from runner.catalog import bundled, parse_card, rules_for
 from runner.manifest import DEFAULT_MODEL, Inline, InvalidManifest, read_manifest
+from runner.manifest.apart import FirstLines
 from runner.manifest.presets import recognised
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -288,13 +289,6 @@ def test_more_than_ten_pictures_are_too_many_for_one_job(read, found):
     assert len(read(export, "shopify", "per: image").jobs) == 12
 
 
-def test_one_handle_in_two_places_is_refused(found):
-    """Somebody sorted the sheet: the pictures of a product are torn apart."""
-    export = shopify(OLD, ("mug", "Mug", A, "1", ""), ("lamp", "Lamp", B, "1", ""), ("mug", "", C, "2", ""))
-    assert found(export, "shopify") == [("duplicate-id", 4, "A4", "duplicate id 'mug'")]
-    assert found(export, "shopify", "per: image") == [("duplicate-id", 4, "A4", "duplicate id 'mug-1'")]
-
-
 def test_a_row_without_a_handle_is_nobodys(found):
     export = shopify(OLD, ("mug", "Mug", A, "1", ""), ("", "", B, "2", ""))
     assert found(export, "shopify") == [("id", 3, "A3", "the id is blank")]
@@ -349,6 +343,30 @@ def test_a_picture_has_no_text_of_another_picture(found, read):
     assert prompts == ["Mug front", "Mug -", "Mug -"]
 
 
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ("option1_value == 'Red'", []),
+        ("option1_value == 'Green'", ["H3"]),
+        ("option1_value in ['Red', 'Blue']", ["H4"]),
+        ("title == 'Mug'", ["H3"]),
+        ("position == 1", []),
+        ("variant_qty > 0", ["H3"]),
+    ],
+)
+def test_a_picture_that_a_variant_alone_has_is_not_told_where_it_is_left_out(read, where, told):
+    """It is asked of its row, as of the pictures that are listed; what cannot be judged is told."""
+    rows = [
+        {"Handle": "mug", "Title": "Mug", "Option1 Value": "Red", "Image Src": A, "Variant Image": A},
+        {"Handle": "mug", "Option1 Value": "Green", "Variant Image": C},
+        {"Handle": "mug", "Option1 Value": "Blue", "Variant Image": C},
+    ]
+    filled = [row | {"Variant Qty": text} for row, text in zip(rows, ("2", "n/a", "0"), strict=True)]
+    export = table([*OLD, "Variant Qty"], *filled, {"Handle": "lamp", "Title": "Lamp", "Image Src": D})
+    source = f"per: image, where: \"title == 'Lamp' or ({where})\""
+    assert [d.place.cell for d in read(export, "shopify", source).warnings if d.code == "pictures-left"] == told
+
+
 BESIDE = [
     {"Handle": "mug", "Title": "Mug", "Option1 Value": "Blue", "Variant SKU": "M", "Variant Qty": "3", "Image Src": A},
     {"Handle": "mug", "Option1 Value": "Red", "Variant SKU": "M", "Variant Qty": "0", "Image Src": B},
@@ -389,11 +407,141 @@ def test_the_remedies_for_a_picture_that_no_variant_shows(read):
     assert prompts(" {{ variant_sku }}") == ["Mug M"] * 3
     text = "{% if row['Option1 Value'] %} in {{ option1_value }}{% endif %}"
     assert prompts(text) == ["Mug"] * 3
-    assert prompts("", "row['Variant Qty'] == '' or row['Variant Qty'] > 0") == ["Mug"] * 3
+    assert prompts("", "row['Variant Qty'] == '' or (variant_qty > 0)") == ["Mug"] * 3
+    assert (
+        prompts("", "row['Option1 Value'] == '' or (option1_value.startswith('R') and variant_qty > 0)") == ["Mug"] * 3
+    )
     named = [row | {"Variant Image": row["Image Src"]} for row in BESIDE[:2]]
     export = table([*OLD, "Variant Qty"], *named, BESIDE[2])
     assert prompts(text) == ["Mug in Blue", "Mug in Red", "Mug"]
-    assert prompts("", "row['Variant Qty'] == '' or row['Variant Qty'] > 0") == ["Mug"] * 2
+    assert prompts("", "row['Variant Qty'] == '' or (variant_qty > 0)") == ["Mug"] * 2
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "option1_value == 'Red'",
+        "option1_value != 'Red'",
+        "not (option1_value == 'Red')",
+        "'Red' == option1_value",
+        "row['Option1 Value'] != 'Red'",
+        "option1_value in ['Red', 'Blue']",
+        "option1_value not in ['Red']",
+        "option1_value in title",
+        "option1_value not in title.split(',')",
+        "'Red' in option1_value",
+        "'Red' not in option1_value",
+        "option1_value == title",
+        "title != option1_value",
+        "option1_value == image_alt_text",
+        "option1_value == variant_qty",
+        "option1_value == 3",
+        "option1_value > 'A'",
+        "option1_value is in ['Red']",
+        "'Red' in option1_value.split('/')",
+        "option1_value.startswith('R')",
+        "option1_value | lower == 'red'",
+        "option1_value | length > 3",
+        "option1_value[0] == 'R'",
+        "title == 'Lamp' or option1_value == 'Red'",
+    ],
+)
+def test_what_no_variant_shows_is_compared_with_no_text(found, asked):
+    """Each answer would be a guess, that it is not red as well: the picture may be the red one's."""
+    export = table([*OLD, "Variant Qty"], *BESIDE)
+    wrong = found(export, "shopify", f'per: image, where: "{asked}"')
+    assert [(code, message) for code, _, _, message in wrong] == [
+        ("where", f"where: {UNSHOWN.format(name, cell, 'Option1 Value', 'condition')} (for export.csv:{cell[1:]})")
+        for name, cell in (("a", "E2"), ("b", "E3"), ("c", "E4"))
+    ]
+    head = f"defaults: {{prompt: \"{{{{ title }}}} {{{{ 'on red' if {asked} else 'on white' }}}}\"}}"
+    wrong = found(export, "shopify", "per: image", head)
+    assert [(code, message.rpartition(" (for ")[0]) for code, _, _, message in wrong] == [
+        ("template", UNSHOWN.format(name, cell, "Option1 Value", "template"))
+        for name, cell in (("a", "E2"), ("b", "E3"), ("c", "E4"))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ("option1_value == ''", 3),
+        ("'' == option1_value", 3),
+        ("option1_value != ''", 0),
+        ("not option1_value", 3),
+        ("option1_value and option1_value != 'Red'", 0),
+        ("option1_value == '' or option1_value == 'Red'", 3),
+    ],
+)
+def test_whether_a_picture_has_a_text_of_a_variant_may_be_asked(read, asked, count):
+    """As the remedies do."""
+    export = table([*OLD, "Variant Qty"], *BESIDE, {"Handle": "lamp", "Title": "Lamp", "Image Src": D})
+    manifest = read(export, "shopify", f"per: image, where: \"title == 'Lamp' or ({asked})\"")
+    assert len(manifest.jobs) == count + 1
+
+
+def test_a_long_condition_is_not_repeated_in_a_remedy(read):
+    """A remedy is a line."""
+    asked = " or ".join(f"option1_value == 'Colour {number}'" for number in range(9))
+    with pytest.raises(InvalidManifest) as caught:
+        read(table(OLD, *BESIDE), "shopify", f'per: image, where: "{asked}"')
+    assert caught.value.diagnostics[0].hint.endswith(":  row['Option1 Value'] == '' or …")
+
+
+@pytest.mark.parametrize("header", [[*OLD, "Option1 Name"], [*NEW, "Option1 name"]])
+@pytest.mark.parametrize("per", ["product", "image"])
+def test_what_has_no_variants_has_no_default_title(read, header, per):
+    """Shopify writes it where there is no variant, and shows it nowhere; it is carried along as it stands."""
+    handle, title, name, value, image = (
+        ("Handle", "Title", "Option1 Name", "Option1 Value", "Image Src")
+        if header[0] == "Handle"
+        else ("URL handle", "Title", "Option1 name", "Option1 value", "Product image URL")
+    )
+    export = table(
+        header,
+        {handle: "vase", title: "Vase", name: "Title", value: "Default Title", image: A},
+        {handle: "vase", image: B} if per == "image" else {handle: "jug", title: "Jug", image: B},
+        {handle: "mug", title: "Mug", name: "Color", value: "Blue", image: C},
+        {handle: "book", title: "Book", name: "Edition", value: "Default Title", image: D},
+    )
+    head = f"defaults: {{prompt: \"{{{{ title }}}}{{% if option1_value %}} in {{{{ row['{value}'] }}}}{{% endif %}}\"}}"
+    manifest = read(export, "shopify", f"per: {per}", head)
+    first = ["Vase", "Vase"] if per == "image" else ["Vase", "Jug"]
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == [*first, "Mug in Blue", "Book in Default Title"]
+    assert next(iter(manifest.jobs)).row[value] == "Default Title"
+    manifest = read(export, "shopify", f"per: {per}, where: option1_value == ''", "name: x\ndefaults: {prompt: White}")
+    assert len(manifest.jobs) == 2
+    manifest = read(export, "shopify", f"per: {per}, where: \"option1_value != 'Blue' and not option1_value\"")
+    assert len(manifest.jobs) == 2
+
+
+def test_a_sheet_without_names_of_options_has_its_default_title(read):
+    """It may be what it says."""
+    export = table(OLD, {"Handle": "vase", "Title": "Vase", "Option1 Value": "Default Title", "Image Src": A})
+    manifest = read(export, "shopify", "where: option1_value == 'Default Title'")
+    assert len(manifest.jobs) == 1
+
+
+@pytest.mark.parametrize("per", ["product", "image"])
+@pytest.mark.parametrize(("header", "handle", "image"), [(OLD, "Handle", "Image Src"), (NEW, NEW[1], NEW[4])])
+def test_a_product_whose_rows_lie_apart_is_refused(found, per, header, handle, image):
+    """A later row is known for a draft's only by the one that it stood behind before the sheet was sorted."""
+    rows = [{handle: "mug", "Title": "Mug", image: A}, {handle: "vase", "Title": "Vase", image: B}]
+    rows += [{handle: "mug", image: C}, {handle: "mug", image: D}, {handle: "vase", image: C}]
+    message = "{!r} comes again: its other rows begin on line {}, and a product's rows stand together"
+    column = "A" if handle == "Handle" else "B"
+    assert found(table(header, *rows), "shopify", f"per: {per}, where: title != 'Lamp'") == [
+        ("rows-apart", 4, f"{column}4", message.format("mug", 2)),
+        ("rows-apart", 6, f"{column}6", message.format("vase", 3)),
+    ]
+
+
+def test_where_names_came_first_is_kept_of_many():
+    """In 16 bytes a slot, of which half are free."""
+    begun = FirstLines()
+    assert all(begun.first(str(number), number) is None for number in range(1, 5000))
+    assert [begun.first(str(number), 1) for number in (1, 77, 4999)] == [1, 77, 4999]
+    assert begun.first("0", 3) is None
 
 
 def test_the_only_variant_is_of_every_picture(read):

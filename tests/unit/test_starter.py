@@ -189,7 +189,9 @@ def test_the_first_picture_alone_is_sent_as_the_comment_says(made, tmp_path):
     assert "An edit is sent all" not in made(f"sku,photo\nmug,{URL}\n")[0]
 
 
-@pytest.mark.parametrize("name", ["Instructions", "Prompt text", "instruction", "背景指示", "プロンプト"])
+@pytest.mark.parametrize(
+    "name", ["Prompt text", "Prompt DE", "Image prompt", "Edit instructions", "背景指示", "プロンプト"]
+)
 @pytest.mark.parametrize("ratio", ["Ratio", "Format", "縦横比"])
 def test_prompts_and_ratios_under_other_names_are_taken(made, name, ratio):
     """Both are known by what `check` would say of them; it says nothing then."""
@@ -202,9 +204,52 @@ def test_prompts_and_ratios_under_other_names_are_taken(made, name, ratio):
     assert "Pure white background." not in text.partition("matrix")[0]
 
 
+@pytest.mark.parametrize("name", ["Instructions", "instruction", "edit", "Anweisung", "指示"])
+def test_what_may_be_prompts_is_offered_and_not_sent(made, tmp_path, name):
+    """Instructions may be those for a cook or a courier: the comment, followed, sends them; `check` tells of them."""
+    text, manifest = made(f"sku,title,{name},photo\nA,Mug,On oak.,{URL}\nB,Cup,On sand.,{URL}?2\n")
+    assert [spec.inputs["prompt"].split(".")[0] for spec in manifest.jobs] == [
+        "Pure white background for this Mug",
+        "Pure white background for this Cup",
+    ]
+    assert len(manifest.warnings) == 1
+    assert f"    # To send {name} as the prompt, take the one above out, and write\n" in text
+    (offered,) = (line for line in text.splitlines() if line.startswith("    # columns:"))
+    prompt = text[text.index("  prompt: >-") : text.index("  aspect_ratio")]
+    (tmp_path / "spring.yaml").write_text(text.replace(prompt, "").replace(offered, offered.replace("# ", "")))
+    manifest = load(tmp_path / "spring.yaml")
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["On oak.", "On sand."]
+    assert manifest.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Cooking", "Storage", "Delivery", "Gift", "Special", "Order", "Shipping", "Preparation", "Dosage"),
+        *("Handling", "Care"),
+    ],
+)
+def test_what_a_shop_instructs_its_buyers_in_is_no_prompt(made, name):
+    text, manifest = made(f"sku,title,{name} Instructions,photo\nA,Mug,Leave at door,{URL}\n")
+    assert [spec.inputs["prompt"].split(".")[0] for spec in manifest.jobs] == ["Pure white background for this Mug"]
+    assert "as the prompt" not in text
+
+
+def test_pictures_are_no_prompts_whatever_they_are_called(made):
+    text, manifest = made(f"sku,title,Image prompt\nA,Mug,{URL}\n")
+    assert [spec.inputs["image_urls"] for spec in manifest.jobs] == [[URL]]
+    assert "{image_urls: Image prompt}" in text
+
+
+def test_a_column_of_yes_and_no_is_offered_as_no_prompt(made):
+    text, _ = made(f"sku,title,edit,photo\nA,Mug,yes,{URL}\nB,Cup,No,{URL}?2\n")
+    assert "as the prompt" not in text
+
+
 def test_a_prompt_stands_in_where_the_column_of_prompts_is_empty(made):
-    text, manifest = made(f"sku,title,Instructions,photo,Format\nA,Mug,On oak.,{URL},A4\nB,Cup,,{URL}?2,A5\n")
+    text, manifest = made(f"sku,title,Prompt text,photo,Format\nA,Mug,On oak.,{URL},A4\nB,Cup,,{URL}?2,A5\n")
     white = "Pure white background. Keep the product and a soft shadow."
     assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["On oak.", white]
-    assert "# where Instructions is empty" in text
+    assert "  # where Prompt text is empty:\n  prompt: Pure white" in text
+    assert [warning.code for warning in manifest.warnings] == ["unused-column"]  # the format
     assert "aspect_ratio: Format" not in text

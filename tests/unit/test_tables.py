@@ -1,6 +1,7 @@
 """Sheets under `sources:` as spreadsheets, shops and colleagues save them: delimiters, columns, conditions, names."""
 
 import csv
+import json
 import random
 import subprocess
 import sys
@@ -637,6 +638,69 @@ def test_a_prompt_that_says_nothing_is_told(read, word):
     assert warned(manifest) == [expected]
 
 
+@pytest.mark.parametrize("word", ["同上", "dito", "Ditto.", "idem", "Same as above", "なし", "x", "X "])
+def test_a_prompt_that_stands_for_the_one_above_is_told(read, word):
+    """In a Japanese sheet it is the ordinary way to say so; here each cell is by itself."""
+    manifest = read(f"id,prompt,image_urls\nmug,{word},{URL}\n")
+    hint = "write out what is meant: no cell takes what stands above it"
+    assert warned(manifest) == [("placeholder", "B2", f"the prompt that is sent is {word!r}", hint)]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("https://cdn.example.com/f.jpg", "4", "-1.299,00", "12 %", "16:9", "19.00 €", "2026-01-02", "2.1.2026"),
+        *("2026-01-02T10:00:00Z", "2026年1月2日", "TRUE", "false", "Verdadero", "ja", "1"),
+    ],
+)
+def test_a_prompt_that_is_another_columns_value_is_told(read, value):
+    """The columns were swapped, or a cell was filled in beside the one that was meant."""
+    manifest = read(f'id,prompt,image_urls\nmug,"{value}",{URL}\n')
+    hint = "say what is to change; perhaps it is another column's"
+    assert warned(manifest) == [("placeholder", "B2", f"the prompt that is sent is {value!r}", hint)]
+
+
+def test_a_prompt_that_is_a_signed_url_is_told_without_its_signature(read):
+    manifest = read(f"id,prompt,image_urls\nmug,{URL}?X-Amz-Signature=abc,{URL}\n")
+    assert [message for _, _, message, _ in warned(manifest)] == [f"the prompt that is sent is '{URL}?…'"]
+
+
+@pytest.mark.parametrize("prompt", ["white", "Size 4", "4 mugs", "As in https://a.example/b", "xx large", "ditto it"])
+def test_a_short_prompt_is_not_told(read, prompt):
+    assert read(f"id,prompt,image_urls\nmug,{prompt},{URL}\n").warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("template", "sent", "words"),
+    [
+        ("A {{ 'title' }} on white", "A title on white", {"'title'": "title"}),
+        ('{{ "Title" }} of {{ title }}', "Title of Mug", {"'Title'": "title"}),
+        ("{{ 'title' }} {{ 'colour' }}", "title colour", {"'title'": "title", "'colour'": "colour"}),
+        ("{{ 'Size, cm' }} of {{ title }}", "Size, cm of Mug", {"'Size, cm'": "size_cm"}),
+        ("{{ '2nd' }} of {{ title }}", "2nd of Mug", {"'2nd'": "row['2nd']"}),
+        ("{% if title %}{{ 'colour' }}{% endif %} on white", "colour on white", {"'colour'": "colour"}),
+        ("{{ row['Title'] }} on white", "Mug on white", {}),
+        ("{{ title | replace('title', 'colour') }} on white", "Mug on white", {}),
+        ("{{ title if colour == 'red' else 'title' }} on white", "Mug on white", {}),
+        ("{{ 'title' | upper }}, {{ 'none' }}: {{ '{{' }}", "TITLE, none: {{", {}),
+    ],
+)
+def test_a_column_in_quotes_is_told(tmp_path, template, sent, words):
+    """`row['title']` invites to it; it is said once, and not of each row."""
+    (tmp_path / "c.csv").write_text(
+        f'id,Title,colour,"Size, cm",2nd,image_urls\nmug,Mug,red,9,a,{URL}\nlamp,Mug,red,9,a,{URL}?2\n'
+    )
+    text = f"version: 1\ndefaults: {{prompt: {json.dumps(template)}}}\nsources: [{{file: c.csv}}]\n"
+    (tmp_path / "m.yaml").write_text(text)
+    manifest = read_manifest(tmp_path / "m.yaml", rules=rules_of)
+    assert [spec.inputs["prompt"] for spec in manifest.jobs] == [sent, sent]
+    assert {d.message: d.hint for d in manifest.warnings if d.code == "template"} == {
+        f"{word} in quotes is the word itself": f"for the column write  {{{{ {name} }}}}"
+        for word, name in words.items()
+    }
+    assert sum(d.code == "template" for d in manifest.warnings) == len(words)
+
+
 def test_quotes_behind_a_space_are_text_and_told(read):
     """A person who writes `mug, "White"` does not mean to send the quotes."""
     manifest = read(f'id, prompt, image_urls\nmug, "White", {URL}\n')
@@ -1015,7 +1079,9 @@ def test_the_column_that_names_rows_instead_is_told(read):
 
 def test_rows_that_a_condition_leaves_out_are_counted(read):
     """A mistyped condition would leave out most of a catalogue, and nobody misses what is not there."""
-    manifest = read(f"id,stock,prompt,image_urls\na,0,x,{URL}\nb,1,x,{FIRST}\nc,0,x,{SECOND}\n", "where: stock > 0")
+    manifest = read(
+        f"id,stock,prompt,image_urls\na,0,on oak,{URL}\nb,1,on oak,{FIRST}\nc,0,on oak,{SECOND}\n", "where: stock > 0"
+    )
     assert ids(manifest) == ["b"]
     [note] = manifest.warnings
     assert (note.severity, note.code, note.message) == (
@@ -1027,7 +1093,9 @@ def test_rows_that_a_condition_leaves_out_are_counted(read):
 
 def test_a_condition_that_leaves_out_nothing_is_told(read):
     """Whoever writes one wants some row to be left out, and pays for it where none is."""
-    manifest = read(f"id,status,prompt,image_urls\na,Sold,x,{URL}\nb,new,x,{FIRST}\n", "where: status != 'sold'")
+    manifest = read(
+        f"id,status,prompt,image_urls\na,Sold,on oak,{URL}\nb,new,on oak,{FIRST}\n", "where: status != 'sold'"
+    )
     assert ids(manifest) == ["a", "b"]
     [note] = manifest.warnings
     assert (note.severity, note.message) == ("note", "where leaves out none of 2 jobs of sheet.csv")
