@@ -27,7 +27,7 @@ from runner.manifest.damage import (
     unfilled,
     unseen,
 )
-from runner.manifest.gaps import REMEDY, Gap, highest_called
+from runner.manifest.gaps import REMEDY, Gap, highest_called, name_of
 from runner.manifest.given import Source
 from runner.manifest.jobs import Job
 from runner.manifest.rows import RowItem
@@ -40,6 +40,7 @@ SHORT: Final = 40
 """Characters; a prompt that is longer says something."""
 LARGEST_BODY: Final = 64 << 20
 """Bytes that the service takes in one request."""
+COMMENTS: Final = ("#", "//", "--")
 SHORTENED: Final = re.compile(r"\d([.,]\d+)?E\+\d+", re.IGNORECASE)
 
 
@@ -55,6 +56,9 @@ def check(job: Job) -> None:
         _tell_markup(job)
     if job.gap:
         _tell_gap(job, *job.gap)
+    for key, value in job.inputs.items():
+        if type(value) is list and len(value) > 1 and job.kinds.get(key) == "media list":
+            _tell_again(job, key, value)
     if not job.is_plain:
         _check_id(job, job.id)
     if b"\\" in body or b"\x7f" in body or not body.isascii():  # JSON writes other controls with a backslash
@@ -82,8 +86,9 @@ def _check_id(job: Job, job_id: str) -> None:
         job.error("id", ("id",), f"not an id: {job_id[:60]!r}", f"1 to {LONGEST_ID} printable characters")
     elif FORMULA.match(job_id) and not job.item.is_job:
         job.error("spoilt-cell", ("id",), what_spoilt(job_id), "save the sheet with its values")
-    elif job_id.startswith("#") and not job.item.is_job and not SPOILT.match(job_id) and not job.is_told("#"):
-        message = f"{job_id[:60]!r} is a job like any other: in a table a # begins no comment"
+    elif job_id.startswith(COMMENTS) and not job.item.is_job and not SPOILT.match(job_id) and not job.is_told("#"):
+        sign = next(sign for sign in COMMENTS if job_id.startswith(sign))
+        message = f"{job_id[:60]!r} is a job like any other: in a table a {sign} begins no comment"
         job.warn("odd-text", ("id",), message, "delete the row, or leave it out with  where:")
     elif "+" in job_id and SHORTENED.match(job_id):
         hint = "format the column as Text before pasting the numbers"
@@ -126,6 +131,14 @@ def _tell_called(job: Job, called: int) -> None:
         )
         hint = "give the job all its pictures: lists replace one another, and are not added up"
         job.warn("missing-picture", ("prompt",), message, hint)
+
+
+def _tell_again(job: Job, key: str, pictures: list[Any]) -> None:
+    """One picture twice: a copied cell, where another was to be combined with the first."""
+    index = next((index for index, one in enumerate(pictures) if one in pictures[:index]), None)
+    if index is not None and not job.is_told(f"{key} again"):
+        message = f"{name_of(str(pictures[index]))!r} is sent twice in {job.id!r}, as image {index + 1} as well"
+        job.warn("missing-picture", (key, index), message, "is another one meant? drop it, or name that")
 
 
 def _tell_nothing(job: Job) -> None:

@@ -400,6 +400,14 @@ def test_a_picture_that_cannot_be_filled_in_is_told_once(told):
     ]
 
 
+def test_a_picture_that_is_sent_twice_is_told(read):
+    """Once a sheet: a cell was copied, where another picture was to be combined with the first."""
+    sheet = f"id,prompt,image_urls\n1,Put it there.,{A} | {B} | {A}\n2,White.,{B}\n3,Oak.,{C} | {C}\n"
+    found = read("sources: [{file: s.csv}]", s_csv=sheet)
+    assert pictures(found) == {"1": [A, B, A], "2": [B], "3": [C, C]}
+    assert warned(found) == [("missing-picture", "C2", "'a.jpg' is sent twice in '1', as image 3 as well")]
+
+
 # -------------------------------------------------------------------------------------------------- models and others
 
 

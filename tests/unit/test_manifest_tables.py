@@ -982,11 +982,13 @@ def test_a_template_that_cannot_be_read_is_looked_at_no_further(found, prompt):
     assert codes[0] == "template"
 
 
-def test_a_row_that_somebody_commented_out_is_told(read):
+@pytest.mark.parametrize("sign", ["#", "//", "--"])
+def test_a_row_that_somebody_commented_out_is_told(read, sign):
     """Once: it is sent, and paid for."""
-    manifest = read(f"id,prompt,image_urls\nmug,White,{URL}\n#cup,White,{URL}?2\n#pot,White,{URL}?3\n")
-    assert [spec.job_id for spec in manifest.jobs] == ["mug", "#cup", "#pot"]
-    message = "'#cup' is a job like any other: in a table a # begins no comment"
+    rows = f"mug,White,{URL}\n{sign}cup,White,{URL}?2\n{sign}pot,White,{URL}?3\n"
+    manifest = read(f"id,prompt,image_urls\n{rows}")
+    assert [spec.job_id for spec in manifest.jobs] == ["mug", f"{sign}cup", f"{sign}pot"]
+    message = f"'{sign}cup' is a job like any other: in a table a {sign} begins no comment"
     assert [(d.code, d.place.cell, d.message) for d in manifest.warnings] == [("odd-text", "A3", message)]
 
 

@@ -556,6 +556,7 @@ CASES = {
         text="version: 1\nsources: [{file: c.csv}]\n"
         "defaults: {image_urls: ['{% if back %}{{ back }}{% endif %}', '{{ front }}']}\n",
     ),
+    "a picture that is sent twice": jobs(job(image_urls=f"[{URL}, {URL}]")),
     "two models for all": jobs(job(), head="model: google/nano-banana/edit\ndefaults: {model: owner/other}\n"),
     "two ids of one line": f"version: 1\njobs: [{job()}, {job()}]\n",
     "a key that no line has": {
