@@ -24,8 +24,6 @@ LONGEST_AFFIX: Final = 12
 DROP_POINTS: Final = "replace('.', '')"
 DROP_COMMAS: Final = "replace(',', '')"
 TO_POINT: Final = "replace(',', '.')"
-
-
 CURRENCY: Final = re.compile(r"[A-Z]{3}|[^\w\s]{1,3}")
 """`EUR`, `€`, `$`, `.-`."""
 

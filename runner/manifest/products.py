@@ -17,10 +17,13 @@ from runner.manifest.rows import ALIKE, RowScope, Table
 from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
 from runner.manifest.tables import Cells, Sheet, cell_name
 from runner.manifest.templates import Condition, TemplateProblem
-from runner.model import RulesOf
+from runner.model import InputRules, RulesOf
 
 _NAMES: Final = ("handle", "image_count", "position")
 """What templates may ask of a product beside its columns."""
+MADE_OF: Final = {"product": "product", "image": "picture"}
+"""What a job is made of, by the source's `per`."""
+PICTURED: Final = "give it one, or leave it out:  where: image_count > 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +70,14 @@ def products(
 ) -> Iterator[Item]:
     """The items of an export's products; what is wrong with it goes to the findings."""
     rules = rules_of(given.model)
-    media = rules.url_fields[0] if rules and rules.url_fields else "image_urls"
-    is_list = rules is None or rules.fields[media].get("type") == "array"
+    media, is_list = _media_field(rules)
     columns = Columns(source, table.header, rules, given, findings)
     pictures = columns.of.get(media) if media in source.columns else None
     readers = [reader for reader in columns.readers if reader[0] != media]
     is_one_each = source.per == "image"
     own = _Own.of(preset, table.header)
-    if preset.stands_in and all(table.names.get(key, -1) >= 0 for key, _ in preset.stands_in):
-        (named, title), (valued, word) = preset.stands_in
-        table.stands_in = (table.names[named], title), (table.names[valued], word)
-    sieve = Sieve(
-        source.where, source.place("where"), table.label, findings, of="picture" if is_one_each else "product"
-    )
+    _empty_stand_ins(preset, table)
+    sieve = Sieve(source.where, source.place("where"), table.label, findings, of=MADE_OF[source.per])
     kept = _kept(source, table, given, media)
     is_told = False
     mapping = partial(source.mapping, media)
@@ -97,9 +95,8 @@ def products(
             if not part.pictures and preset.variation is not None and not is_told:
                 is_told = _tell_variation(preset.variation, group, table, item, findings)
             if not part.pictures and (is_one_each or media not in given.fields | given.overridden):
-                message = f"{group.name!r} has no picture: there is no job for it"
                 findings.warn(
-                    "no-pictures", item.at(), message, "give it one, or leave it out:  where: image_count > 0"
+                    "no-pictures", item.at(), f"{group.name!r} has no picture: there is no job for it", PICTURED
                 )
                 continue
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
@@ -118,6 +115,19 @@ def products(
         if (is_wanted or is_one_each) and own.shows is not None and pictures is None and media not in kept:
             _tell_unlisted(group, own, media, source, table, findings)
     sieve.tell()
+
+
+def _media_field(rules: InputRules | None) -> tuple[str, bool]:
+    """The model's first field of pictures, and whether that takes several."""
+    media = rules.url_fields[0] if rules and rules.url_fields else "image_urls"
+    return media, rules is None or rules.fields[media].get("type") == "array"
+
+
+def _empty_stand_ins(preset: Preset, table: Table) -> None:
+    """Let a shop's word for what has no variants be an empty cell of the table, where it has such columns."""
+    if preset.stands_in and all(table.names.get(key, -1) >= 0 for key, _ in preset.stands_in):
+        (named, title), (valued, word) = preset.stands_in
+        table.stands_in = (table.names[named], title), (table.names[valued], word)
 
 
 def _kept(source: Source, table: Table, given: Given, media: str) -> set[str]:
