@@ -3,8 +3,9 @@
     python tests/bench/manifests.py 1000 10000 100000 1000000
     python tests/bench/manifests.py 100000 --formats yaml
 
-`check` is the reading alone, `plan` the reading and the weighing, without the network. Each line is a process of its
-own; the bare reader runs in it too, so that the ratio is of one machine at one time.
+`check` is the reading alone, `plan` the reading and the weighing, without the network. Each run is a process of its
+own; the bare reader runs in it too, so that the ratio is of one machine at one time. The runs of all formats and sizes
+alternate, and the median counts; memory is the most of any.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import csv
 import json
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,12 +27,11 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.tables import machine
+from support.tables import table
 
 HEADER = ("id", "prompt", "image_urls", "aspect_ratio")
 MOST = {"csv": 10**9, "jsonl": 10**9, "yaml": 300_000, "xlsx": 200_000}
 """Rows: a YAML manifest ends at 64 MB, and a spreadsheet is better saved as CSV long before."""
-BARE_ROUNDS = 3
 
 
 def rows(count):
@@ -99,38 +100,46 @@ def measure(path):
     plan_s, plan = spent(make_plan, manifest, path.parent / "out", Options(), {})
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     assert plan.submits == len(manifest.jobs)
-    bare_s = min(spent(bare, path)[0] for _ in range(BARE_ROUNDS))
+    bare_s, _ = spent(bare, path)
     return {"jobs": plan.submits, "check_s": check_s, "plan_s": check_s + plan_s, "bare_s": bare_s, "peak_mb": peak_mb}
+
+
+def measured(path, count):
+    """What a process of its own measures of a manifest with that many jobs."""
+    command = [sys.executable, __file__, "--measure", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["jobs"] == count
+    return found
+
+
+def row(form, count, runs):
+    """The line of the table for all runs of one manifest."""
+    bare_s, check_s, plan_s = (statistics.median(run[key] for run in runs) for key in ("bare_s", "check_s", "plan_s"))
+    ratios = [statistics.median(run[key] / run["bare_s"] for run in runs) for key in ("check_s", "plan_s")]
+    return (form, count, *ratios, bare_s, check_s, plan_s, plan_s / count * 1e6, max(run["peak_mb"] for run in runs))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", type=int, nargs="*", default=[1000, 10_000, 100_000])
     parser.add_argument("--formats", nargs="+", choices=list(MOST), default=list(MOST))
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure is not None:
         print(json.dumps(measure(arguments.measure)))
         return
-    print(machine())
-    print(f"{'':>5} {'rows':>9} {'bare':>7} {'check':>7} {'plan':>7} {'µs/row':>7} {'check/bare':>10} {'peak MB':>8}")
-    print(" ".join("-" * width for width in (5, 9, 7, 7, 7, 7, 10, 8)))
-    for form in arguments.formats:
-        for count in arguments.rows:
-            if count > MOST[form]:
-                print(f"{form:>5} {count:>9,}   not measured: save it as CSV or JSONL")
-                continue
-            with tempfile.TemporaryDirectory(prefix="manifests-") as folder:
-                path = Path(folder) / f"m.{form}"
-                write(path, count)
-                command = [sys.executable, __file__, "--measure", str(path)]
-                done = subprocess.run(command, capture_output=True, text=True, check=False)
-                assert done.returncode == 0, done.stderr
-            found = json.loads(done.stdout)
-            assert found["jobs"] == count
-            times = f"{found['bare_s']:>7.2f} {found['check_s']:>7.2f} {found['plan_s']:>7.2f}"
-            each, ratio = found["plan_s"] / count * 1e6, found["check_s"] / max(found["bare_s"], 1e-9)
-            print(f"{form:>5} {count:>9,} {times} {each:>7.1f} {ratio:>10.1f} {found['peak_mb']:>8.0f}", flush=True)
+    wanted = [(form, count) for form in arguments.formats for count in arguments.rows if count <= MOST[form]]
+    with tempfile.TemporaryDirectory(prefix="manifests-") as folder:
+        paths = {(form, count): Path(folder) / f"{count}.{form}" for form, count in wanted}
+        for (_, count), path in paths.items():
+            write(path, count)
+        rounds = [{of: measured(path, of[1]) for of, path in paths.items()} for _ in range(arguments.rounds)]
+    columns = ["manifest", "rows", "check ÷ bare", "plan ÷ bare", "bare s", "check s", "plan s", "plan µs/row", "MB"]
+    lines = [row(*of, [found[of] for found in rounds]) for of in wanted]
+    table(f"median of {arguments.rounds} alternating runs; CPU of their process", columns, lines)
 
 
 if __name__ == "__main__":
