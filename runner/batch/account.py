@@ -11,7 +11,8 @@ from runner.api.wire import ApiError
 from runner.batch.service import Service
 from runner.errors import AccountRefused, BatchError, ServiceUnavailable, StateMismatch
 from runner.model import FailureKind, JobState
-from runner.store.reader import Reader, check_binding
+from runner.store.binding import check_binding
+from runner.store.reader import Reader
 
 
 async def check_account(reader: Reader, service: Service, directory: Path) -> None:

@@ -25,9 +25,10 @@ from runner.model import JobState, counted
 from runner.report import write_reports
 from runner.rules.planning import OPEN
 from runner.rules.sharding import Shard
+from runner.store.binding import check_used, has_state
 from runner.store.lock import RunLock
 from runner.store.mounts import refuse_network_mount
-from runner.store.reader import Reader, check_used, has_state
+from runner.store.reader import Reader
 from runner.store.store import Store
 
 UNREADABLE: Final = (ManifestInvalid, InputMissing)

@@ -11,7 +11,8 @@ from runner.api.client import RunComfy
 from runner.api.wire import ApiError
 from runner.model import Attempt, Money
 from runner.rules.budget import budget_of
-from runner.store.reader import Reader, has_state
+from runner.store.binding import has_state
+from runner.store.reader import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from runner.media.values import shown
 from runner.model import LOCAL, InputRules, JobSpec, MeasuredFile, counted
 from runner.rules.expiry import expires_at
 from runner.rules.names import folded
-from runner.store.reader import has_state
+from runner.store.binding import has_state
 
 LASTS_S: Final = 12 * 3600.0
 """How long a run is taken to last where nobody says so: a night."""

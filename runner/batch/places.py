@@ -15,7 +15,8 @@ from runner.manifest import Manifest, Twins, stems_of
 from runner.model import Job, JobSpec
 from runner.rules.names import asked_for, folded, given_paths, numbered, stem_of_file, taken_by, unnumbered
 from runner.rules.planning import Change, PlanEntry
-from runner.store.reader import Reader, has_state
+from runner.store.binding import has_state
+from runner.store.reader import Reader
 
 Weighed = Callable[[], Iterator[tuple[JobSpec | None, PlanEntry, Job | None]]]
 

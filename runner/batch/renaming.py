@@ -14,7 +14,8 @@ from runner.errors import BatchError, ManifestInvalid, UsageProblem
 from runner.manifest import Diagnostic, Manifest
 from runner.model import Job
 from runner.rules.sharding import Shard
-from runner.store.reader import Reader, has_state
+from runner.store.binding import has_state
+from runner.store.reader import Reader
 
 
 def refuse_renamed_manifest(manifest: Path, directory: Path) -> None:

@@ -15,7 +15,7 @@ from runner.batch.options import Options, api_base, hosts_of, token_for, wallet_
 from runner.media.guard import HostPolicy
 from runner.model import LOCAL, Job
 from runner.rules.pacing import MODEST
-from runner.store.reader import Binding
+from runner.store.binding import Binding
 
 SIMULATOR: Final = "simulator"
 """What a simulated state is bound to: the simulator's port changes from run to run."""

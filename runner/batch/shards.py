@@ -15,7 +15,7 @@ from runner.errors import ManifestInvalid, UsageProblem
 from runner.manifest import Manifest
 from runner.model import counted
 from runner.rules.sharding import Shard, number_of
-from runner.store.reader import has_state
+from runner.store.binding import has_state
 
 
 def shard_of(options: Options) -> Shard | None:

@@ -36,8 +36,9 @@ from runner.model import (
 )
 from runner.report import Earlier, Summary, write_reports
 from runner.rules.planning import OPEN
+from runner.store.binding import has_state
 from runner.store.lock import RunLock, is_locked
-from runner.store.reader import Reader, has_state
+from runner.store.reader import Reader
 from runner.store.store import Store
 
 NOT_FETCHED: Final = "not_fetched"

@@ -39,8 +39,9 @@ from runner.rules.planning import (
     retry_words,
 )
 from runner.rules.sampling import Sample
+from runner.store.binding import check_used, has_state
 from runner.store.listing import CHUNK, chunks
-from runner.store.reader import Reader, check_used, has_state
+from runner.store.reader import Reader
 
 
 class _Was(IntEnum):

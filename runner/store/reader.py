@@ -6,17 +6,17 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from runner.errors import InputMissing, StateMismatch
+from runner.errors import InputMissing
 from runner.model import AFTER_ACCEPTANCE, WITH_RESULT, Artifact, Attempt, AttemptState, Job, JobState, Run
 from runner.rules.names import asked_for, folded, owned_stems, stem_of_file
 from runner.rules.planning import WAITING, Twin, is_refused_by_us
+from runner.store.binding import Binding, has_state
 from runner.store.database import (
     FILE,
     IN_FLIGHT,
@@ -27,11 +27,10 @@ from runner.store.database import (
     check_version,
     connect,
     corrupt,
-    version_in,
     version_of,
 )
 from runner.store.rows import SELECT_JOBS, artifact_of_event, job_of, word
-from runner.store.traces import latest_moves, older_state, refuse_lost_state
+from runner.store.traces import latest_moves, older_state
 
 NUMBERLESS: Final = 2
 """The last version of a state whose runs have no number; it is still read, for `status` and `report`."""
@@ -45,16 +44,6 @@ CHUNK: Final = 500
 """Jobs read at a time: the reader never holds a snapshot open while the run goes on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Binding:
-    """What a state belongs to. Another API or account must not go on with it."""
-
-    api_base: str
-    account: str
-    """The token's fingerprint."""
-    is_simulated: bool
-
-
 _TURN: Final = f"""
     FROM attempts a WHERE a.job_id = j.job_id AND (a.state NOT IN ('not_sent', 'refused')
     OR j.state NOT IN ({", ".join(f"'{state}'" for state in sorted(AFTER_ACCEPTANCE))})) ORDER BY number DESC LIMIT 1
@@ -66,31 +55,6 @@ _TWIN: Final = f"""
     state IN ('failed', 'rejected') AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.job_id = j.job_id),
     state = 'output_lost' AND failure_kind = 'policy' FROM jobs j
 """  # noqa: S608
-
-
-def has_state(directory: Path) -> bool:
-    """Whether there is a state to read; not so where a kill struck while it was being made."""
-    path = directory / FILE
-    if not path.is_file() or path.stat().st_size == 0:  # SQLite would delete the log beside an empty file
-        return False
-    if version_in(path) > 0:
-        return True
-    with closing(connect(path, "ro")) as connection:  # what is new is in the log alone
-        return version_of(connection) > 0
-
-
-def check_used(directory: Path) -> None:
-    """Raise `StorageFailed` where the state tells of no run and no attempt, and the directory of some."""
-    path = directory / FILE
-    if has_state(directory):
-        try:
-            with closing(connect(path, "ro")) as connection:
-                sql = "SELECT EXISTS (SELECT 1 FROM runs) OR EXISTS (SELECT 1 FROM attempts)"
-                if connection.execute(sql).fetchone()[0]:
-                    return
-        except sqlite3.Error as error:
-            raise corrupt(path, error) from error
-    refuse_lost_state(directory)
 
 
 class Reader:
@@ -393,24 +357,6 @@ class Reader:
             return self._read.execute(sql, values).fetchall()
         except sqlite3.Error as error:
             raise corrupt(self._path, error) from error
-
-
-def check_binding(found: Binding | None, wanted: Binding, directory: Path) -> bool:
-    """Whether the state is this account's; `False` where the token is another one, perhaps of the same account.
-
-    Raises `StateMismatch` for another API, and where simulated and real would meet.
-    """
-    if found is None:
-        return True
-    if found.is_simulated != wanted.is_simulated:
-        was, now = ("simulated", "real") if found.is_simulated else ("real", "simulated")
-        raise StateMismatch(f"{directory} holds a {was} run; a {now} one needs another directory (--out DIR).")
-    if not found.is_simulated and found.api_base != wanted.api_base:
-        raise StateMismatch(
-            f"{directory} belongs to the API at {found.api_base}, not {wanted.api_base}. "
-            "Its requests are known only there: use that base, or another directory (--out DIR)."
-        )
-    return found.account == wanted.account
 
 
 def _condition(states: Iterable[JobState] | None, *, with_gone: bool) -> tuple[str, tuple[Any, ...]]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from runner.errors import StorageFailed
 from runner.model import DoubtAttached, Event, Job, JobSpec, JobState, Run, StatusSeen, SubmitAccepted, SubmitIntended
 from runner.rules.lifecycle import advance, withdrawn
+from runner.store.binding import Binding, check_used
 from runner.store.database import FILE, create, open_for_writing
 from runner.store.listing import Listing
-from runner.store.reader import Binding, Reader, check_used
+from runner.store.reader import Reader
 from runner.store.rescue import Rescue, Saved, unplaced
 from runner.store.rows import changes
 from runner.store.writer import SecondPayment, Writer

@@ -30,7 +30,7 @@ from runner.api.token import Token
 from runner.batch import load
 from runner.model import Artifact, Collected, ResultRead, Run, SubmitAccepted, SubmitIntended
 from runner.store import rows
-from runner.store.reader import Binding
+from runner.store.binding import Binding
 from runner.store.store import Store
 
 TOKEN = "canary-token-b0b0"

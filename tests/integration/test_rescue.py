@@ -25,8 +25,9 @@ from runner.model import (
     SubmitLost,
 )
 from runner.store import database, lock, mounts
+from runner.store.binding import Binding
 from runner.store.mounts import file_system_of, refuse_network_mount
-from runner.store.reader import Binding, Reader
+from runner.store.reader import Reader
 from runner.store.rescue import JOURNAL_BYTES, Rescue, Saved
 from runner.store.store import Store
 

@@ -59,9 +59,10 @@ from runner.model import (
 )
 from runner.rules.lifecycle import ImpossibleEvent, advance
 from runner.store import lock
+from runner.store.binding import Binding, check_binding, has_state
 from runner.store.database import version_in
 from runner.store.lock import RunLock, is_locked
-from runner.store.reader import Binding, Reader, check_binding, has_state
+from runner.store.reader import Reader
 from runner.store.store import IdTaken, Store
 from runner.store.writer import SecondPayment
 

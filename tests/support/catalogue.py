@@ -20,7 +20,7 @@ from runner.model import (
     Run,
     Traits,
 )
-from runner.store.reader import Binding
+from runner.store.binding import Binding
 from runner.store.rows import changes, insertion
 from runner.store.store import Store
 
