@@ -6,7 +6,7 @@ import re
 from typing import Final
 from urllib.parse import urlsplit
 
-from runner.api.wire import clean
+from runner.api.bodies import clean
 from runner.errors import ConfigurationInvalid
 
 DEFAULT_BASE: Final = "https://model-api.runcomfy.net/v1"

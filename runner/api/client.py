@@ -27,6 +27,7 @@ import aiohttp
 
 from runner.__about__ import __version__
 from runner.api.bases import check_base, wallet_url
+from runner.api.bodies import clean, parse_amount
 from runner.api.token import Token
 from runner.api.wire import (
     ApiError,
@@ -37,9 +38,7 @@ from runner.api.wire import (
     SubmitReply,
     Unknown,
     classify_submit,
-    clean,
     named_request,
-    parse_amount,
     parse_document,
     parse_listing,
     parse_result,

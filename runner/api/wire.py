@@ -10,14 +10,13 @@ Error codes come with any status, also with 200, and account trouble comes as HT
 
 from __future__ import annotations
 
-import json
 import re
-import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from runner.model import Failure, FailureKind, Money, RemoteState, RemoteStatus, money
+from runner.api.bodies import clean, describe_body, error_code, error_message, parse_amount, parse_json
+from runner.model import Failure, FailureKind, Money, RemoteState, RemoteStatus
 
 REQUEST_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
 """What a request id may look like; anything else would be an injection into a URL."""
@@ -119,20 +118,25 @@ def classify_submit(reply: Reply) -> SubmitReply:
             return Accepted(request_id)
         if code is not None and code // 1000 in REFUSALS and not _NAMES_ONE.search(reply.body):
             return _refused(code // 1000, code, document, reply)
-        return Unknown(_lost(f"HTTP {reply.status} without a usable request id: {describe_body(reply)}", reply.body))
+        return Unknown(
+            _lost(
+                f"HTTP {reply.status} without a usable request id: {_described(reply)}",
+                reply.body,
+            )
+        )
     if reply.status in REFUSALS:
         return _refused(reply.status, code, document, reply)
     if 300 <= reply.status < 400:
         where = clean(_host(reply.headers.get("Location", "")))
         return Unknown(_lost(f"HTTP {reply.status}, a redirect to {where}", reply.body))
-    return Unknown(_lost(f"HTTP {reply.status}: {describe_body(reply)}", reply.body))
+    return Unknown(_lost(f"HTTP {reply.status}: {_described(reply)}", reply.body))
 
 
 def _refused(status: int, code: int | None, document: Any, reply: Reply) -> Refused:
     failure = Failure(
         kind=failure_kind(status, code),
         code=_code_name(status, code),
-        message=error_message(document) or f"HTTP {reply.status}: {describe_body(reply)}",
+        message=error_message(document) or f"HTTP {reply.status}: {_described(reply)}",
     )
     return Refused(failure, reply.headers.get("Retry-After"), reply.headers.get("Date"))
 
@@ -237,7 +241,7 @@ def _read_document(reply: Reply) -> dict[str, Any]:
     if reply.status == 200 and isinstance(document, dict) and is_answer:
         return document
     status = code // 1000 if reply.status == 200 and code is not None else reply.status
-    message = error_message(document) or f"HTTP {reply.status}: {describe_body(reply)}"
+    message = error_message(document) or f"HTTP {reply.status}: {_described(reply)}"
     if status in (404, 410):
         raise ApiError(Failure(kind=FailureKind.OUTPUT, code="request_gone", message=message), is_missing=True)
     kind = failure_kind(status, code)
@@ -270,88 +274,8 @@ def _remote_failure(document: Mapping[str, Any]) -> Failure:
     return Failure(kind=FailureKind.REMOTE, code=name, message=message)
 
 
-def parse_amount(value: Any) -> Money | None:
-    """An amount of USD, not below 0; `None` for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        cost = money(value)
-    except ValueError:
-        return None
-    return cost if cost >= 0 else None
-
-
-# ------------------------------------------------------------------------------------------------------- vocabulary
-
-
-def parse_json(body: bytes) -> Any:
-    """The body as JSON; `None` where it is none."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def error_code(document: Any) -> int | None:
-    """The six-digit code in a reply, sent as a number or as text."""
-    if not isinstance(document, dict):
-        return None
-    for value in (document.get("error_code"), document.get("code")):
-        if isinstance(value, (int, str)) and re.fullmatch(r"[1-5]\d{5}", str(value)):
-            return int(value)
-    return None
-
-
-def error_message(document: Any) -> str:
-    """The sentence in a reply that is meant for a person, on one line; empty where there is none. Never raises."""
-    for _ in range(DEEPEST):
-        if not isinstance(document, dict):
-            return ""
-        if not isinstance(document.get("error"), dict):
-            break
-        document = document["error"]
-    texts = [document.get(key) for key in ("error_message", "message", "error", "detail")]
-    found = [_sentence(text) for text in texts if text]
-    return clean("; ".join(dict.fromkeys(text for text in found if text)))
-
-
-DEEPEST: Final = 5
-"""How far a sentence is looked for; an answer that is nested deeper means harm, and none comes of it."""
-_SHORT: Final = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 200
-
-
-def _sentence(value: Any, depth: int = DEEPEST) -> str:
-    """A `detail` list as `field: message` pairs, as schema validators write them; anything else as it is."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and depth > 0:
-        return "; ".join(_sentence(item, depth - 1) for item in value[:5])
-    if isinstance(value, dict):
-        parts = value.get("loc")
-        words = [str(part) for part in parts if isinstance(part, (str, int))] if isinstance(parts, list) else []
-        place = ".".join(word for word in words if word != "body")
-        said = next((said for said in (value.get("msg"), value.get("message")) if said and isinstance(said, str)), "")
-        text = said or _SHORT.repr(value)
-        return f"{place}: {text}" if place else text
-    return _SHORT.repr(value)
-
-
-def describe_body(reply: Reply) -> str:
-    """A short description of a body that is not what was expected: its type, and a page's title."""
-    if not reply.body.strip():
-        return "an empty answer"
-    kind = reply.headers.get("Content-Type", "no content type").split(";")[0]
-    title = re.search(rb"<title[^>]*>(.{0,200}?)</title>", reply.body[:20_000], re.IGNORECASE | re.DOTALL)
-    text = title.group(1) if title else reply.body[:120]
-    return clean(f"{kind}, {text.decode('utf-8', 'replace')!r}")
-
-
-def clean(text: str, longest: int = 500) -> str:
-    """The text on one line, without control characters, cut to a length."""
-    printable = "".join(c if c.isprintable() else " " for c in text[: longest * 4])
-    folded = " ".join(printable.split())
-    return folded if len(folded) <= longest else folded[: longest - 1] + "…"
+def _described(reply: Reply) -> str:
+    return describe_body(reply.body, reply.headers.get("Content-Type", ""))
 
 
 def _host(url: str) -> str:

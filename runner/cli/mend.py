@@ -131,7 +131,7 @@ def _render(job: Job) -> str:
 
 def _prompt(job: Job) -> str:
     """The prompt's beginning on one line, by which a person knows the request again."""
-    from runner.api.wire import clean
+    from runner.api.bodies import clean
 
     prompt = job.spec.inputs.get("prompt")
     return f"  {clean(prompt, LONGEST_PROMPT)!r}" if isinstance(prompt, str) and prompt.strip() else ""
@@ -139,7 +139,7 @@ def _prompt(job: Job) -> str:
 
 def _what_next(run_dir: Path, found: Sequence[Job]) -> str:
     """The count, and the three commands of which each job in doubt needs one."""
-    from runner.api.wire import clean
+    from runner.api.bodies import clean
 
     if not found:
         return "0 in doubt: there is nothing to settle, and the run command goes on by itself"

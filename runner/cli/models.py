@@ -146,7 +146,7 @@ def _price(price: Price) -> str:
 
 def _line(text: str) -> str:
     """The service's words on one line: nothing in them moves the cursor."""
-    from runner.api.wire import clean
+    from runner.api.bodies import clean
 
     return clean(text, 2000)
 

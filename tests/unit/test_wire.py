@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import pytest
 
+from runner.api.bodies import clean, error_message
 from runner.api.wire import (
     REFUSALS,
     Accepted,
@@ -13,8 +14,6 @@ from runner.api.wire import (
     Reply,
     Unknown,
     classify_submit,
-    clean,
-    error_message,
     named_request,
     parse_document,
     parse_listing,
