@@ -9,9 +9,9 @@ from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Final
 
+from runner.manifest.codepages import SHOWN, SINGLE
 from runner.manifest.columns import sent_columns
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.encoding import SHOWN, SINGLE
 from runner.manifest.given import Given, Source
 from runner.manifest.tables import Cells, Sheet, cell_name, open_text
 from runner.manifest.templates import is_template

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from runner.batch import load
 from runner.manifest import InvalidManifest
-from runner.manifest.encoding import EASTERN, SINGLE, look
+from runner.manifest.codepages import EASTERN, SINGLE
+from runner.manifest.encoding import look
 
 URL = "https://cdn.example.com/mug.jpg"
 NEEDS_WORD = "it is not UTF-8, and what is sent would differ from encoding to encoding"
