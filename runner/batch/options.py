@@ -108,7 +108,7 @@ Check = Callable[[Any], str | None]
 
 def _count(value: Any) -> str | None:
     is_good = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-    return None if is_good else "a whole number from 1"
+    return None if is_good else "a whole number from 1" + ", without quotes" * isinstance(value, str)
 
 
 def _amount(value: Any) -> str | None:

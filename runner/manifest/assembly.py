@@ -90,6 +90,8 @@ class Assembly:
                 hint = "mend the condition, or drop it"
                 hint += "; capitals count, as in  colour | lower == 'teal'" * when.asks_for_letters
                 self.findings.warn("matrix", place, message, hint)
+        for watched in self._common.watched.values() if not self.findings.has_errors else ():
+            watched.tell(self.findings)
         for override in self._common.unused_overrides():
             message = f"overrides: no job's id matches {override.match!r}"
             self.findings.warn("override", override.places["match"], message, "a * stands for any letters")

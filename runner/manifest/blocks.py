@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any, Final
 
+from runner.manifest.called import highest_called
 from runner.manifest.columns import Columns
 from runner.manifest.damage import NOTHING
-from runner.manifest.gaps import highest_called
 from runner.manifest.given import Given, Source
 from runner.manifest.pictures import are_urls
 from runner.manifest.rows import Table
+from runner.manifest.sizes import is_made_a_date
 from runner.manifest.spool import Record
 from runner.manifest.tables import Cells, column_name
 from runner.manifest.templates import TemplateProblem, compiled, is_template
@@ -90,6 +91,7 @@ class Blocks:
         self._rest = rest
         self._pieces = pieces
         self._filled = sorted({piece for piece in pieces if isinstance(piece, int)})
+        self._of_sizes = [index for index in self._filled if index in table.of_sizes]
         self._readers = [reader for reader in columns.readers if reader[0] != "id"]
         self._id_at = naming if naming is not None else columns.first.get("id")
         self._letters = "" if self._id_at is None else column_name(self._id_at)
@@ -173,8 +175,10 @@ class Blocks:
         return [{**self._rest, **row} for row in rows] if self._rest else rows
 
     def _filled_in(self, columns: Sequence[Sequence[str]]) -> list[str]:
-        """The template of each row; blank where a cell of it is empty, or a formula."""
+        """The template of each row; blank where a cell of it is empty, a formula, or a date for a size."""
         if any(ODD_FILLING.search(_joined(columns[index])) for index in self._filled):
+            return [""] * len(columns[0])
+        if any(is_made_a_date(text) for index in self._of_sizes for text in columns[index]):
             return [""] * len(columns[0])
         pieces = (columns[piece] if isinstance(piece, int) else repeat(piece) for piece in self._pieces)
         return list(map("".join, zip(*pieces, strict=False)))

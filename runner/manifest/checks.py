@@ -12,6 +12,7 @@ from dataclasses import replace
 from string import ascii_uppercase
 from typing import Any, Final
 
+from runner.manifest.called import highest_called
 from runner.manifest.damage import (
     BRACKETS,
     MARKUP,
@@ -27,11 +28,12 @@ from runner.manifest.damage import (
     unfilled,
     unseen,
 )
-from runner.manifest.gaps import REMEDY, Gap, highest_called, name_of
+from runner.manifest.gaps import REMEDY, Gap, name_of
 from runner.manifest.given import Source
 from runner.manifest.jobs import Job
 from runner.manifest.rows import RowItem
 from runner.manifest.schema import LONGEST_ID
+from runner.manifest.spoilt import hint_for_nothing
 from runner.manifest.tables import FORMULA, SPOILT, column_name, what_spoilt
 from runner.manifest.templates import TemplateProblem, compiled, is_template, titles_in
 from runner.model import InputProblem, counted
@@ -104,6 +106,9 @@ def _check_prompt(job: Job, prompt: str) -> None:
     elif len(prompt) < SHORT and not any(map(str.isalnum, prompt)):
         message = f"the prompt sent will be {prompt!r}, which says nothing"
         job.warn("odd-text", ("prompt",), message, "say what is to change")
+    elif (hint := hint_for_nothing(prompt)) is not None:
+        shown = re.sub(r"(://[^?]*\?).+", r"\1…", prompt[:80])  # what signs a URL is nobody's to read
+        job.warn("placeholder", ("prompt",), f"the prompt that is sent is {shown!r}", hint)
     if "?" in prompt:
         _tell(job, questions(prompt))
     if not prompt.isascii():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 from unicodedata import normalize
 
+from runner.manifest.capitals import Capitals
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Head, Override
 from runner.manifest.items import texts_in
-from runner.manifest.templates import Template, TemplateProblem, compiled, names_in, titles_in
+from runner.manifest.templates import Scope, Template, TemplateProblem, compiled, names_in, titles_in
+from runner.manifest.unmet import Unmet
 from runner.manifest.words import MEDIA
 from runner.model import InputRules, LocalFiles, RulesOf
 
@@ -18,6 +21,32 @@ DEFAULT_MODEL: Final = "google/nano-banana/edit"
 MODEL: Final = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)+", re.ASCII)
 """A model's id is part of the URL that is paid at: nothing in it may lead elsewhere. Owner and name at least: what a
 sheet calls a model is often the product's."""
+
+
+MOST_WATCHED: Final = 50
+"""Templates whose comparisons are looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the rows are where a template compares a column with a text."""
+
+    template: Template
+    place: Place
+    capitals: Capitals
+    unmet: Unmet
+
+    def tell(self, findings: Findings) -> None:
+        """Say what was hardly meant so: then a part of the template is sent where it should not, or nowhere."""
+        if self.capitals.found:
+            message, hint = self.capitals.found.split("; ", 1)
+            findings.warn("template", self.place, message, hint)
+            return
+        mistyped = list(self.unmet.mistyped())
+        for message, hint in mistyped:
+            findings.warn("template", self.place, message, hint)
+        for message, hint in self.unmet.foreign(self.template.wanted) if not mistyped else ():
+            findings.note("template", self.place, message, hint)
 
 
 class Common:
@@ -39,6 +68,8 @@ class Common:
         """The defaults that ask for what would replace them, as  prompt: "{{ prompt }} Keep the label."."""
         self.asked: frozenset[str] = frozenset()
         """Names that templates ask for, where there is a matrix."""
+        self.watched: dict[str, Watched] = {}
+        """The templates that compare columns with texts, but for those of single rows."""
         self.photo_of: dict[str, str] = {}
         """Of each photo that a path with cells in it leads to, the first such path."""
         self._used_overrides: set[int] = set()
@@ -73,6 +104,17 @@ class Common:
         is_told = model in self._told
         self._told.add(model)
         return is_told
+
+    def watch(self, template: Template, place: Place, scope: Scope, source: str) -> None:
+        """Look at what a template compares with texts in some row."""
+        watched = self.watched.get(template.text)
+        if watched is None:
+            if len(self.watched) == MOST_WATCHED:
+                return
+            watched = Watched(template, place, Capitals(template.compared), Unmet(template.compared))
+            self.watched[template.text] = watched
+        watched.capitals.look(scope, source)
+        watched.unmet.look(scope)
 
     def kinds(self, rules: InputRules | None) -> Mapping[str, str]:
         """How each field of a model is read, where there is more to it than to take it as it stands."""

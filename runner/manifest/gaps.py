@@ -13,14 +13,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from runner.manifest.called import highest_called
 from runner.manifest.items import COMMAS, split_urls
 
 REMEDY: Final = "fill in what is missing, or move the others up and number them so in the prompt"
-_CALLED: Final = re.compile(
-    r"(?:\b(?:image|photo|picture|bild)|画像|[图圖]片?)[\s_#-]{0,2}(\d{1,2})(?![\d:/x\xd7%]|[.,]\d|\s?(?:px|mm|mp)\b)",
-    re.IGNORECASE,
-)
-_ORDINAL: Final = re.compile(r"\b(?:(second|2nd)|(third|3rd)|(fourth|4th)) (?:image|photo|picture)\b", re.IGNORECASE)
 _TEMPLATE: Final = re.compile(r"\{\{(?:(?!\{\{).)*?\}\}", re.DOTALL)
 _BETWEEN: Final = re.compile(rf"[|]|[{COMMAS}](?=\s|https?://)", re.IGNORECASE)
 
@@ -37,16 +33,6 @@ class Gap:
     def is_met_by(self, prompt: object) -> bool:
         """Whether a prompt names a picture that moved up."""
         return isinstance(prompt, str) and highest_called(prompt) >= self.number
-
-
-def highest_called(prompt: str) -> int:
-    """The highest number by which a prompt calls a picture, as in `the table in image 2`; 0 where it calls none so."""
-    small = prompt.lower()
-    is_likely = "image" in small or "photo" in small or "picture" in small or "bild" in small or not small.isascii()
-    if not is_likely:
-        return 0
-    numbers = [int(found[1]) for found in _CALLED.finditer(prompt)]
-    return max([*numbers, *(2 + (found.lastindex or 1) - 1 for found in _ORDINAL.finditer(prompt))], default=0)
 
 
 class Gapped(list[str]):

@@ -20,6 +20,7 @@ from runner.manifest.templates import (
     titles_in,
     unknown_name,
 )
+from runner.manifest.unmet import Unmet
 from runner.model import counted
 
 At = Callable[..., Place]
@@ -151,7 +152,8 @@ class Sieve:
     ) -> None:
         """`of` is what a job is made of where it is made of several rows."""
         self._where = where
-        self._capitals = Capitals(where)
+        self._capitals = Capitals(where.compared if where is not None else {})
+        self._unmet = Unmet(where.compared if where is not None else {})
         self._of = of
         self._place = place
         self._label = label
@@ -184,6 +186,7 @@ class Sieve:
             self._findings.error("where", self._place, f"where: {problem}{suffix}", problem.hint)
             return False
         self._capitals.look(scope, source)
+        self._unmet.look(scope)
         return is_wanted
 
     def tell(self) -> None:
@@ -197,6 +200,8 @@ class Sieve:
             self._findings.warn("where", self._place, message, hint)
         if self._where is None or self._findings.has_errors:  # a condition that cannot be judged takes nothing
             return
+        for message, hint in self._unmet.mistyped() if not self._capitals.found else ():
+            self._findings.warn("where", self._place, f"where: {message}", hint)
         if self._left:
             message = f"where leaves out {self._left:,} of {self._seen:,} jobs of {self._label}"
             hint = f"they do not fulfil  {self._where.text}\n{self._capitals.found}".rstrip()

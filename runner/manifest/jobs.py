@@ -269,6 +269,8 @@ class Job:
             scope = self.scope if key == "id" else Layer(self._sent(template.names), self._scope_of(key))
             if problem := unknown_name(template, scope):
                 raise problem
+            if template.compared and not (place := self.place((key, *path)))[1]:
+                self.common.watch(template, place[0], scope, self.item.source)
             return template.render(scope)
         except TemplateProblem as problem:
             is_of_row = not problem.is_everywhere

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.items import Item, is_filled_in, key_of, texts_in
-from runner.manifest.lines import WRAPPERS, Line, Titles, columns, is_own, text_of
+from runner.manifest.lines import WRAPPERS, Fraction, Line, Titles, columns, is_own, plain, text_of
 from runner.manifest.templates import is_template
 from runner.manifest.words import field_like
 from runner.model import canonical
@@ -189,7 +188,7 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
         fields["model"] = model
     row = row if isinstance(row, dict) else {}
     return Line(
-        fields,
+        {name: plain(value) for name, value in fields.items()},
         f"{label}:{place.line}",
         lambda *_: place,
         columns(row, titles),
@@ -239,14 +238,7 @@ def _refuse(word: str) -> NoReturn:
     raise ValueError(f"{word} is not JSON")
 
 
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:40]} is beyond all numbers")
-    return number
-
-
-_decode: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite).decode
+_decode: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_refuse, parse_float=Fraction).decode
 
 
 def _check_sendable(document: Any, line: str) -> None:

@@ -7,11 +7,12 @@ template may ask for; one that no line has is mistyped.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from runner.manifest.items import Entry, key_of
 from runner.manifest.templates import Measured, Names, Row, Scope, cell
@@ -21,6 +22,26 @@ KEYS: Final = frozenset({"id", "custom_id", "model", "row", "url", "method", *WR
 """What a line may hold beside the fields of its model."""
 NAMED: Final = frozenset({"id", "custom_id", "model"})
 """Those that stand beside the fields and say something of the job."""
+
+
+class Fraction(float):
+    """A number of JSON that keeps how it is written: `9.50` is no `9.5` in a text."""
+
+    __slots__ = ("_written",)
+    _written: str
+
+    def __new__(cls, written: str) -> Self:
+        """Raises `ValueError` for one that is beyond all numbers."""
+        self = super().__new__(cls, written)
+        if not math.isfinite(self):
+            raise ValueError(f"{written[:40]} is beyond all numbers")
+        self._written = written
+        return self
+
+    def __str__(self) -> str:
+        return self._written
+
+
 Reopen = Callable[[], AbstractContextManager[Iterable[str]]]
 """Opens the lines anew, from the first."""
 
@@ -105,7 +126,9 @@ class _Columns(Names):
 
 def columns(row: Mapping[str, Any], titles: Titles) -> Scope:
     """The names of a row's columns."""
-    cells = {title: Measured(value) if type(value) is float else _cell(title, value) for title, value in row.items()}
+    cells = {
+        title: Measured(value) if isinstance(value, float) else _cell(title, value) for title, value in row.items()
+    }
     return _Columns(cells, titles)
 
 
@@ -138,6 +161,15 @@ def _cell(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return [_cell(name, one) for one in value]
     return cell(name, text_of(value))
+
+
+def plain(value: Any) -> Any:
+    """A value of a field as it is sent: of a number its size counts, and not how it is written."""
+    if isinstance(value, Fraction):
+        return float(value)
+    if isinstance(value, list):
+        return list(map(plain, value))
+    return {key: plain(one) for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def text_of(value: Any) -> str:

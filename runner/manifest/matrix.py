@@ -301,7 +301,8 @@ class Matrix:
                 continue
             known = next((value for value in self._axes[axis] if value.name == names[axis]), None)
             if known is None and axis != "model" and axis not in (self._fields or ()):
-                self._explain({axis: names[axis]}, key, "include names a value that the axis does not have", findings)
+                what = "include names a value that the axis does not have"
+                self._explain({axis: names[axis]}, key, what, findings, "; a new one is named in the axis as well")
                 return
             values[axis] = known or self._value(axis, wanted[axis], f"{key}.{axis}")
         combination = self._joined(values)
@@ -328,14 +329,13 @@ class Matrix:
                 return False
         return True
 
-    def _explain(self, names: Mapping[str, str], key: str, what: str, findings: Findings) -> None:
+    def _explain(self, names: Mapping[str, str], key: str, what: str, findings: Findings, how: str = "") -> None:
         """Why an entry names nothing: the value that is in no axis, with the nearest that is."""
         for axis, name in names.items():
             known = [value.name for value in self._axes[axis]]
             if name not in known:
-                findings.error(
-                    "matrix", self._place(key), f"matrix: {what}: {axis}: {name!r}", did_you_mean(name, known)
-                )
+                hint = did_you_mean(name, known) + how
+                findings.error("matrix", self._place(key), f"matrix: {what}: {axis}: {name!r}", hint)
                 return
         findings.warn("matrix", self._place(key), f"matrix: {what}", "it is left out already")
 

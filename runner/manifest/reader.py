@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
-import re
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from runner.errors import InputMissing, UsageProblem
+from runner.errors import UsageProblem
 from runner.manifest import encoding
 from runner.manifest.assembly import Assembly
 from runner.manifest.blocks import Block
 from runner.manifest.common import DEFAULT_MODEL, MODEL
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
+from runner.manifest.files import check_there, form_of, name_of, problem_of, yaml_text
 from runner.manifest.folders import photos
 from runner.manifest.given import Given, Source
-from runner.manifest.head import ENDINGS, Folder, Head, Settings
+from runner.manifest.head import Folder, Head, Settings
 from runner.manifest.items import Item, Sieve, texts_in, typed
 from runner.manifest.jsonl import Renaming, read_jsonl
 from runner.manifest.lines import Titles
@@ -31,16 +29,11 @@ from runner.manifest.tables import open_text
 from runner.manifest.templates import is_template
 from runner.manifest.twins import refuse_twins
 from runner.manifest.words import MEDIA
-from runner.manifest.yaml_core import LARGEST
 from runner.manifest.yaml_reader import YamlManifest
 from runner.model import LocalFiles, RulesOf
 
-FORMATS: Final = {".yaml": "yaml", ".yml": "yaml", **ENDINGS}
-LARGEST_TABLE: Final = 4 << 30
 LONGEST_LINE: Final = 128 << 20
 """Characters of one line of JSONL: a job with photos inside it, as `data:` URIs, is long."""
-NOT_IN_YAML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029]")
-"""Control characters, and the line breaks of YAML 1.1 that no editor shows: the parser would fold them away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,11 +90,8 @@ def read_manifest(
     Raises `InvalidManifest` with every error at once, `InputMissing` where there is no such file, and `UsageProblem`
     for a format that is not known, or for words of the command line that the format has a place for.
     """
-    _check_there(path)
-    form = FORMATS.get(path.suffix.lower()) or _form_of_text(path)
-    if form is None:
-        known = ", ".join(sorted(FORMATS))
-        raise UsageProblem(f"{path}: not a manifest's name; known endings: {known}")
+    check_there(path)
+    form = form_of(path)
     inline = inline or Inline()
     if form in ("yaml", "jsonl") and not inline.is_empty:
         raise UsageProblem(
@@ -119,7 +109,7 @@ def read_manifest(
         findings.error("no-jobs", Place(), *_why_empty(head))
     findings.refuse_if_any()
     return Manifest(
-        name=head.name or _name_of(path),
+        name=head.name or name_of(path),
         path=path,
         jobs=specs,
         models=tuple(reading.assembly.models),
@@ -150,7 +140,7 @@ class _Reading:
     def read(self, form: str, inline: Inline) -> Head:
         """All of it into the assembly."""
         if form == "yaml":
-            text = self._yaml_text()
+            text = yaml_text(self._path, self._findings)
             if text is None:
                 return Head()
             manifest = YamlManifest(text, self._settings, self._findings, self._fields_of)
@@ -165,6 +155,7 @@ class _Reading:
         self._begin(head)
         for source in head.sources:
             self._add(self._from(source))
+        self.assembly.end()
         return head
 
     def _fields_of(self, model: Any) -> frozenset[str]:
@@ -227,7 +218,7 @@ class _Reading:
             return
         path = self._path if source.is_alone else self._path.parent / source.file
         label = str(self._path) if source.is_alone else source.file
-        if not source.is_alone and (missing := _problem_of(path)):
+        if not source.is_alone and (missing := problem_of(path)):
             self._findings.error(
                 "source",
                 source.place("file"),
@@ -328,28 +319,6 @@ class _Reading:
         given = self._given()
         return Renaming(source.columns, self._fields_of(model), self._findings, given.defaults, given.axes, given.names)
 
-    def _yaml_text(self) -> str | None:
-        """The text: UTF-8, or UTF-16 where its mark says so. Another encoding is never guessed: prompts cost money."""
-        data = self._path.read_bytes() if self._path.stat().st_size <= LARGEST else None
-        if data is None:
-            message = f"a YAML manifest of more than {LARGEST >> 20} MB"
-            self._findings.error("too-large", Place(), message, "use CSV or JSONL, by themselves or under sources:")
-            return None
-        is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        try:
-            text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = data[: error.start].count(b"\n") + 1
-            message = f"byte {data[error.start]:#04x} is not UTF-8"
-            self._findings.error("encoding", Place(line=line), message, "save it as UTF-8")
-            return None
-        if bad := NOT_IN_YAML.search(text):
-            line, column = text.count("\n", 0, bad.start()) + 1, bad.start() - text.rfind("\n", 0, bad.start())
-            place = Place(line=line, column=column)
-            self._findings.error("nul", place, f"the control character {bad[0]!r}", "remove it")
-            return None
-        return text
-
 
 def _why_empty(head: Head) -> tuple[str, str]:
     """Why a manifest without an error has no jobs, and the remedy."""
@@ -359,43 +328,3 @@ def _why_empty(head: Head) -> tuple[str, str]:
     if any(override.skip for override in head.overrides):
         return "there are no jobs in it: overrides skip all of them", "skip fewer of them"
     return "there are no jobs in it", "add at least one"
-
-
-def _form_of_text(path: Path) -> str | None:
-    """A `.txt` is a table where there are tabs in its first line, as spreadsheets and shops export feeds."""
-    if path.suffix.lower() != ".txt":
-        return None
-    with path.open("rb") as file:
-        head = file.read(1 << 16)
-    if b"\t" not in head.split(b"\n", 1)[0]:
-        raise UsageProblem(f"{path}: a .txt without tabs: name it .csv, .jsonl or .yaml, by what is in it")
-    return "tsv"
-
-
-def _check_there(path: Path) -> None:
-    if problem := _problem_of(path):
-        raise InputMissing(f"{path}{problem if problem.startswith(' ') else f': {problem}'}")
-
-
-def _problem_of(path: Path) -> str | None:
-    """Why a file cannot be read, or `None`."""
-    try:
-        found = path.stat()  # before it is opened: a pipe without a writer would wait for ever
-        if stat.S_ISDIR(found.st_mode):
-            how = f"sources: [{{folder: {path.name or '.'}/}}]"
-            return f" is a folder: photos in it are named by a manifest that says  {how}"
-        if not stat.S_ISREG(found.st_mode):
-            return " is not a regular file"
-        if found.st_size > LARGEST_TABLE:
-            return f" is larger than {LARGEST_TABLE >> 30} GiB"
-        with path.open("rb"):
-            return None
-    except FileNotFoundError:
-        return "no such file"
-    except OSError as error:
-        return error.strerror or str(error)
-
-
-def _name_of(path: Path) -> str:
-    """A run's name from the file's."""
-    return re.sub(r"[^a-z0-9._-]+", "-", path.stem.lower()).strip("-._") or "batch"

@@ -36,15 +36,15 @@ def refuse_spoilt(
             findings.error("formatted-cell", place, cell.told, AS_TEXT)
 
 
-def _hint_for_nothing(prompt: str) -> str | None:
-    """The remedy for a prompt that says nothing of an edit; `None` for any other."""
+def hint_for_nothing(prompt: str) -> str | None:
+    """The remedy for a prompt that says nothing of an edit, whoever gives it; `None` for any other."""
     text = prompt.strip()
     if text[:4].lower() == "http" and URL.fullmatch(text):
         return OF_ANOTHER
-    if len(text) > LONGEST_VALUE:
+    if len(text) > LONGEST_VALUE or "{" in text or FORMULA.match(text):  # a template that could not be filled in
         return None
     if text.lower() in PLACEHOLDERS:
-        return "empty the cell where the default is meant"
+        return "leave it empty where the default is meant"
     said = text.rstrip(".\u3002").casefold()
     if said in DITTO:
         return "write out what is meant: no cell takes what stands above it"
@@ -59,9 +59,6 @@ def look_at_prompt(item: Item, findings: Findings) -> None:
         return
     if FORMULA.match(prompt):
         findings.error("spoilt-cell", item.at("prompt"), what_spoilt(prompt), "save the sheet with its values")
-    elif hint := _hint_for_nothing(prompt):
-        shown = re.sub(r"(://[^?]*\?).+", r"\1…", prompt[:80])  # what signs a URL is nobody's to read
-        findings.warn("placeholder", item.at("prompt"), f"the prompt that is sent is {shown!r}", hint)
     elif prompt.lstrip(" ")[:1] == '"':
         hint = "a quote begins a cell only right behind the delimiter: remove the space before it"
         findings.warn("space-before-quote", item.at("prompt"), f"the quotes are sent: {prompt[:40]!r}", hint)

@@ -15,42 +15,30 @@ keeps its zeros (`runner.manifest.cells`).
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
 
 import jinja2
-from jinja2 import meta, nodes
 
 from runner.manifest import unshown
 from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell
 from runner.manifest.conditions import BESIDE, check_conditions, check_glued
 from runner.manifest.diagnostics import did_you_mean
-from runner.manifest.filters import EACH, FILTERS, TESTS
+from runner.manifest.grammar import check_depth, check_nodes, names_asked
 from runner.manifest.misspelt import hint_for, hint_for_condition, in_quotes, moved, quoted, said
 from runner.manifest.sandbox import Environment
 from runner.manifest.titles import titles_of
-from runner.manifest.values import LARGEST_NUMBER
-from runner.manifest.verdicts import asks_for_letters, texts_compared
+from runner.manifest.verdicts import Texts, asks_for_letters, number_asked, texts_compared
 
 LONGEST_TEMPLATE: Final = 20_000
 LONGEST_OUTPUT: Final = 4_000
 """Characters that a template may come to; a model's own limit, such as 1,000 for a prompt, is checked afterwards."""
 _OF_ROW: Final = re.compile(r"\brow\s*(?:\[\s*(?P<quote>['\"])(?P<title>.*?)(?P=quote)\s*\]|\.\s*(?P<name>\w+))")
-DEEPEST: Final = 30
-"""Brackets inside brackets."""
-
 OPENING: Final = "{% if "
 """What a condition stands behind."""
-PLAIN: Final = (
-    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Filter, nodes.Test, nodes.If),
-    *(nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not, nodes.Add, nodes.Sub, nodes.Mul),
-    *(nodes.Div, nodes.FloorDiv, nodes.Neg, nodes.Pos, nodes.Concat, nodes.Getattr, nodes.Getitem, nodes.Slice),
-    *(nodes.Call, nodes.Keyword, nodes.Assign, nodes.For, nodes.List, nodes.Tuple),
-)
-"""What a template may hold."""
+_ENVIRONMENT: Final = Environment()
 
 
 class Scope(Protocol):
@@ -78,6 +66,10 @@ class Template:
     """What was probably meant by a name that there is not."""
     quoted: frozenset[str]
     """Texts that are filled in as they stand."""
+    compared: Texts
+    """The texts that it compares columns with."""
+    wanted: Texts
+    """Those of them that it asks a column to be."""
     _compiled: jinja2.Template
 
     def render(self, scope: Scope) -> str:
@@ -85,6 +77,10 @@ class Template:
         context = self._compiled.new_context(scope, shared=True)  # type: ignore[arg-type]  # only looked up in
         try:
             text = "".join(_bounded(self._compiled.root_render_func(context)))
+        except TemplateProblem as problem:
+            if "price |" in problem.hint and (name := number_asked(_ENVIRONMENT.parse(self.text))):
+                problem.hint = problem.hint.replace("price |", f"{name} |")
+            raise
         except Empty as error:
             raise TemplateProblem(str(error), unshown.remedy_for_empty(str(error))) from None
         except jinja2.UndefinedError as error:
@@ -112,9 +108,12 @@ class Condition:
     names: frozenset[str]
     asks_for_letters: bool
     """Whether capitals count in it."""
-    compared: Mapping[tuple[str, str], frozenset[str]]
-    """The texts that it compares columns with, by their names, or by `row` and their titles."""
     _template: Template
+
+    @property
+    def compared(self) -> Texts:
+        """The texts that it compares columns with."""
+        return self._template.compared
 
     @property
     def titles(self) -> frozenset[str] | None:
@@ -183,19 +182,19 @@ def _compiled(text: str) -> Template:
         raise TemplateProblem(f"a template of more than {LONGEST_TEMPLATE:,} characters", "a model takes far less")
     if "\0" in text:
         raise TemplateProblem("a NUL in a template", "remove it")
-    _check_depth(text)
+    check_depth(text)
     try:
         tree = _ENVIRONMENT.parse(text)
-        _check_nodes(tree)
+        check_nodes(tree)
         if BESIDE.search(text):
             check_glued(_ENVIRONMENT.lex(text))
-        names = _names_in(tree)
+        names = names_asked(tree)
         if names:
             check_conditions(tree, text)
         words = quoted(tree)
         code = _ENVIRONMENT.compile(tree)
         made = jinja2.Template.from_code(_ENVIRONMENT, code, {})
-        return Template(text, names, titles_of(tree), in_quotes(tree), words, made)
+        return Template(text, names, titles_of(tree), in_quotes(tree), words, *texts_compared(tree), made)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateProblem(f"the template cannot be read: {said(error)}", hint_for(text, error)) from None
     except (RecursionError, MemoryError, SyntaxError):
@@ -220,8 +219,7 @@ def condition(text: str) -> Condition:
         raise _of_condition(TemplateProblem(moved(str(problem), -len(OPENING)), hint), text) from None
     if not template.names:
         raise TemplateProblem("the condition asks for no column, so it would be the same for every row", example)
-    tree = _ENVIRONMENT.parse(template.text)
-    return Condition(text, template.names, asks_for_letters(tree), texts_compared(tree), template)
+    return Condition(text, template.names, asks_for_letters(_ENVIRONMENT.parse(template.text)), template)
 
 
 def unknown_name(asking: Template | Condition, scope: Scope) -> TemplateProblem | None:
@@ -256,66 +254,6 @@ def _bounded(pieces: Iterable[str]) -> Iterator[str]:
             hint = "shorten a long cell:  {{ description | truncate(300) }}"
             raise TemplateProblem(f"the template comes to more than {LONGEST_OUTPUT:,} characters", hint)
         yield piece
-
-
-# ------------------------------------------------------------------------------------------------ what it may not hold
-
-
-def _names_in(tree: nodes.Template) -> frozenset[str]:
-    """The names that the scope is asked for; `meta.find_undeclared_variables`, but it works nothing out beforehand."""
-    found = meta.TrackingCodeGenerator(_ENVIRONMENT)
-    found.optimizer = None
-    found.visit(tree)
-    return frozenset(found.undeclared_identifiers)
-
-
-def _check_depth(text: str) -> None:
-    depth = 0
-    for bracket in re.findall(r"[()\[\]{}]", text):
-        depth += 1 if bracket in "([{" else -1
-        if depth > DEEPEST:
-            raise TemplateProblem(
-                f"a template with more than {DEEPEST} brackets inside one another", "write it shorter"
-            )
-
-
-def _check_nodes(tree: nodes.Template) -> None:
-    spelled: dict[str, str] = {}
-    for node in tree.find_all(nodes.Node):
-        match node:
-            case nodes.Name(name="self"):
-                raise TemplateProblem("'self' is not allowed in a template", "write  row['self']  for such a column")
-            case nodes.Name(name=name):
-                # Python takes letters of the same look for one: of two such names one would have the other's value.
-                other = spelled.setdefault(unicodedata.normalize("NFKC", name), name)
-                if other != name:
-                    raise TemplateProblem(f"{other!r} and {name!r} look like one name", f"write  row[{name!r}]")
-            case nodes.Const(value=int() | float() as number) if not abs(number) < LARGEST_NUMBER:
-                raise TemplateProblem("a number in the template is too long", "quote it, to have it as text")
-            case nodes.For():
-                _check_loop(node)
-            case nodes.Filter(name=name) if name not in FILTERS and name != EACH:
-                raise TemplateProblem(f"no filter named {name!r}", did_you_mean(name, sorted(FILTERS)))
-            case nodes.Test(name=name) if name not in TESTS:
-                raise TemplateProblem(f"no test named {name!r}", did_you_mean(name, sorted(TESTS)))
-            case _ if not isinstance(node, PLAIN):
-                told = type(node).__name__.lower()
-                hint = "{{ }}, {% if %}, {% for %} and {% set %} are"
-                raise TemplateProblem(f"{told!r} is not allowed in a template", hint)
-            case _:
-                pass
-
-
-def _check_loop(node: nodes.For) -> None:
-    """One loop, whose turns are counted."""
-    if any(True for _ in node.find_all(nodes.For)) or node.recursive:
-        raise TemplateProblem("a loop inside a loop is not allowed in a template", "write the inner one out")
-    parts = sum(1 for _ in node.find_all(nodes.Node))
-    node.iter = nodes.Filter(node.iter, EACH, [nodes.Const(parts)], [], None, None, lineno=node.lineno)
-    node.iter.set_environment(_ENVIRONMENT)
-
-
-_ENVIRONMENT: Final = Environment()
 
 
 class Names:

@@ -15,6 +15,11 @@ from jinja2 import nodes
 
 from runner.manifest.cells import TemplateProblem, number_in, seen
 
+Column = tuple[str, str]
+"""A column by its name in templates and nothing, or by `row` and its title."""
+Texts = Mapping[Column, frozenset[str]]
+"""Texts that columns are compared with."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
@@ -42,21 +47,51 @@ def asks_for_letters(tree: nodes.Template) -> bool:
     return any(isinstance(text, str) and text.lower() != text.upper() for text in texts)
 
 
-def texts_compared(tree: nodes.Template) -> Mapping[tuple[str, str], frozenset[str]]:
-    """The texts that columns are compared with, by the column's name, or by `row` and its title."""
-    found: dict[tuple[str, str], frozenset[str]] = {}
+def texts_compared(tree: nodes.Template) -> tuple[Texts, Texts]:
+    """The texts that columns are compared with, and of these the ones that they are to be."""
+    compared: dict[Column, frozenset[str]] = {}
+    wanted: dict[Column, frozenset[str]] = {}
     for node in tree.find_all(nodes.Compare):
-        asked = _asked(node)
-        match asked.of if asked is not None else None:
-            case nodes.Name(name=name):
-                key = (name, "")
-            case nodes.Getitem(node=nodes.Name(name="row"), arg=nodes.Const(value=str() as title)):
-                key = ("row", title)
+        if (asked := _asked(node)) is None or (column := _column(asked.of)) is None:
+            continue
+        texts = [value for value in asked.values if isinstance(value, str)]
+        compared[column] = compared.get(column, frozenset()).union(texts)
+        if asked.is_equal:
+            wanted[column] = wanted.get(column, frozenset()).union(texts)
+    return compared, wanted
+
+
+def number_asked(tree: nodes.Template) -> str:
+    """The one column that a number is made of, or that is compared with one, as it is written; empty where none is."""
+    found = set()
+    for node in tree.find_all((nodes.Compare, nodes.Filter)):
+        match node:
+            case nodes.Compare(expr=of, ops=[nodes.Operand(expr=nodes.Const(value=int() | float()))]):
+                found.add(_base(of))
+            case nodes.Compare(expr=nodes.Const(value=int() | float()), ops=[nodes.Operand(expr=of)]):
+                found.add(_base(of))
+            case nodes.Filter(node=of, name="float" | "int" | "round"):
+                found.add(_base(of))
             case _:
-                continue
-        texts = (value for value in (asked.values if asked is not None else ()) if isinstance(value, str))
-        found[key] = found.get(key, frozenset()).union(texts)
-    return found
+                pass
+    return found.pop() if len(found) == 1 else ""
+
+
+def _base(of: nodes.Expr | None) -> str:
+    """What the filters of an expression are applied to, as it is written."""
+    while isinstance(of, nodes.Filter):
+        of = of.node
+    return written(of)
+
+
+def _column(of: nodes.Expr) -> Column | None:
+    match of:
+        case nodes.Name(name=name):
+            return name, ""
+        case nodes.Getitem(node=nodes.Name(name="row"), arg=nodes.Const(value=str() as title)):
+            return "row", title
+        case _:
+            return None
 
 
 def check_chains(tree: nodes.Template) -> None:

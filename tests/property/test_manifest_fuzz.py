@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from runner.batch.options import FROM_MANIFEST
 from runner.catalog import bundled, parse_card, rules_for
 from runner.manifest import DEFAULT_MODEL, InvalidManifest, as_json, read_manifest
-from runner.manifest.reader import NOT_IN_YAML
+from runner.manifest.files import NOT_IN_YAML
 from runner.model import canonical, fingerprint
 from runner.rules.names import LONGEST, stem_for
 

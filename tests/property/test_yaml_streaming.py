@@ -15,7 +15,7 @@ from support.whole_yaml import Wrong, fields_of, plain, whole
 
 from runner.batch.options import FROM_MANIFEST
 from runner.manifest import InvalidManifest, read_manifest
-from runner.manifest.reader import NOT_IN_YAML
+from runner.manifest.files import NOT_IN_YAML
 
 STREAM = settings(
     max_examples=400,

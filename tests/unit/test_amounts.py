@@ -7,7 +7,7 @@ import re
 import pytest
 
 from runner.manifest.amounts import remedy_for
-from runner.manifest.templates import Names, TemplateProblem, cell, compiled, condition
+from runner.manifest.templates import Names, Row, TemplateProblem, cell, compiled, condition
 
 NO_NUMBER = "that is no one number: compare it as text, with  ==;  dates as 2026-11-27"
 
@@ -161,3 +161,22 @@ def test_what_is_no_one_number_is_compared_as_text(text):
 
 def test_a_number_of_too_many_digits_is_compared_as_text():
     assert remedy_for("1234567890123456") == "numbers have up to 15 digits: compare it as text, with  =="
+
+
+@pytest.mark.parametrize(
+    ("text", "column"),
+    [
+        ("Preis > 9", "Preis"),
+        ("9 < row['Preis (EUR)']", "row['Preis (EUR)']"),
+        ("status == 'new' and Preis | float > 9", "Preis"),
+        ("Preis > 9 and stock > 9", "price"),  # two: the example's own name
+    ],
+)
+def test_a_remedy_names_the_column_that_is_asked(text, column):
+    """Who copies it has a condition that can be read."""
+    price = cell("Preis", "12,50 €")
+    row = Row({"Preis (EUR)": price})
+    scope = Names({"Preis": price, "stock": cell("stock", "10"), "status": cell("status", "new"), "row": row})
+    with pytest.raises(TemplateProblem) as caught:
+        condition(text).holds(scope)
+    assert caught.value.hint.startswith(f"make a number of it:  {column} | ")

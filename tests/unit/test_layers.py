@@ -423,3 +423,50 @@ def test_the_pictures_of_another_rows_model_are_no_columns_that_are_left(read):
     found = read("sources: [{file: s.csv}]", s_csv=sheet)
     assert [[*spec.inputs.values()] for spec in found.jobs] == [["White.", [A]], [B]]
     assert warned(found) == []
+
+
+# ------------------------------------------------------------------------------------------------ as they are written
+
+
+@pytest.mark.parametrize("number", ["9.50", "1e3", "12", "1.5E2", "0.10"])
+def test_a_number_of_a_line_is_filled_in_as_it_is_written(read, number):
+    """`9.50` is what a person reads, and 9.5 what JSON takes it for."""
+    line = f'{{"id": "a", "image_urls": ["{A}"], "row": {{"price": {number}}}}}\n'
+    found = read('defaults: {prompt: "A tag for {{ price }}."}\nsources: [{file: s.jsonl}]', s_jsonl=line)
+    assert prompts(found) == {"a": f"A tag for {number}."}
+    assert [dict(spec.row) for spec in found.jobs] == [{"price": number}]
+
+
+def test_a_number_of_a_line_is_compared_by_its_size(read):
+    line = f'{{"id": "a", "prompt": "White.", "image_urls": ["{A}"], "row": {{"price": 9.50}}}}\n'
+    assert prompts(read('sources: [{file: s.jsonl, where: "price == 9.5"}]', s_jsonl=line)) == {"a": "White."}
+
+
+def test_a_number_that_is_sent_is_one(read):
+    line = f'{{"id": "a", "model": "owner/other", "prompt": "White.", "image_urls": ["{A}"], "strength": 0.50}}\n'
+    [spec] = read(None, s_jsonl=line).jobs
+    assert (spec.inputs["strength"], type(spec.inputs["strength"])) == (0.5, float)
+
+
+# ------------------------------------------------------------------------------------------------ that say nothing
+
+
+@pytest.mark.parametrize("word", ["TODO", "n/a", "x", "16:9", "yes"])
+def test_a_prompt_that_says_nothing_is_told_whoever_gives_it(read, word):
+    """In the defaults, a job of YAML, a line of JSON, the matrix and an override."""
+    head = f'defaults: {{prompt: White.}}\njobs: [{{id: a, image_urls: ["{A}"]PROMPT}}]\n'
+    said = f"the prompt that is sent is {word!r}"
+    for manifest in (
+        head.replace("White.", f"'{word}'").replace("PROMPT", ""),
+        head.replace("PROMPT", f", prompt: '{word}'"),
+        head.replace("PROMPT", "") + f"matrix: {{prompt: [{{name: one, prompt: '{word}'}}]}}",
+        head.replace("PROMPT", "") + f"overrides: [{{match: a, set: {{prompt: '{word}'}}}}]",
+    ):
+        assert ("placeholder", None, said) in warned(read(manifest)), manifest
+    line = lines({"id": "a", "prompt": word, "image_urls": [A]})
+    assert warned(read(None, s_jsonl=line)) == [("placeholder", None, said)]
+
+
+def test_a_default_that_says_nothing_is_told_once(read):
+    found = read("defaults: {prompt: TODO}\nsources: [{file: s.csv}]", s_csv=f"id,photo\n1,{A}\n2,{B}\n")
+    assert warned(found) == [("placeholder", None, "the prompt that is sent is 'TODO'")]

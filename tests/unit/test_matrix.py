@@ -341,7 +341,7 @@ def test_combinations_are_left_out_and_added(read, matrix, made):
             "{scene: [a], include: [{scene: b}]}",
             32,
             "matrix: include names a value that the axis does not have: scene: 'b'",
-            "known: a",
+            "known: a; a new one is named in the axis as well",
         ),
         (
             "{scene: [a], include: [{when: stock > 0}]}",

@@ -96,6 +96,13 @@ def filled(prompt):
     return {"m.yaml": text, "c.csv": f"SKU,Title,Colour,image_urls\n00123,Oak Mug,,{URL}\n"}
 
 
+def comparing(text):
+    """A sheet whose template compares a column with a text."""
+    prompt = f'"White.{{% if material == {text} %}} Show the grain.{{% endif %}}"'
+    head = f"version: 1\ndefaults:\n  prompt: {prompt}\nsources: [{{file: c.csv}}]\n"
+    return sheet(f"mug,wood,{URL}", header="id,material,image_urls\n", text=head)
+
+
 def chosen(where):
     """A sheet of whose rows some are wanted."""
     text = f"version: 1\nsources:\n  - file: c.csv\n    where: {where}\ndefaults: {{prompt: white}}\n"
@@ -510,6 +517,17 @@ CASES = {
     "a condition that leaves out all": chosen("\"sku == '1'\""),
     "a condition that leaves out none": chosen("\"status != 'sold'\""),
     "a condition that leaves out none by capitals": chosen("\"status != 'No'\""),
+    "a condition with a mistyped text": sheet(
+        f"mug,wood,white,{URL}",
+        header="id,material,prompt,image_urls\n",
+        text="version: 1\nsources:\n  - file: c.csv\n    where: material != 'wodo'\n",
+    ),
+    "a template with a mistyped text": comparing("'wodo'"),
+    "a template in which capitals count": comparing("'Wood'"),
+    "a template with a text of no row": comparing("'gold'"),
+    "a size that a spreadsheet made a date": {
+        "m.csv": f"id,size,prompt,image_urls\nmug,10-Dec,A {{{{ size }}}},{URL}\n"
+    },
     "a condition without letters that leaves out none": chosen('"sku > 5"'),
     "a condition that an or makes true of all": chosen("\"status != 'sold' or status != 'no'\""),
     "a condition that an and makes true of none": chosen("\"status == 'sold' and status == 'no'\""),

@@ -940,10 +940,8 @@ def test_markup_is_told_of_the_column_that_sends_it(read, template, column):
 
 @pytest.mark.parametrize("title", ["5 < 6 & 7 > 3", "Salt & pepper; fine", "AT&T", "a <3 mug"])
 def test_signs_that_are_no_markup_are_not_told(read, title):
-    assert (
-        warned(read(shopify(OLD, ("mug", title, A, "1", "")), "shopify", head='defaults: {prompt: "{{ title }}"}'))
-        == []
-    )
+    head = 'defaults: {prompt: "{{ title }} on white."}'
+    assert warned(read(shopify(OLD, ("mug", title, A, "1", "")), "shopify", head=head)) == []
 
 
 @pytest.mark.parametrize(("text", "is_told"), [("nan", True), ("None", True), ("N/A", True), ("none left", False)])

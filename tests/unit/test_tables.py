@@ -633,7 +633,7 @@ def test_a_prompt_that_says_nothing_is_told(read, word):
         "placeholder",
         "B2",
         f"the prompt that is sent is {word!r}",
-        "empty the cell where the default is meant",
+        "leave it empty where the default is meant",
     )
     assert warned(manifest) == [expected]
 

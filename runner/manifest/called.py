@@ -1,0 +1,43 @@
+"""By which numbers a prompt calls its pictures: `the table in image 2`, `das zweite Bild`, `both photos`."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+NOUN: Final = "image|photo|picture|bild|foto|imagen|imagem|immagine|afbeelding"
+NOUNS: Final = "images|photos|pictures|bildern?|fotos?|im[a\u00e1]genes|imagens|immagini|afbeeldingen"
+OF_ANOTHER: Final = r"(?![\d:/x\xd7%]|[.,]\d|\s?(?:px|mm|cm|mp|dpi)\b)"
+"""What makes a number another's: `photo 10 cm wide`, `image 16:9`."""
+CALLED: Final = re.compile(
+    rf"(?:\b(?:{NOUN})|\u753b\u50cf|\u5199\u771f|[\u56fe\u5716]\u7247?)[\s_#-]{{0,2}}(\d{{1,2}}){OF_ANOTHER}"
+    rf"|\b(?:{NOUNS})\s\d{{1,2}}\s?(?:,|and|und|et|y|e|en|&|\+|to|bis|-|\u2013)\s?(\d{{1,2}}){OF_ANOTHER}"
+    r"|(\d{1,2})\s?(?:\u679a\u76ee|\ubc88\uc9f8\s(?:\uc0ac\uc9c4|\uc774\ubbf8\uc9c0))"
+    r"|\u7b2c(\d{1,2})[\u5f20\u5f35\u5e45\u679a]",
+    re.IGNORECASE,
+)
+"""The number itself; of several the last."""
+ORDINAL: Final = re.compile(
+    r"(?:\b(?:(second[aeo]?|2nd|zweite[nmrs]?|deuxi[e\u00e8]me|2e|2[e\u00e8]me|segunda|tweede)"
+    r"|(third|3rd|dritte[nmrs]?|troisi[e\u00e8]me|3e|3[e\u00e8]me|terza|tercera|terceira|derde)"
+    r"|(fourth|4th|vierte[nmrs]?|quatri[e\u00e8]me|4e|4[e\u00e8]me|quarta|cuarta|vierde)"
+    rf") (?:{NOUN})\b|\u7b2c(?:([\u4e8c\u4e24\u5169])|(\u4e09)|(\u56db))[\u5f20\u5f35\u5e45\u679a])",
+    re.IGNORECASE,
+)
+"""Three groups of words for the second, third and fourth, and three of Chinese signs."""
+BOTH: Final = re.compile(
+    rf"\b(?:both|both of the|the two|beiden?|die zwei|les deux|las dos|ambas|entrambe(?: le)?|le due|as duas)"
+    rf"(?: input)? (?:{NOUNS})\b|\u4e21\u65b9\u306e(?:\u753b\u50cf|\u5199\u771f)|\u4e24\u5f20\u56fe",
+    re.IGNORECASE,
+)
+LIKELY: Final = ("image", "photo", "picture", "bild", "foto", "imagen", "immagin", "afbeelding")
+
+
+def highest_called(prompt: str) -> int:
+    """The highest number by which a prompt calls a picture; 0 where it calls none so."""
+    small = prompt.lower()
+    if small.isascii() and not any(word in small for word in LIKELY):
+        return 0
+    numbers = [int(found[found.lastindex or 0]) for found in CALLED.finditer(prompt)]
+    ordinals = [2 + ((found.lastindex or 1) - 1) % 3 for found in ORDINAL.finditer(prompt)]
+    return max([*numbers, *ordinals, 2 * (BOTH.search(prompt) is not None)])

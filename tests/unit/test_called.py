@@ -1,0 +1,71 @@
+"""By which numbers prompts call their pictures, in the languages in which people write them."""
+
+import pytest
+
+from runner.manifest.called import highest_called
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Put it on the table in image 2.",
+        "the second photo",
+        "das zweite Bild",
+        "Bild 2",
+        "Foto 2",
+        "la deuxième photo",
+        "la segunda imagen",
+        "la seconda immagine",
+        "a segunda imagem",
+        "de tweede foto",
+        "画像２",
+        "2枚目",
+        "第二张图片",
+        "第2张",
+        "2번째 사진",
+        "both images",
+        "Both of the photos",
+        "the two pictures",
+        "die beiden Bilder",
+        "les deux photos",
+        "ambas imágenes",
+        "entrambe le immagini",
+        "両方の画像",
+        "images 1 and 2",
+        "Bilder 1 und 2",
+    ],
+)
+def test_two_pictures_are_called(prompt):
+    assert highest_called(prompt) == 2
+
+
+@pytest.mark.parametrize(
+    ("prompt", "number"),
+    [("third picture", 3), ("the 4th image", 4), ("das dritte Bild", 3), ("第三张", 3), ("Foto 3, nicht Bild 2", 3)],
+)
+def test_the_highest_counts(prompt, number):
+    assert highest_called(prompt) == number
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "White.",
+        "Make it 16:9.",
+        "image 16:9",
+        "a photo 10 cm wide",
+        "image 2x",
+        "photo 360",
+        "Foto 2024",
+        "2 images",
+        "Mach 2 Bilder",
+        "zweites Regal",
+        "a second mug",
+        "both mugs",
+        "Bildschirm",
+        "写真のように",
+        "photo 50%",
+    ],
+)
+def test_other_numbers_call_no_picture(prompt):
+    assert highest_called(prompt) == 0

@@ -1,0 +1,113 @@
+"""Templates and conditions that compare columns with texts, and what the rows say instead: told before it is paid."""
+
+import json
+
+import pytest
+from support.manifests import URL, prompts, reader_in
+
+SHEET = "id,material,image_urls\na,wood,{}\nb,oak,{}\n".format(*map(URL.format, "ab"))
+
+
+@pytest.fixture
+def read(tmp_path):
+    return reader_in(tmp_path)
+
+
+def told(manifest):
+    return [
+        (d.severity, d.code, d.place.line, d.message, d.hint) for d in manifest.warnings if d.code != "unnamed-rows"
+    ]
+
+
+def asked(read, condition, sheet=SHEET):
+    """What is said where a part of the prompt depends on a condition."""
+    prompt = f"White.{{% if {condition} %}} Show the grain.{{% endif %}}"
+    return told(read(f'defaults: {{prompt: "{prompt}"}}\nsources: [{{file: s.csv}}]', s_csv=sheet))
+
+
+@pytest.mark.parametrize(
+    "condition", ["material == 'wodo'", "row['material'] != 'wodo'", "material in ['oak', 'wodo']"]
+)
+def test_a_text_that_is_nearly_a_rows_is_told(read, condition):
+    column = "row['material']" if "row" in condition else "material"
+    expected = ("warning", "template", 2, f"{column} is 'wodo' in no row", "did you mean 'wood'?")
+    assert asked(read, condition) == [expected]
+
+
+@pytest.mark.parametrize("condition", ["material == 'Wood'", "material == 'WOOD'"])
+def test_capitals_that_keep_a_part_out_are_told(read, condition):
+    [(severity, code, line, message, hint)] = asked(read, condition)
+    meant = condition.split("'")[1]
+    assert (severity, code, line) == ("warning", "template", 2)
+    assert message == f"capitals count: 'wood' in s.csv:2 is not {meant!r}"
+    assert hint == "without them compare  material | lower  with 'wood'"
+
+
+@pytest.mark.parametrize("condition", ["material == 'gold'", "material in ['gold', 'silver']"])
+def test_texts_that_no_row_has_are_noted(read, condition):
+    """The sheet is another, or there is no such product this week: a note, and no more."""
+    named = " or ".join(repr(text) for text in ("gold", "silver") if text in condition)
+    assert asked(read, condition) == [
+        ("note", "template", 2, f"material is {named} in no row", "it is 'wood', 'oak'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "material == 'oak'",
+        "material != 'gold'",
+        "material in ['oak', 'gold']",
+        "material != ''",
+        "material | lower == 'wood'",
+        "'oa' in material",
+    ],
+)
+def test_what_is_asked_rightly_needs_no_word(read, condition):
+    assert asked(read, condition) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [("12 cm", "10 cm"), ("Large", "X-Large"), ("SKU-100", "SKU-101"), ("XL", "XS"), ("light blue", "blue")],
+)
+def test_texts_that_are_alike_and_both_meant_are_not_taken_for_one_another(read, text, others):
+    sheet = f"id,material,image_urls\na,{others},{URL.format('a')}\n"
+    assert [severity for severity, *_ in asked(read, f"material != '{text}'", sheet)] == []
+
+
+def test_an_axis_of_the_matrix_is_compared_too(read):
+    head = """
+defaults: {prompt: "{% if scene == 'kitchn' %}Oak{% else %}White{% endif %} background."}
+matrix: {scene: [kitchen, studio]}
+sources: [{file: s.csv}]"""
+    [(severity, _, _, message, hint)] = told(read(head, s_csv=SHEET))
+    assert (severity, message, hint) == ("warning", "scene is 'kitchn' in no row", "did you mean 'kitchen'?")
+
+
+def test_the_template_of_a_single_cell_is_its_own_affair(read):
+    """It was written for its row."""
+    sheet = (
+        "id,prompt,material,image_urls\n"
+        f"a,White.{{% if material == 'gold' %}} Shine.{{% endif %}},wood,{URL.format('a')}\n"
+    )
+    manifest = read("sources: [{file: s.csv}]", s_csv=sheet)
+    assert (prompts(manifest), told(manifest)) == ({"a": "White."}, [])
+
+
+@pytest.mark.parametrize("condition", ["material != 'wodo'", "material in ['oak', 'wodo']"])
+def test_a_condition_that_is_nearly_a_rows_is_told(read, condition):
+    """Here it decides which rows are paid for."""
+    head = f'defaults: {{prompt: White.}}\nsources: [{{file: s.csv, where: "{condition}"}}]'
+    warnings = [
+        (message, hint) for severity, *_, message, hint in told(read(head, s_csv=SHEET)) if severity == "warning"
+    ]
+    assert warnings == [("where: material is 'wodo' in no row", "did you mean 'wood'?")]
+
+
+def test_lines_of_json_are_compared_too(read):
+    line = {"id": "a", "prompt": "White.", "image_urls": [URL.format("a")], "row": {"material": "wood"}}
+    head = "sources: [{file: s.jsonl, where: \"material != 'wodo'\"}]"
+    assert [hint for severity, *_, hint in told(read(head, s_jsonl=json.dumps(line))) if severity == "warning"] == [
+        "did you mean 'wood'?"
+    ]
