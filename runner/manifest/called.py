@@ -30,14 +30,25 @@ BOTH: Final = re.compile(
     rf"(?: input)? (?:{NOUNS})\b|\u4e21\u65b9\u306e(?:\u753b\u50cf|\u5199\u771f)|\u4e24\u5f20\u56fe",
     re.IGNORECASE,
 )
-LIKELY: Final = ("image", "photo", "picture", "bild", "foto", "imagen", "immagin", "afbeelding")
 
 
 def highest_called(prompt: str) -> int:
     """The highest number by which a prompt calls a picture; 0 where it calls none so."""
-    small = prompt.lower()
-    if small.isascii() and not any(word in small for word in LIKELY):
+    if not _is_likely(prompt.lower()):
         return 0
     numbers = [int(found[found.lastindex or 0]) for found in CALLED.finditer(prompt)]
     ordinals = [2 + ((found.lastindex or 1) - 1) % 3 for found in ORDINAL.finditer(prompt)]
     return max([*numbers, *ordinals, 2 * (BOTH.search(prompt) is not None)])
+
+
+def _is_likely(small: str) -> bool:
+    """Whether there is any of the words that call a picture; spelt out, since it is asked of every prompt."""
+    is_english = "image" in small or "photo" in small or "picture" in small
+    return (
+        is_english
+        or "bild" in small
+        or "foto" in small
+        or "imag" in small
+        or "immagin" in small
+        or ("afbeelding" in small or not small.isascii())
+    )

@@ -32,6 +32,14 @@ OF_ALL: Final = frozenset({"id", "model", "prompt", "image_urls"})
 """Keys that a job of any model may have."""
 
 
+def is_plain(document: Document, node: yaml.MappingNode) -> bool:
+    """Whether nothing can have been lost of the texts of a mapping: each is one line, without what begins another."""
+    for _, value in node.value:
+        if value.start_mark.line != value.end_mark.line or isinstance(value, yaml.MappingNode):
+            return False
+    return not (document.count("#", node) or document.count("&", node) or document.count("*", node))
+
+
 def check_unquoted(
     document: Document,
     key: str,

@@ -179,6 +179,10 @@ class Document:
             width = max(1, len(text.strip()))
             yield Place(line=number, column=indent + 1, text=line_at(self._text, found.end()), width=width), text
 
+    def count(self, sign: str, node: yaml.Node) -> int:
+        """How often a sign stands in what the node is written as."""
+        return self._text.count(sign, node.start_mark.index, node.end_mark.index)
+
     def match(self, pattern: re.Pattern[str], mark: Any) -> re.Match[str] | None:
         """What stands at a mark."""
         return pattern.match(self._text, mark.index)
@@ -205,8 +209,8 @@ class Document:
         """The key, key node and value node of each pair of a mapping; merge keys are followed, duplicates reported."""
         seen: dict[str, int] = {}
         merged: list[tuple[str, yaml.Node, yaml.Node]] = []
+        self._spend(depth, len(node.value))
         for key_node, value in node.value:
-            self._spend(depth)
             if key_node.tag == "merge":
                 if "<<" in seen:
                     hint = f"first on line {seen['<<']}: write one, as in  <<: [*first, *second]"
@@ -243,7 +247,7 @@ class Document:
 
     def value(self, node: yaml.Node, findings: Findings, *, depth: int = 0, where: str = "a mapping") -> Any:
         """The node as plain values; text stays text."""
-        self._spend(depth)
+        self._spend(depth, 1)
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         if isinstance(node, yaml.SequenceNode):
@@ -251,8 +255,8 @@ class Document:
         pairs = self.items(node, where, findings, depth=depth)
         return {key: self.value(value, findings, depth=depth + 1) for key, _, value in pairs}
 
-    def _spend(self, depth: int) -> None:
-        self._nodes_left -= 1
+    def _spend(self, depth: int, nodes: int) -> None:
+        self._nodes_left -= nodes
         if self._nodes_left < 0 or depth > DEEPEST:
             raise TooLarge
 

@@ -18,7 +18,7 @@ from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Head, Settings, read_head
 from runner.manifest.items import Entry, Item
 from runner.manifest.templates import Names
-from runner.manifest.unquoted import OF_ALL, check_own, check_swallowed, check_unquoted, has_colon
+from runner.manifest.unquoted import OF_ALL, check_own, check_swallowed, check_unquoted, has_colon, is_plain
 from runner.manifest.yaml_core import Document, Refused, TooLarge
 from runner.manifest.yaml_problems import report_syntax
 
@@ -224,11 +224,12 @@ class YamlManifest:
             else:
                 fields[key] = document.value(value, findings)
             nodes[key] = (key_node, value)
-        known = OF_ALL | self._fields_of(fields.get("model") or self.head.fields.get("model"))
-        for key, (key_node, value) in nodes.items():
-            check_unquoted(document, key, key_node, value, findings, known)
-        for key, value in own:
-            check_swallowed(document, key, value, findings, known)
+        if not is_plain(document, node):
+            known = OF_ALL | self._fields_of(fields.get("model") or self.head.fields.get("model"))
+            for key, (key_node, value) in nodes.items():
+                check_unquoted(document, key, key_node, value, findings, known)
+            for key, value in own:
+                check_swallowed(document, key, value, findings, known)
 
         def at(*path: str | int) -> Place:
             found = nodes.get(str(path[0])) if path else None
