@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 from unicodedata import normalize
 
-from runner.manifest.capitals import Capitals
+from runner.manifest.comparisons import Comparisons
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.head import Head, Override
 from runner.manifest.items import texts_in
-from runner.manifest.templates import Scope, Template, TemplateProblem, compiled, names_in, titles_in
-from runner.manifest.unmet import Unmet
+from runner.manifest.templates import Template, TemplateProblem, compiled, names_in, titles_in
 from runner.manifest.words import MEDIA
 from runner.model import InputRules, LocalFiles, RulesOf
 
@@ -33,19 +32,15 @@ class Watched:
 
     template: Template
     place: Place
-    capitals: Capitals
-    unmet: Unmet
+    compared: Comparisons
 
     def tell(self, findings: Findings) -> None:
         """Say what was hardly meant so: then a part of the template is sent where it should not, or nowhere."""
-        if self.capitals.found:
-            message, hint = self.capitals.found.split("; ", 1)
+        capitals = self.compared.capitals
+        doubtful = list(self.compared.mistyped()) if capitals is None else [capitals]
+        for message, hint in doubtful:
             findings.warn("template", self.place, message, hint)
-            return
-        mistyped = list(self.unmet.mistyped())
-        for message, hint in mistyped:
-            findings.warn("template", self.place, message, hint)
-        for message, hint in self.unmet.foreign(self.template.wanted) if not mistyped else ():
+        for message, hint in self.compared.foreign(self.template.wanted) if not doubtful else ():
             findings.note("template", self.place, message, hint)
 
 
@@ -105,16 +100,10 @@ class Common:
         self._told.add(model)
         return is_told
 
-    def watch(self, template: Template, place: Place, scope: Scope, source: str) -> None:
-        """Look at what a template compares with texts in some row."""
-        watched = self.watched.get(template.text)
-        if watched is None:
-            if len(self.watched) == MOST_WATCHED:
-                return
-            watched = Watched(template, place, Capitals(template.compared), Unmet(template.compared))
-            self.watched[template.text] = watched
-        watched.capitals.look(scope, source)
-        watched.unmet.look(scope)
+    def watch(self, template: Template, place: Place) -> None:
+        """Look at what a template compares with texts from now on."""
+        if len(self.watched) < MOST_WATCHED:
+            self.watched[template.text] = Watched(template, place, Comparisons(template.compared))
 
     def kinds(self, rules: InputRules | None) -> Mapping[str, str]:
         """How each field of a model is read, where there is more to it than to take it as it stands."""

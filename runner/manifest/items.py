@@ -8,7 +8,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from runner.manifest.capitals import Capitals
+from runner.manifest.comparisons import Comparisons
 from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.templates import (
     Condition,
@@ -20,7 +20,6 @@ from runner.manifest.templates import (
     titles_in,
     unknown_name,
 )
-from runner.manifest.unmet import Unmet
 from runner.model import counted
 
 At = Callable[..., Place]
@@ -152,8 +151,7 @@ class Sieve:
     ) -> None:
         """`of` is what a job is made of where it is made of several rows."""
         self._where = where
-        self._capitals = Capitals(where.compared if where is not None else {})
-        self._unmet = Unmet(where.compared if where is not None else {})
+        self._compared = Comparisons(where.compared if where is not None else {})
         self._of = of
         self._place = place
         self._label = label
@@ -185,8 +183,7 @@ class Sieve:
             suffix = "" if " is undefined" in str(problem) else f" (for {source})"
             self._findings.error("where", self._place, f"where: {problem}{suffix}", problem.hint)
             return False
-        self._capitals.look(scope, source)
-        self._unmet.look(scope)
+        self._compared.look(scope, source)
         return is_wanted
 
     def tell(self) -> None:
@@ -200,17 +197,18 @@ class Sieve:
             self._findings.warn("where", self._place, message, hint)
         if self._where is None or self._findings.has_errors:  # a condition that cannot be judged takes nothing
             return
-        for message, hint in self._unmet.mistyped() if not self._capitals.found else ():
+        capitals = "" if self._compared.capitals is None else "; ".join(self._compared.capitals)
+        for message, hint in self._compared.mistyped() if not capitals else ():
             self._findings.warn("where", self._place, f"where: {message}", hint)
         if self._left:
             message = f"where leaves out {self._left:,} of {self._seen:,} jobs of {self._label}"
-            hint = f"they do not fulfil  {self._where.text}\n{self._capitals.found}".rstrip()
+            hint = f"they do not fulfil  {self._where.text}\n{capitals}".rstrip()
             self._findings.note("where", self._place, message, hint)
         elif self._seen and not self._torn:
             message = f"where leaves out none of {counted(self._seen, 'job')} of {self._label}"
             hint = f"all fulfil  {self._where.text}"
-            if self._capitals.found:
-                hint += f"\n{self._capitals.found}"
+            if capitals:
+                hint += f"\n{capitals}"
             elif self._where.asks_for_letters:
                 hint += "\ncapitals count; without them ask as in  status | lower == 'active'"
             self._findings.note("where", self._place, message, hint)

@@ -18,7 +18,7 @@ from runner.manifest.matrix import NONE, Combination
 from runner.manifest.pictures import are_urls, media
 from runner.manifest.schema import LONGEST_ID
 from runner.manifest.scopes import Layer, Sent, named
-from runner.manifest.templates import Cell, Scope, TemplateProblem, cell, compiled, is_template, unknown_name
+from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, cell, compiled, is_template, unknown_name
 from runner.model import InputRules, LocalFile, canonical, digest_of
 from runner.rules.names import is_plain, outputs_of, safe_path
 
@@ -269,13 +269,24 @@ class Job:
             scope = self.scope if key == "id" else Layer(self._sent(template.names), self._scope_of(key))
             if problem := unknown_name(template, scope):
                 raise problem
-            if template.compared and not (place := self.place((key, *path)))[1]:
-                self.common.watch(template, place[0], scope, self.item.source)
+            if template.compared:
+                self._watch(template, scope, (key, *path))
             return template.render(scope)
         except TemplateProblem as problem:
             is_of_row = not problem.is_everywhere
             self.error(problem.code, (key, *path), str(problem), problem.hint, is_of_row=is_of_row)
             return given
+
+    def _watch(self, template: Template, scope: Scope, path: tuple[str | int, ...]) -> None:
+        """Look at what a template of several rows compares; that of a single cell was written for its row."""
+        if (watched := self.common.watched.get(template.text)) is None:
+            place, is_own = self.place(path)
+            if is_own:
+                return
+            self.common.watch(template, place)
+            watched = self.common.watched.get(template.text)
+        if watched is not None:
+            watched.compared.look(scope, self.item.source)
 
     def _paths(self, rules: InputRules | None) -> tuple[str, ...]:
         """Where the outputs go, without extension; empty where they cannot be told, which is then in the findings."""

@@ -1,0 +1,110 @@
+"""Texts that a template or a condition compares columns with, and what the rows say instead: mistyped, or in capitals.
+
+`{% if material == 'wodo' %}…{% endif %}` is left out of every prompt without a word, and each of them is paid for;
+`status != 'sold'` is true of `Sold`, and a count of the rows that are left out hides it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Final
+
+from runner.manifest.cells import TemplateProblem, seen
+from runner.manifest.diagnostics import nearest
+from runner.manifest.templates import Scope
+from runner.manifest.verdicts import Column, Texts
+
+NEAR: Final = 0.75
+"""How alike two texts are of which one is the other mistyped: `wodo` and `wood`."""
+SHORTEST: Final = 4
+"""Letters; of shorter words too many are alike."""
+MOST: Final = 100
+"""Texts of a column that are kept; who has more of them compares it with few."""
+SHOWN: Final = 4
+
+
+class Comparisons:
+    """Of one template or condition, the texts that no row has had so far, and what stood there."""
+
+    def __init__(self, compared: Texts) -> None:
+        self._texts = {column: {seen(text) for text in texts if seen(text)} for column, texts in compared.items()}
+        self._small = {column: _small(texts) for column, texts in self._texts.items()}
+        self._met: dict[Column, dict[str, None]] = {column: {} for column in compared}
+        self.capitals: tuple[str, str] | None = None
+        """What is said of the first cell that differs by capitals alone, with the remedy."""
+
+    def look(self, scope: Scope, source: str) -> None:
+        """Look at the cells of a row, or whatever else is compared."""
+        for column, met in self._met.items():
+            text = _text_in(scope, column)
+            if not text or text in met:
+                continue
+            is_known = text in self._texts[column]
+            if is_known or len(met) < MOST:
+                met[text] = None
+            if not is_known and self.capitals is None and text.lower() in self._small[column]:
+                meant = self._small[column][text.lower()]
+                message = f"capitals count: {text[:40]!r} in {source} is not {meant[:40]!r}"
+                how = f"without them compare  {_asked(column)} | lower  with {meant.lower()[:40]!r}"
+                self.capitals = message, how
+
+    def mistyped(self) -> Iterator[tuple[str, str]]:
+        """What is said of texts that are nearly those of some rows, with the remedy."""
+        for column, met in self._met.items():
+            others = met.keys() - self._texts[column]
+            for text in sorted(self._texts[column] - met.keys()):
+                if (meant := _near(text, sorted(others))) is not None:
+                    yield f"{_asked(column)} is {text[:40]!r} in no row", f"did you mean {meant[:40]!r}?"
+
+    def foreign(self, wanted: Texts) -> Iterator[tuple[str, str]]:
+        """What is said of columns that are something in every row, and none of what is `wanted` of them."""
+        for column, texts in wanted.items():
+            met = self._met[column]
+            if met and all(seen(text) not in met for text in texts):
+                named = " or ".join(repr(text[:40]) for text in sorted(texts)[:SHOWN])
+                shown = ", ".join(repr(text[:40]) for text in list(met)[:SHOWN]) + ", …" * (len(met) > SHOWN)
+                yield f"{_asked(column)} is {named} in no row", f"it is {shown}"
+
+
+def _text_in(scope: Scope, column: Column) -> str:
+    """The text of a column in some row as a person sees it; empty where it has none, or is not to be had."""
+    name, title = column
+    value: object = None
+    with suppress(TemplateProblem, LookupError):  # it was not asked for, since the verdict was known before
+        value = scope["row"][title] if title else scope[name]
+    return seen(value) if isinstance(value, str) else ""
+
+
+def _asked(column: Column) -> str:
+    """The column as a template writes it."""
+    name, title = column
+    return f"row[{title!r}]" if title else name
+
+
+def _small(texts: Iterable[str]) -> dict[str, str]:
+    """The texts by their small letters, those that have any."""
+    return {text.lower(): text for text in sorted(texts) if text.lower() != text.upper()}
+
+
+def _near(text: str, others: Iterable[str]) -> str | None:
+    """The text that was probably meant: letters alone are mistyped so, and no whole word more or less is."""
+    if len(text) < SHORTEST:
+        return None
+    words = _words(text)
+    likely = [other for other in others if _digits(other) == _digits(text) and not _is_part(words, _words(other))]
+    return nearest(text, likely, NEAR)
+
+
+def _digits(text: str) -> list[str]:
+    return re.findall(r"\d", text)
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"\w+", text.lower()))
+
+
+def _is_part(words: set[str], others: set[str]) -> bool:
+    """Whether one has all words of the other, and more of them: `Large` and `X-Large` are two sizes."""
+    return words < others or others < words
