@@ -8,9 +8,10 @@ from runner.manifest.blocks import Block
 from runner.manifest.checks import check
 from runner.manifest.common import Common
 from runner.manifest.diagnostics import Findings
+from runner.manifest.filling import given_id
 from runner.manifest.head import Head
 from runner.manifest.items import Item, key_of
-from runner.manifest.jobs import Job, given_id
+from runner.manifest.jobs import Job
 from runner.manifest.matrix import NONE
 from runner.manifest.rows import RowItem
 from runner.manifest.scopes import Layer

@@ -6,21 +6,22 @@ overrides. Templates are filled in at the end, in prompts, ids, paths and media 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from runner.manifest.common import DEFAULT_MODEL, MODEL, Common
 from runner.manifest.diagnostics import Place, nearest
+from runner.manifest.filling import axes_of, paths, render
 from runner.manifest.gaps import Gap, Gapped
 from runner.manifest.head import Folder, Head, Override
-from runner.manifest.items import Item, key_of, texts_in
+from runner.manifest.items import Item, texts_in
 from runner.manifest.matrix import NONE, Combination
 from runner.manifest.pictures import are_urls, media
 from runner.manifest.schema import LONGEST_ID
-from runner.manifest.scopes import Layer, Sent, named
-from runner.manifest.templates import Cell, Scope, Template, TemplateProblem, cell, compiled, is_template, unknown_name
+from runner.manifest.scopes import Layer
+from runner.manifest.templates import Scope, is_template
 from runner.model import InputRules, LocalFile, canonical, digest_of
-from runner.rules.names import is_plain, outputs_of, safe_path
+from runner.rules.names import is_plain, outputs_of
 
 LARGEST_WHOLE: Final = 2**53
 """Below it a number of JSON is the same for every reader."""
@@ -31,9 +32,9 @@ class Job:
     """One job in the making: after `make`, an id, a model, inputs and where the outputs go."""
 
     __slots__ = (
-        "_combination",
         "_overrides",
         "body",
+        "combination",
         "common",
         "count",
         "fields",
@@ -51,7 +52,7 @@ class Job:
     def __init__(self, common: Common, item: Item, combination: Combination) -> None:
         self.common = common
         self.item = item
-        self._combination = combination
+        self.combination = combination
         self._overrides: Sequence[Override] = ()
         self.local: dict[str, LocalFile] = {}
         self.gap: tuple[str, Gap] | None = None
@@ -74,65 +75,7 @@ class Job:
     @property
     def scope(self) -> Scope:
         """The names that its templates may use."""
-        return Layer(self._names, self.item.scope)
-
-    def _scope_of(self, key: str) -> Scope:
-        """The names that the template of a field may use; where the matrix gives it, its own name is what it was."""
-        if key not in self._combination.names and key not in self._combination.fields:
-            return self.scope
-        names: dict[str, Any] = {name: value for name, value in self._names.items() if name != key}
-        own = self.item.fields.get(key)
-        if isinstance(own, str) and key not in self.item.scope:
-            names[key] = cell(key, own)
-        return Layer(names, self.item.scope)
-
-    def _tell_hidden(self, names: Iterable[str], key: str) -> None:
-        """A column that is called like an axis: who writes the name in a template may mean the one or the other."""
-        axes = self._combination.names.keys() - self._combination.fields.keys() - {key}
-        for name in sorted(axes.intersection(names)):
-            if name in self.item.scope and not self.is_told(f"{name} is hidden"):
-                titles = self.item.row if isinstance(self.item.row, Mapping) else self.item.row[0]
-                title = next((title for title in titles if key_of(title) == name), name)
-                message = f"{name!r} is the matrix's axis here, and not the column {title!r}"
-                hint = f"for the column write  row[{title!r}],  or call the axis otherwise"
-                self.warn("matrix", (key,), message, hint)
-
-    def _tell_quoted(self, words: Iterable[str], key: str) -> None:
-        """What is filled in as it stands, and is called like a column: `row['title']` invites to it."""
-        titles = self.item.row if isinstance(self.item.row, Mapping) else self.item.row[0]
-        for word in sorted(words):
-            name = key_of(word)
-            if name and (word in self.item.scope or word in titles) and not self.is_told(f"{word!r} in quotes"):
-                asked = name if name.isidentifier() and name in self.item.scope else f"row[{word!r}]"
-                message = f"{word!r} in quotes is the word itself"
-                self.warn("template", (key,), message, f"for the column write  {{{{ {asked} }}}}")
-
-    @property
-    def _names(self) -> dict[str, Cell]:
-        """The values of the matrix by their axes, and the id before the matrix."""
-        names = {axis: Cell(name) for axis, name in self._combination.names.items()}
-        if (base := given_id(self.item)) is not None:
-            names["id"] = Cell(base)
-        return names
-
-    def _sent(self, names: Iterable[str]) -> dict[str, Any]:
-        """Of some names those of fields, each with the value that is sent, whoever has given it.
-
-        An axis of the matrix keeps its value's name as long as it is the axis that gives the field; the prompt and the
-        media are templates themselves.
-        """
-        return {
-            name: named(name, self.fields[name])
-            for name in names
-            if self.fields.get(name) is not None
-            and self.kinds.get(name, "list") in ("list", "integer")
-            and not (name in self._combination.names and self._is_sent(name))
-        }
-
-    def _is_sent(self, axis: str) -> bool:
-        """Whether the value of an axis of the matrix is what is sent, if it is a field at all."""
-        given = self._combination.fields
-        return axis not in self.fields or axis not in given or self.fields[axis] == given[axis]
+        return Layer(axes_of(self), self.item.scope)
 
     def make(self) -> bool:
         """Fill it in; whether there is to be such a job, which an override may deny."""
@@ -143,7 +86,7 @@ class Job:
         self.id_at = self.item.id_at or "head" if job_id is not None else ""
         if job_id is None:  # named by its request
             inputs = self._inputs(rules)
-            job_id = digest_of(self.model, canonical(inputs))[:12] + self._combination.suffix
+            job_id = digest_of(self.model, canonical(inputs))[:12] + self.combination.suffix
         self.id = job_id
         if self.common.head.overrides and (overrides := self.common.overrides_for(job_id)):
             if [override.skip for override in overrides if override.skip is not None][-1:] == [True]:
@@ -161,12 +104,12 @@ class Job:
         self.body = canonical(self.inputs)
         self.is_plain = is_plain(job_id)
         self.count = outputs_of(self.inputs)
-        self.paths = self._paths(rules) if self.common.stem_template is not None else ()
+        self.paths = paths(self, rules) if self.common.stem_template is not None else ()
         return True
 
     def _refuse_replaced(self, name: str) -> None:
         """A default that asks for what would replace it was meant to be filled in, if only for some combinations."""
-        is_by_matrix = name in self._combination.fields
+        is_by_matrix = name in self.combination.fields
         matrix = self.common.head.matrix
         if is_by_matrix and matrix is not None and name not in matrix.given:
             return  # the others send it
@@ -184,7 +127,7 @@ class Job:
     @property
     def variant(self) -> str:
         """What the matrix names it by."""
-        return self._combination.variant if self._combination is not NONE else ""
+        return self.combination.variant if self.combination is not NONE else ""
 
     @property
     def files(self) -> Mapping[str, str]:
@@ -227,10 +170,10 @@ class Job:
             self.error("id", ("id",), f"an id must be text, got {str(given)[:60]}", "write one word, or leave it out")
             return None
         if is_template(given):
-            return self.render(given, "id").strip()
+            return render(self, given, "id").strip()
         if given.strip() and given != given.strip():
             self.error("id", ("id",), f"the id {given[:60]!r} has a blank at an end", "take it away: nobody sees it")
-        return given + self._combination.suffix if self._combination is not NONE else given
+        return given + self.combination.suffix if self.combination is not NONE else given
 
     def _inputs(self, rules: InputRules | None) -> dict[str, Any]:
         """What is sent: the fields with their templates filled in and their photos found."""
@@ -249,74 +192,13 @@ class Job:
                 continue
             holds_template = is_template(value) if type(value) is str else any(map(is_template, texts_in(value)))
             if holds_template and kind == "prompt" and isinstance(value, str):
-                inputs[key] = self.render(value, key)
+                inputs[key] = render(self, value, key)
                 continue
             inputs[key] = _as_kind(value, kind)
             if holds_template:
                 hint = "templates are filled in in prompt, media URLs, id and output.path alone"
                 self.error("template", (key,), f"{key} holds a template", hint)
         return inputs
-
-    def render(self, given: str, key: str, *path: int) -> str:
-        """A template filled in; left as it is where it cannot be, which is then in the findings."""
-        try:
-            template = compiled(given)
-            if self._combination is not NONE:
-                self.common.asked |= template.names
-                self._tell_hidden(template.names, key)
-            if template.quoted:
-                self._tell_quoted(template.quoted, key)
-            scope = self.scope if key == "id" else Layer(self._sent(template.names), self._scope_of(key))
-            if problem := unknown_name(template, scope):
-                raise problem
-            if template.compared:
-                self._watch(template, scope, (key, *path))
-            return template.render(scope)
-        except TemplateProblem as problem:
-            is_of_row = not problem.is_everywhere
-            self.error(problem.code, (key, *path), str(problem), problem.hint, is_of_row=is_of_row)
-            return given
-
-    def _watch(self, template: Template, scope: Scope, path: tuple[str | int, ...]) -> None:
-        """Look at what a template of several rows compares; that of a single cell was written for its row."""
-        if (watched := self.common.watched.get(template.text)) is None:
-            place, is_own = self.place(path)
-            if is_own:
-                return
-            self.common.watch(template, place)
-            watched = self.common.watched.get(template.text)
-        if watched is not None:
-            watched.compared.look(scope, self.item.source)
-
-    def _paths(self, rules: InputRules | None) -> tuple[str, ...]:
-        """Where the outputs go, without extension; empty where they cannot be told, which is then in the findings."""
-        template = self.common.stem_template
-        assert template is not None  # noqa: S101 the caller looked
-        fields = Sent(self.inputs, rules)
-        axes = {axis: name for axis, name in self._names.items() if axis not in fields or self._is_sent(axis)}
-        rest = Layer(axes, Layer(fields, self.item.scope))  # what is sent goes before what the row says
-        paths = []
-        for n in range(1, self.count + 1):
-            own = {"n": Cell(str(n)), "job_id": Cell(self.id), "id": Cell(given_id(self.item) or self.id)}
-            scope = Layer(own, rest)
-            try:
-                if problem := unknown_name(template, scope):
-                    raise problem
-                paths.append(f"images/{safe_path(template.render(scope))}")
-            except TemplateProblem as problem:
-                self._path_error(f"output.path: {problem}", problem.hint)
-                return ()
-            except ValueError as problem:
-                given = template.render(scope)[:120]
-                hint = 'as in  path: "{{ id }}/{{ n }}.{{ ext }}"'
-                self._path_error(f"output.path comes to {given!r} (for {self.item.source}): {problem}", hint)
-                return ()
-        if len(set(paths)) < len(paths):
-            self._path_error(f"output.path gives {self.count} files of job {self.id!r} one name", "use {{ n }} in it")
-        return tuple(paths)
-
-    def _path_error(self, message: str, hint: str) -> None:
-        self.common.findings.error("output-path", self.common.head.path_place, message, hint)
 
     # ------------------------------------------------------------------------------------------------------ places
 
@@ -349,7 +231,7 @@ class Job:
         for override in reversed(self._overrides):
             if key in override.fields:
                 return override.places.get(exact) or override.places[key], False
-        head, combination = self.common.head, self._combination
+        head, combination = self.common.head, self.combination
         is_own = key in self.item.fields
         if key in combination.fields and not (self.item.is_job and is_own):
             return combination.places[key], False
@@ -363,12 +245,6 @@ def _source_of(item: Item, head: Head) -> str:
     file = item.source.rpartition(":")[0]
     folders = (source.folder for source in head.sources if isinstance(source, Folder))
     return next((folder for folder in folders if file.startswith(f"{folder.rstrip('/')}/")), file)
-
-
-def given_id(item: Item) -> str | None:
-    """The id that an item has before the matrix; `None` where it has none, or a template makes it."""
-    given = item.fields.get("id")
-    return given if isinstance(given, str) and given.strip() and not is_template(given) else None
 
 
 def _as_kind(value: Any, kind: str | None) -> Any:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
+from runner.manifest.filling import render
 from runner.manifest.gaps import gap_in
 from runner.manifest.items import split_urls
 from runner.model import LOCAL, InputProblem, InputRules, LocalFile, MeasuredFile, local_uri
@@ -41,7 +42,7 @@ def media(job: Job, key: str, value: Any, rules: InputRules | None, kind: str) -
             found.append(text)
             continue
         is_filled_in = "{{" in text  # a URL may hold {% by itself
-        filled = job.render(text, key, index) if is_filled_in else text
+        filled = render(job, text, key, index) if is_filled_in else text
         asked.append(filled)
         if is_filled_in and filled == text:  # it could not be filled in, and that is told
             found.append(LOCAL)
