@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import Final
 
 from runner.manifest.cells import TemplateProblem, seen
+from runner.manifest.conditions import LISTED
 from runner.manifest.diagnostics import nearest
 from runner.manifest.templates import Scope
-from runner.manifest.verdicts import Column, Texts
+from runner.manifest.verdicts import IN, Column, Texts, cased
 
 NEAR: Final = 0.75
 """How alike two texts are of which one is the other mistyped: `wodo` and `wood`."""
@@ -23,6 +24,8 @@ SHORTEST: Final = 4
 MOST: Final = 100
 """Texts of a column that are kept; who has more of them compares it with few."""
 SHOWN: Final = 4
+ENDING: Final = 2
+"""Letters: a plural's, and no other word's."""
 
 
 class Comparisons:
@@ -38,25 +41,34 @@ class Comparisons:
     def look(self, scope: Scope, source: str) -> None:
         """Look at the cells of a row, or whatever else is compared."""
         for column, met in self._met.items():
-            text = _text_in(scope, column)
+            text = cased(_text_in(scope, column), column.how)
             if not text or text in met:
                 continue
+            if column.how == IN:
+                met.update(dict.fromkeys(piece for piece in self._texts[column] if piece in text))
             is_known = text in self._texts[column]
             if is_known or len(met) < MOST:
                 met[text] = None
-            if not is_known and self.capitals is None and text.lower() in self._small[column]:
+            if not (is_known or column.how or self.capitals) and text.lower() in self._small[column]:
                 meant = self._small[column][text.lower()]
                 message = f"capitals count: {text[:40]!r} in {source} is not {meant[:40]!r}"
                 how = f"without them compare  {_asked(column)} | lower  with {meant.lower()[:40]!r}"
                 self.capitals = message, how
 
     def mistyped(self) -> Iterator[tuple[str, str]]:
-        """What is said of texts that are nearly those of some rows, with the remedy."""
+        """What is said of texts that are nearly those of some rows, or a list of them in one, with the remedy."""
         for column, met in self._met.items():
             others = met.keys() - self._texts[column]
+            if column.how == IN:
+                others = {word for text in others for word in re.findall(r"[\w-]+", text)}
             for text in sorted(self._texts[column] - met.keys()):
-                if (meant := _near(text, sorted(others))) is not None:
-                    yield f"{_asked(column)} is {text[:40]!r} in no row", f"did you mean {meant[:40]!r}?"
+                words = LISTED.split(text)
+                if column.how != IN and len(words) > 1 and any(word in met for word in words):
+                    yield f"{_asked(column)} is {text[:40]!r} in no row: it is one text", f"write  in {words}"
+                elif (meant := _near(text, sorted(others))) is not None:
+                    said = f"{text[:40]!r} is in {_asked(column)} in no row"
+                    said = said if column.how == IN else f"{_asked(column)} is {text[:40]!r} in no row"
+                    yield said, f"did you mean {meant[:40]!r}?"
 
     def foreign(self, wanted: Texts) -> Iterator[tuple[str, str]]:
         """What is said of columns that are something in every row, and none of what is `wanted` of them."""
@@ -70,7 +82,7 @@ class Comparisons:
 
 def _text_in(scope: Scope, column: Column) -> str:
     """The text of a column in some row as a person sees it; empty where it has none, or is not to be had."""
-    name, title = column
+    name, title, _ = column
     value: object = None
     with suppress(TemplateProblem, LookupError):  # it was not asked for, since the verdict was known before
         value = scope["row"][title] if title else scope[name]
@@ -79,8 +91,9 @@ def _text_in(scope: Scope, column: Column) -> str:
 
 def _asked(column: Column) -> str:
     """The column as a template writes it."""
-    name, title = column
-    return f"row[{title!r}]" if title else name
+    name, title, how = column
+    asked = f"row[{title!r}]" if title else name
+    return f"{asked} | {how}" if how in ("lower", "upper") else asked
 
 
 def _small(texts: Iterable[str]) -> dict[str, str]:
@@ -92,8 +105,7 @@ def _near(text: str, others: Iterable[str]) -> str | None:
     """The text that was probably meant: letters alone are mistyped so, and no whole word more or less is."""
     if len(text) < SHORTEST:
         return None
-    words = _words(text)
-    likely = [other for other in others if _digits(other) == _digits(text) and not _is_part(words, _words(other))]
+    likely = [other for other in others if _digits(other) == _digits(text) and not _are_both_meant(text, other)]
     return nearest(text, likely, NEAR)
 
 
@@ -101,10 +113,10 @@ def _digits(text: str) -> list[str]:
     return re.findall(r"\d", text)
 
 
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))
-
-
-def _is_part(words: set[str], others: set[str]) -> bool:
-    """Whether one has all words of the other, and more of them: `Large` and `X-Large` are two sizes."""
-    return words < others or others < words
+def _are_both_meant(text: str, other: str) -> bool:
+    """Whether two texts are alike and both words: `X-Large` and `Large`, `unsold` and `sold`, `matte` and `latte`."""
+    short, long = sorted((text.lower(), other.lower()), key=len)
+    words, others = set(re.findall(r"\w+", short)), set(re.findall(r"\w+", long))
+    is_ending = long.endswith(short) or (long.startswith(short) and len(long) - len(short) > ENDING)
+    is_one_letter = len(short) == len(long) and sum(one != two for one, two in zip(short, long, strict=True)) == 1
+    return words < others or others < words or is_ending or is_one_letter

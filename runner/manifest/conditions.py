@@ -12,7 +12,7 @@ from typing import Any, Final
 from jinja2 import nodes
 
 from runner.manifest.cells import TemplateProblem
-from runner.manifest.verdicts import check_chains
+from runner.manifest.verdicts import check_cases, check_chains
 
 DOUBTFUL: Final = re.compile(r"(?<![\w.])[1-9]\d{0,2}\.\d{3}(?![\w.])")
 """A number with three decimals, or in German one with a point between its thousands."""
@@ -69,6 +69,7 @@ def check_conditions(tree: nodes.Template, text: str) -> None:
                 raise TemplateProblem(what, f"write  {words}  or, for the whole,  {sign} {listed!r}")
             case _:
                 pass
+    check_cases(tree)
     check_chains(tree)
 
 

@@ -9,14 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from jinja2 import nodes
 
 from runner.manifest.cells import TemplateProblem, number_in, seen
 
-Column = tuple[str, str]
-"""A column by its name in templates and nothing, or by `row` and its title."""
+IN: Final = "in"
+
+
+class Column(NamedTuple):
+    """A column that is compared: by its name in templates and nothing, or by `row` and its title."""
+
+    name: str
+    title: str
+    how: str
+    """`lower` or `upper` where its letters are made so before, `in` where a text is looked for in it."""
+
+
 Texts = Mapping[Column, frozenset[str]]
 """Texts that columns are compared with."""
 
@@ -51,14 +61,41 @@ def texts_compared(tree: nodes.Template) -> tuple[Texts, Texts]:
     """The texts that columns are compared with, and of these the ones that they are to be."""
     compared: dict[Column, frozenset[str]] = {}
     wanted: dict[Column, frozenset[str]] = {}
+    aliases = {
+        node.target.name: node.node for node in tree.find_all(nodes.Assign) if isinstance(node.target, nodes.Name)
+    }
     for node in tree.find_all(nodes.Compare):
-        if (asked := _asked(node)) is None or (column := _column(asked.of)) is None:
-            continue
-        texts = [value for value in asked.values if isinstance(value, str)]
-        compared[column] = compared.get(column, frozenset()).union(texts)
-        if asked.is_equal:
-            wanted[column] = wanted.get(column, frozenset()).union(texts)
+        match node:
+            case nodes.Compare(expr=nodes.Const(value=str() as piece), ops=[nodes.Operand(op="in" | "notin", expr=of)]):
+                texts, how, is_equal = [piece], IN, False
+            case _:
+                if (asked := _asked(node)) is None:
+                    continue
+                of, how, is_equal = asked.of, "", asked.is_equal
+                texts = [value for value in asked.values if isinstance(value, str)]
+        if (column := _column(of, aliases, how)) is not None and texts:
+            compared[column] = compared.get(column, frozenset()).union(texts)
+            if is_equal:
+                wanted[column] = wanted.get(column, frozenset()).union(texts)
     return compared, wanted
+
+
+def check_cases(tree: nodes.Template) -> None:
+    """Raise `TemplateProblem` for a text with capitals beside what `| lower` gives: the two are never equal."""
+    for node in tree.find_all(nodes.Compare):
+        if (asked := _asked(node)) is None or (column := _column(asked.of, {}, "")) is None:
+            continue
+        for text in filter(lambda value: isinstance(value, str), asked.values):
+            meant = cased(text, column.how)
+            if meant != text:
+                what = "capitals" if column.how == "lower" else "small letters"
+                message = f"{text[:40]!r} has {what}, and what {column.how} gives has none: they are never equal"
+                raise TemplateProblem(message, f"write  {meant[:40]!r}")
+
+
+def cased(text: str, how: str) -> str:
+    """A text as a column is compared that is made small, or large."""
+    return text.lower() if how == "lower" else text.upper() if how == "upper" else text
 
 
 def number_asked(tree: nodes.Template) -> str:
@@ -84,14 +121,27 @@ def _base(of: nodes.Expr | None) -> str:
     return written(of)
 
 
-def _column(of: nodes.Expr) -> Column | None:
-    match of:
-        case nodes.Name(name=name):
-            return name, ""
-        case nodes.Getitem(node=nodes.Name(name="row"), arg=nodes.Const(value=str() as title)):
-            return "row", title
-        case _:
-            return None
+def _column(of: nodes.Node | None, aliases: Mapping[str, nodes.Node], how: str) -> Column | None:
+    """The column that an expression is about, also under the name that a `{% set %}` gives it."""
+    left = dict(aliases)
+    while True:
+        match of:
+            case (
+                nodes.Filter(node=inner, name="lower" | "upper" | "trim" as name, args=[])
+                | nodes.Call(node=nodes.Getattr(node=inner, attr="lower" | "upper" | "strip" as name), args=[])
+            ):
+                of, how = inner, how or (name if name in ("lower", "upper") else "")
+            case nodes.Name(name=name) if name in left:
+                of = left.pop(name)
+            case nodes.Name(name=name):
+                return Column(name, "", how)
+            case (
+                nodes.Getitem(node=nodes.Name(name="row"), arg=nodes.Const(value=str() as title))
+                | nodes.Getattr(node=nodes.Name(name="row"), attr=title)
+            ):
+                return Column("row", title, how)
+            case _:
+                return None
 
 
 def check_chains(tree: nodes.Template) -> None:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.manifests import URL, prompts, reader_in
+from support.manifests import URL, errors, prompts, reader_in
 
 SHEET = "id,material,image_urls\na,wood,{}\nb,oak,{}\n".format(*map(URL.format, "ab"))
 
@@ -111,3 +111,71 @@ def test_lines_of_json_are_compared_too(read):
     assert [hint for severity, *_, hint in told(read(head, s_jsonl=json.dumps(line))) if severity == "warning"] == [
         "did you mean 'wood'?"
     ]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "material | lower == 'wodo'",
+        "material | trim == 'wodo'",
+        "row.material == 'wodo'",
+        "material.lower() == 'wodo'",
+        "row['material'] | upper == 'WODO'",
+    ],
+)
+def test_a_column_that_is_made_small_or_trimmed_before_is_compared_too(read, condition):
+    [(severity, _, _, message, hint)] = asked(read, condition)
+    assert (severity, hint.lower()) == ("warning", "did you mean 'wood'?")
+    assert "in no row" in message
+
+
+def test_a_name_that_is_set_stands_for_its_column(read):
+    head = """
+defaults: {prompt: "White.{% set m = material %}{% if m == 'wodo' %} Grain.{% endif %}"}
+sources: [{file: s.csv}]"""
+    assert [message for *_, message, _ in told(read(head, s_csv=SHEET))] == ["material is 'wodo' in no row"]
+
+
+def test_a_text_that_is_looked_for_in_a_column_is_compared_too(read):
+    sheet = f'id,material,image_urls\na,"oak, gift",{URL.format("a")}\n'
+    assert asked(read, "'gfit' in material", sheet) == [
+        ("warning", "template", 2, "'gfit' is in material in no row", "did you mean 'gift'?")
+    ]
+    assert asked(read, "'gift' in material", sheet) == asked(read, "'silver' in material", sheet) == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "message", "hint"),
+    [
+        ("material | lower == 'Wood'", "'Wood' has capitals, and what lower gives has none", "write  'wood'"),
+        ("material | upper != 'Wood'", "'Wood' has small letters, and what upper gives has none", "write  'WOOD'"),
+        (
+            "row.material.lower() in ['wood', 'Oak']",
+            "'Oak' has capitals, and what lower gives has none",
+            "write  'oak'",
+        ),
+    ],
+)
+def test_a_text_that_no_text_can_be_is_refused(read, condition, message, hint):
+    """The remedy for capitals, half followed."""
+    prompt = f"White.{{% if {condition} %}} Show the grain.{{% endif %}}"
+    found = errors(read, f'defaults: {{prompt: "{prompt}"}}\nsources: [{{file: s.csv}}]', s_csv=SHEET)
+    assert found == [("template", 2, f"{message}: they are never equal", hint)]
+
+
+@pytest.mark.parametrize("condition", ["material not in ['Oak, Wood']", "material == 'Oak, Wood'"])
+def test_a_list_in_one_text_is_told_where_rows_have_its_words(read, condition):
+    """`Home, Garden` is a name, until some row says Garden alone."""
+    sheet = SHEET.replace("wood", "Wood").replace("oak", "Oak")
+    head = f"defaults: {{prompt: White.}}\nsources: [{{file: s.csv, where: \"{condition} or id == 'a'\"}}]"
+    found = [(message, hint) for severity, *_, message, hint in told(read(head, s_csv=sheet)) if severity == "warning"]
+    assert found == [("where: material is 'Oak, Wood' in no row: it is one text", "write  in ['Oak', 'Wood']")]
+
+
+@pytest.mark.parametrize(
+    ("text", "other"),
+    [("inactive", "active"), ("male", "female"), ("sold", "unsold"), ("matte", "latte"), ("Stiefel", "Stiefelette")],
+)
+def test_opposites_are_not_taken_for_one_another(read, text, other):
+    sheet = f"id,material,image_urls\na,{other},{URL.format('a')}\n"
+    assert asked(read, f"material != '{text}'", sheet) == []
