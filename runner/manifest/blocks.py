@@ -91,7 +91,7 @@ class Blocks:
         self._rest = rest
         self._pieces = pieces
         self._filled = sorted({piece for piece in pieces if isinstance(piece, int)})
-        self._of_sizes = [index for index in self._filled if index in table.of_sizes]
+        self._of_sizes = [index for index in self._filled if table.may_hold_sizes(index)]
         self._readers = [reader for reader in columns.readers if reader[0] != "id"]
         self._id_at = naming if naming is not None else columns.first.get("id")
         self._letters = "" if self._id_at is None else column_name(self._id_at)

@@ -13,7 +13,7 @@ from runner.manifest.cells import Unread
 from runner.manifest.diagnostics import Place, did_you_mean
 from runner.manifest.formats import AS_TEXT, NUMBER, Exact, Formatted
 from runner.manifest.items import key_of, names_of
-from runner.manifest.sizes import holds_sizes, is_made_a_date
+from runner.manifest.sizes import holds_sizes, is_made_a_date, named_by
 from runner.manifest.tables import FORMULA, MENDED, SHORTENED, SPOILT, Sheet, cell_name, what_spoilt
 from runner.manifest.templates import Cell, Measured, TemplateProblem, cell
 from runner.manifest.unshown import unshown
@@ -34,7 +34,8 @@ class Table:
         self.kept = [index for index, name in enumerate(sheet.header) if name.strip()]
         self.titles = [sheet.header[index] for index in self.kept]
         self.nameless = [index for index, name in enumerate(sheet.header) if not name.strip()]
-        self.of_sizes = {index for index, name in enumerate(sheet.header) if holds_sizes(name)}
+        self._of_sizes = {index for index, name in enumerate(sheet.header) if holds_sizes(name)}
+        self._named_by = named_by(sheet.header)
         self._keeps_all = len(self.kept) == len(sheet.header)
         self.stands_in: tuple[tuple[int, str], tuple[int, str]] | None = None
         """A preset's word that stands for an empty cell, with its column, behind the other that has to be beside it."""
@@ -45,6 +46,14 @@ class Table:
         if self.stands_in is None or index != self.stands_in[1][0]:
             return text
         return "" if all(cells[at].strip() == word for at, word in self.stands_in) else text
+
+    def may_hold_sizes(self, index: int) -> bool:
+        """Whether a column is one of sizes, or another says in each row of what it is."""
+        return index in self._of_sizes or index in self._named_by
+
+    def is_size(self, cells: Sequence[str], index: int) -> bool:
+        """Whether a row's cell is a size."""
+        return index in self._of_sizes or (index in self._named_by and holds_sizes(cells[self._named_by[index]]))
 
     def row(self, cells: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
         """The columns' own names, and the row's cells in them."""
@@ -126,10 +135,10 @@ class RowScope:
                 place = cell_name(index, self._number)
                 message = f"cell {place} ({self._table.header[index]}): {what_spoilt(text.strip())}"
                 raise TemplateProblem(message, MENDED)
-            if index in self._table.of_sizes and is_made_a_date(text):
+            if self._table.may_hold_sizes(index) and is_made_a_date(text) and self._table.is_size(self._cells, index):
                 message = f"cell {cell_name(index, self._number)} ({self._table.header[index]}): "
                 message += f"{text.strip()!r} is a date that a spreadsheet made of a size"
-                raise TemplateProblem(message, "format the column as Text, and write the size anew")
+                raise TemplateProblem(message, "format the column as Text, and write the size in it anew")
             if isinstance(text, Exact):
                 return Measured(text)
             if isinstance(text, Formatted):
