@@ -7,38 +7,58 @@ from typing import Final
 
 NOUN: Final = "image|photo|picture|bild|foto|imagen|imagem|immagine|afbeelding"
 NOUNS: Final = "images|photos|pictures|bildern?|fotos?|im[a\u00e1]genes|imagens|immagini|afbeeldingen"
-OF_ANOTHER: Final = r"(?![\d:/x\xd7%]|[.,]\d|\s?(?:px|mm|cm|mp|dpi)\b)"
-"""What makes a number another's: `photo 10 cm wide`, `image 16:9`."""
+NUMBERED: Final = r"(?:[\s_#-]{0,2}|\s?(?:nr|no|number|nummer|num\u00e9ro|n[\u00ba\u00b0])\.?\s?)"
+OF_ANOTHER: Final = (
+    r"(?![A-Za-z0-9:/\xd7%\u00b0]|[.,]\d"
+    r"|\s?(?:px|mm|cm|m|mp|dpi|x|in|inch|inches|degrees?|grad|percent|prozent|pour cent|times)\b)"
+)
+"""What makes a number another's: `photo 10 cm wide`, `image 16:9`, `photo 3D`."""
+MOST: Final = 16
+"""Pictures that a model takes, or few more; a higher number is another's, as in `rotate the image 90`."""
 CALLED: Final = re.compile(
-    rf"(?:\b(?:{NOUN})|\u753b\u50cf|\u5199\u771f|[\u56fe\u5716]\u7247?)[\s_#-]{{0,2}}(\d{{1,2}}){OF_ANOTHER}"
+    rf"(?:\b(?:{NOUN})|\u753b\u50cf|\u5199\u771f|[\u56fe\u5716]\u7247?){NUMBERED}(\d{{1,2}}){OF_ANOTHER}"
     rf"|\b(?:{NOUNS})\s\d{{1,2}}\s?(?:,|and|und|et|y|e|en|&|\+|to|bis|-|\u2013)\s?(\d{{1,2}}){OF_ANOTHER}"
-    r"|(\d{1,2})\s?(?:\u679a\u76ee|\ubc88\uc9f8\s(?:\uc0ac\uc9c4|\uc774\ubbf8\uc9c0))"
+    r"|(\d{1,2})\s?(?:\u679a\u76ee|\u756a\u76ee\u306e(?:\u753b\u50cf|\u5199\u771f)|\ubc88\uc9f8\s?(?:\uc0ac\uc9c4|\uc774\ubbf8\uc9c0))"
     r"|\u7b2c(\d{1,2})[\u5f20\u5f35\u5e45\u679a]",
     re.IGNORECASE,
 )
 """The number itself; of several the last."""
+_KOREAN: Final = r"\s?\ubc88\uc9f8\s?(?:\uc0ac\uc9c4|\uc774\ubbf8\uc9c0)"
 ORDINAL: Final = re.compile(
     r"(?:\b(?:(second[aeo]?|2nd|zweite[nmrs]?|deuxi[e\u00e8]me|2e|2[e\u00e8]me|segunda|tweede)"
     r"|(third|3rd|dritte[nmrs]?|troisi[e\u00e8]me|3e|3[e\u00e8]me|terza|tercera|terceira|derde)"
     r"|(fourth|4th|vierte[nmrs]?|quatri[e\u00e8]me|4e|4[e\u00e8]me|quarta|cuarta|vierde)"
-    rf") (?:{NOUN})\b|\u7b2c(?:([\u4e8c\u4e24\u5169])|(\u4e09)|(\u56db))[\u5f20\u5f35\u5e45\u679a])",
+    rf") (?:input |reference |source )?(?:{NOUN})(?:e?s)?\b"
+    rf"|\b(?:{NOUN}) (?:(two|zwei|deux|dos|due|twee)|(three|drei|trois|tres|tre|drie)|(four|vier|quatre|quattro))\b"
+    rf"|\u7b2c(?:([\u4e8c\u4e24\u5169])|(\u4e09)|(\u56db))[\u5f20\u5f35\u5e45\u679a]"
+    rf"|(?:(\ub450)|(\uc138)|(\ub124)){_KOREAN})",
     re.IGNORECASE,
 )
-"""Three groups of words for the second, third and fourth, and three of Chinese signs."""
+"""Words for the second, third and fourth, in groups of three."""
 BOTH: Final = re.compile(
-    rf"\b(?:both|both of the|the two|beiden?|die zwei|les deux|las dos|ambas|entrambe(?: le)?|le due|as duas)"
-    rf"(?: input)? (?:{NOUNS})\b|\u4e21\u65b9\u306e(?:\u753b\u50cf|\u5199\u771f)|\u4e24\u5f20\u56fe",
+    r"\b(?:both(?: of the)?|the two|beiden?|die zwei|les deux|las dos|ambas|entrambe(?: le)?|le due|as duas)"
+    r"(?: input)? (?:images|photos|fotos?|im[a\u00e1]genes|imagens|immagini|afbeeldingen)\b"
+    r"(?! (?:on|above|behind|at|in|hanging|an|auf|\u00fcber|hinter|im|sur|sulla|en la)\b)"
+    r"|\u4e21\u65b9\u306e(?:\u753b\u50cf|\u5199\u771f)|\u4e24\u5f20\u56fe",
     re.IGNORECASE,
 )
+"""Both of them; `both photos on the wall` are others."""
 
 
 def highest_called(prompt: str) -> int:
-    """The highest number by which a prompt calls a picture; 0 where it calls none so."""
+    """The highest number by which a prompt calls a picture, 2 for both; 0 where it calls none so."""
     if not _is_likely(prompt.lower()):
         return 0
-    numbers = [int(found[found.lastindex or 0]) for found in CALLED.finditer(prompt)]
+    return max(highest_numbered(prompt), 2 * (BOTH.search(prompt) is not None))
+
+
+def highest_numbered(prompt: str) -> int:
+    """The same, but by a number alone."""
+    if not _is_likely(prompt.lower()):
+        return 0
+    numbers = [number for found in CALLED.finditer(prompt) if (number := int(found[found.lastindex or 0])) <= MOST]
     ordinals = [2 + ((found.lastindex or 1) - 1) % 3 for found in ORDINAL.finditer(prompt)]
-    return max([*numbers, *ordinals, 2 * (BOTH.search(prompt) is not None)])
+    return max([*numbers, *ordinals], default=0)
 
 
 def _is_likely(small: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from runner.manifest.called import highest_called
+from runner.manifest.called import highest_numbered
 from runner.manifest.items import COMMAS, split_urls
 
 REMEDY: Final = "fill in what is missing, or move the others up and number them so in the prompt"
@@ -32,7 +32,7 @@ class Gap:
 
     def is_met_by(self, prompt: object) -> bool:
         """Whether a prompt names a picture that moved up."""
-        return isinstance(prompt, str) and highest_called(prompt) >= self.number
+        return isinstance(prompt, str) and highest_numbered(prompt) >= self.number
 
 
 class Gapped(list[str]):
