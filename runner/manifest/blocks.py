@@ -21,6 +21,7 @@ from runner.manifest.given import Given, Source
 from runner.manifest.pictures import are_urls
 from runner.manifest.rows import Table
 from runner.manifest.sizes import is_made_a_date
+from runner.manifest.spoilt import LONGEST_VALUE, hint_for_nothing
 from runner.manifest.spool import Record
 from runner.manifest.tables import Cells, column_name
 from runner.manifest.templates import TemplateProblem, compiled, is_template
@@ -35,13 +36,9 @@ ODD: Final = re.compile(r"[^ -\"$-;=-\[\]-~\0]")
 """In what is sent: all but visible ASCII, and of that the backslash, `<` and `#`."""
 MARKS: Final = ("{{", "{%", "Err:", "E+")
 """In what is sent: a template, what a spreadsheet makes of a cell."""
-ODD_PROMPT: Final = re.compile(
-    r"\0(?:[ '=]|(?:[^\0]{0,5}[ .]*|[^\0A-SU-Ya-su-y]*|(?i:same as above|falsch|verdadero)[ .]*"
-    r"|(?i:https?://)[^\0 ]* *)(?=\0))"
-)
-"""In prompts with a NUL before and behind each: a beginning that is worth a word, or too little to say anything. That
-is a short word, signs and numbers, dates with their T and Z, and what `spoilt` knows beside. No two repetitions that
-stand together take one sign, so that a long cell takes no long time."""
+ODD_PROMPT: Final = re.compile(r"\0[ '=]")
+"""In prompts with a NUL before each: a beginning that is worth a word."""
+HTTP: Final = frozenset(("http", "HTTP", "Http"))
 PROMPT_MARKS: Final = ("?", "{", "[", "%", "$", "_x000")
 ODD_FILLING: Final = re.compile(r"\0\s*(?=[\0=])")
 """In cells that are filled in, with a NUL before and behind each: one that is empty, or a formula."""
@@ -226,7 +223,16 @@ def _are_prompts(texts: Sequence[str], *, is_filled_in: bool) -> bool:
     joined = _joined(texts)
     if ODD_PROMPT.search(joined) or any(mark in joined for mark in PROMPT_MARKS) or highest_called(joined) > 1:
         return False
+    if any(map(_says_nothing, texts)):
+        return False
     return not is_filled_in or not (_is_odd(joined) or NOTHING.search(joined))
+
+
+def _says_nothing(prompt: str) -> bool:
+    """Whether a prompt is too little to say anything, or another column's value."""
+    if len(prompt) > LONGEST_VALUE:
+        return prompt[:4] in HTTP and hint_for_nothing(prompt) is not None
+    return not any(map(str.isalnum, prompt)) or hint_for_nothing(prompt) is not None
 
 
 def _is_odd(text: str) -> bool:

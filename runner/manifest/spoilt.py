@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from runner.manifest.amounts import amount_in
 from runner.manifest.cells import NO, YES
 from runner.manifest.damage import PLACEHOLDERS
 from runner.manifest.diagnostics import Findings, Place
@@ -13,13 +14,21 @@ from runner.manifest.formats import AS_TEXT, Formatted
 from runner.manifest.items import Item
 from runner.manifest.tables import FORMULA, MENDED, SPOILT, cell_name, what_spoilt
 
-DITTO: Final = frozenset(("同上", "なし", "dito", "ditto", "idem", "same as above", "x"))
+DITTO: Final = frozenset(
+    (
+        *("同上", "上記と同じ", "上と同じ", "なし", "dito", "ditto", "idem", "x", "same", "same as above", "as above"),
+        *("see above", "siehe oben", "wie oben", "ebenso", "voir ci-dessus", "comme ci-dessus", "igual que arriba"),
+    )
+)
 """What people write for the cell above, or for nothing to do."""
 OF_DATES: Final = "tz\u5e74\u6708\u65e5"
 """Letters between the numbers of a date."""
 URL: Final = re.compile(r"https?://\S+", re.IGNORECASE)
+FILE: Final = re.compile(r"[\w .-]+\.(?:jpe?g|png|webp|gif|tiff?|heic|bmp)", re.IGNORECASE)
 LONGEST_VALUE: Final = 40
-"""Characters of a number or a date."""
+"""Characters of a number, a date or a file's name."""
+AROUND: Final = " .!…。()[]<>\uff08\uff09"
+"""What stands around such a word and changes nothing."""
 OF_ANOTHER: Final = "say what is to change; perhaps it is another column's"
 
 
@@ -43,13 +52,15 @@ def hint_for_nothing(prompt: str) -> str | None:
         return OF_ANOTHER
     if len(text) > LONGEST_VALUE or "{" in text or FORMULA.match(text):  # a template that could not be filled in
         return None
-    if text.lower() in PLACEHOLDERS:
-        return "leave it empty where the default is meant"
-    said = text.rstrip(".\u3002").casefold()
+    said = text.strip(AROUND).casefold()
+    if said in PLACEHOLDERS or text.lower() in PLACEHOLDERS:
+        return "say what is to change, or leave it empty where a default is meant"
     if said in DITTO:
         return "write out what is meant: no cell takes what stands above it"
     is_value = any(map(str.isdecimal, said)) and not any(letter.isalpha() and letter not in OF_DATES for letter in said)
-    return OF_ANOTHER if is_value or said in YES | NO else None
+    amount = amount_in(text)
+    is_another = is_value or said in YES | NO or FILE.fullmatch(text) or (amount is not None and amount.is_price)
+    return OF_ANOTHER if is_another else None
 
 
 def look_at_prompt(item: Item, findings: Findings) -> None:

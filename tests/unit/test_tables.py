@@ -625,7 +625,7 @@ def test_a_failed_formula_that_nobody_wants_does_no_harm(read):
     assert jobs(manifest) == [("mug", "a", [URL])]
 
 
-@pytest.mark.parametrize("word", ["n/a", "N/A ", "NaN", "none", "NULL", "TBD", "todo"])
+@pytest.mark.parametrize("word", ["n/a", "N/A ", "NaN", "none", "NULL", "TBD", "todo", "TBD.", "N/A.", "(TODO)"])
 def test_a_prompt_that_says_nothing_is_told(read, word):
     """What people and programs write into empty cells would be paid for."""
     manifest = read(f"id,prompt,image_urls\nmug,{word},{URL}\n")
@@ -633,12 +633,18 @@ def test_a_prompt_that_says_nothing_is_told(read, word):
         "placeholder",
         "B2",
         f"the prompt that is sent is {word!r}",
-        "leave it empty where the default is meant",
+        "say what is to change, or leave it empty where a default is meant",
     )
     assert warned(manifest) == [expected]
 
 
-@pytest.mark.parametrize("word", ["同上", "dito", "Ditto.", "idem", "Same as above", "なし", "x", "X "])
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("同上", "dito", "Ditto.", "idem", "Same as above", "なし", "x", "X "),
+        *("as above", "See above.", "siehe oben", "same"),
+    ],
+)
 def test_a_prompt_that_stands_for_the_one_above_is_told(read, word):
     """In a Japanese sheet it is the ordinary way to say so; here each cell is by itself."""
     manifest = read(f"id,prompt,image_urls\nmug,{word},{URL}\n")
@@ -651,6 +657,7 @@ def test_a_prompt_that_stands_for_the_one_above_is_told(read, word):
     [
         *("https://cdn.example.com/f.jpg", "4", "-1.299,00", "12 %", "16:9", "19.00 €", "2026-01-02", "2.1.2026"),
         *("2026-01-02T10:00:00Z", "2026年1月2日", "TRUE", "false", "Verdadero", "ja", "1"),
+        *("img_001.jpg", "front view.PNG", "12.99 EUR", "$12.99"),
     ],
 )
 def test_a_prompt_that_is_another_columns_value_is_told(read, value):
