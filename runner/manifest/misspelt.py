@@ -100,5 +100,16 @@ def in_quotes(tree: nodes.Template) -> dict[str, str]:
 
 def quoted(tree: nodes.Template) -> frozenset[str]:
     """The texts that are filled in as they stand: `{{ 'title' }}` is the word, whatever the column says."""
-    outputs = (node for output in tree.find_all(nodes.Output) for node in output.nodes)
-    return frozenset(node.value for node in outputs if isinstance(node, nodes.Const) and isinstance(node.value, str))
+    todo = [node for output in tree.find_all(nodes.Output) for node in output.nodes]
+    found = set()
+    while todo:
+        match todo.pop():
+            case nodes.Const(value=str() as text):
+                found.add(text)
+            case nodes.Filter(node=nodes.Expr() as inner, name=name) if name != "default":
+                todo.append(inner)
+            case nodes.Concat(nodes=parts):
+                todo += parts
+            case _:
+                pass
+    return frozenset(found)

@@ -22,6 +22,7 @@ from runner.manifest.products import products
 from runner.manifest.rows import RowItem, Table
 from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
 from runner.manifest.tables import Cells, Sheet, cell_name, column_name
+from runner.manifest.templates import TemplateProblem
 from runner.manifest.words import NAMING
 from runner.model import RulesOf
 
@@ -79,7 +80,7 @@ class _RowReader:
         self._is_book = source.format == "xlsx"
         self._nameless = table.nameless
         columns = range(len(table.header))
-        filled = [cells for *_, cells in first if any(map(str.strip, cells))]
+        filled = [row[2] for row in first if any(map(str.strip, row[2])) and self._is_wanted(source, row)]
         texts = {i: next((cells[i] for cells in filled if cells[i].strip()), "") for i in columns}
         half = {i for i in columns if not all(cells[i].strip() for cells in filled)}
 
@@ -95,6 +96,13 @@ class _RowReader:
         self.blocks: Blocks | None = None
         if self._columns is not None:
             self.blocks = Blocks.of(source, table, self._columns, rules_of(given.model), given, self._naming)
+
+    def _is_wanted(self, source: Source, row: Cells) -> bool:
+        """Whether a row is taken, as far as that can be told; what is wrong with the condition is told elsewhere."""
+        try:
+            return source.where is None or source.where.holds(RowItem(self._table, *row).condition_scope)
+        except TemplateProblem:
+            return True
 
     def wanted(self, rows: Iterable[Cells]) -> Iterator[Cells]:
         """The rows that the condition takes."""

@@ -425,6 +425,13 @@ def test_the_pictures_of_another_rows_model_are_no_columns_that_are_left(read):
     assert warned(found) == []
 
 
+def test_a_default_of_cells_is_told_where_the_empty_cells_are_left_out(read):
+    """Of the rows that are sent none needs it."""
+    head = 'defaults: {prompt: "{{ title }} on white."}\nsources: [{file: s.csv, where: id != 2}]'
+    found = read(head, s_csv=f"id,title,prompt,photo\n1,Mug,Oak.,{A}\n2,Cup,,{B}\n")
+    assert [code for code, _, _ in warned(found) if code == "template"] == ["template"]
+
+
 # ------------------------------------------------------------------------------------------------ as they are written
 
 

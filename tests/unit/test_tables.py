@@ -689,7 +689,9 @@ def test_a_short_prompt_is_not_told(read, prompt):
         ("{{ row['Title'] }} on white", "Mug on white", {}),
         ("{{ title | replace('title', 'colour') }} on white", "Mug on white", {}),
         ("{{ title if colour == 'red' else 'title' }} on white", "Mug on white", {}),
-        ("{{ 'title' | upper }}, {{ 'none' }}: {{ '{{' }}", "TITLE, none: {{", {}),
+        ("{{ 'title' | upper }}, {{ 'none' }}: {{ '{{' }}", "TITLE, none: {{", {"'title'": "title"}),
+        ("{{ 'title' ~ ' in ' ~ colour }} on white", "title in red on white", {"'title'": "title"}),
+        ("{{ colour | default('title') }} on white", "red on white", {}),
     ],
 )
 def test_a_column_in_quotes_is_told(tmp_path, template, sent, words):
