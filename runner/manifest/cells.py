@@ -235,6 +235,32 @@ class Blank(jinja2.StrictUndefined):
         return False
 
 
+class StandIn(Blank):
+    """A word that stands for an empty cell: false, and equal to an empty text as well as to the word itself."""
+
+    __slots__ = ()
+
+    @property
+    def word(self) -> str:
+        """What the cell says."""
+        return str(self._undefined_name)
+
+    def __eq__(self, other: object) -> bool:  # type: ignore[override]  # Jinja's own refuse
+        return super().__eq__(other) or (isinstance(other, str) and seen(other) == self.word)
+
+    def __ne__(self, other: object) -> bool:  # type: ignore[override]  # Jinja's own refuse
+        return not self == other
+
+    def __hash__(self) -> int:  # type: ignore[override]  # Jinja's own refuse
+        return hash("")
+
+
+def stand_in(name: str, word: str, place: str) -> StandIn:
+    """A column's value where a word stands for an empty cell."""
+    hint = f"cell {place} ({name}) is empty but for {word!r}, and the template needs it"
+    return StandIn(hint=hint, name=word, exc=Empty)
+
+
 def cell(name: str, text: str, place: str = "") -> Cell | Blank:
     """A column's value in one row; `place` is its name in the spreadsheet, as `D2`."""
     if seen(text):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final
 
-from runner.manifest.cells import TemplateProblem, seen
+from runner.manifest.cells import StandIn, TemplateProblem, seen
 from runner.manifest.conditions import LISTED
 from runner.manifest.diagnostics import nearest
 from runner.manifest.templates import Scope
@@ -86,6 +86,8 @@ def _text_in(scope: Scope, column: Column) -> str:
     value: object = None
     with suppress(TemplateProblem, LookupError):  # it was not asked for, since the verdict was known before
         value = scope["row"][title] if title else scope[name]
+    if isinstance(value, StandIn):
+        return value.word
     return seen(value) if isinstance(value, str) else ""
 
 

@@ -19,7 +19,7 @@ from runner.manifest.matrix import NONE, Combination
 from runner.manifest.pictures import are_urls, media
 from runner.manifest.schema import LONGEST_ID
 from runner.manifest.scopes import Layer
-from runner.manifest.templates import Scope, is_template
+from runner.manifest.templates import Scope, is_template, names_in, titles_in
 from runner.model import InputRules, LocalFile, canonical, digest_of
 from runner.rules.names import is_plain, outputs_of
 
@@ -112,7 +112,8 @@ class Job:
         is_by_matrix = name in self.combination.fields
         matrix = self.common.head.matrix
         if is_by_matrix and matrix is not None and name not in matrix.given:
-            return  # the others send it
+            self._tell_replaced(name)  # the others send it
+            return
         if name not in self.item.fields and not is_by_matrix:
             return
         by = "the matrix" if is_by_matrix else self.item.source
@@ -123,6 +124,13 @@ class Job:
         place = self.common.head.places.get(name) or self.item.at()
         if not (is_by_matrix and self.common.is_told(message)):
             self.common.findings.error("template", place, message, hint)
+
+    def _tell_replaced(self, name: str) -> None:
+        """A value of the matrix that leaves out the sheet's words, which the default has a place for."""
+        texts = list(texts_in(self.combination.fields[name]))
+        if (name in self.item.fields or name in self.item.scope) and name not in names_in(texts) | titles_in(texts):
+            message = f"the matrix's {name} is sent alone: neither the sheet's nor the default's words are in it"
+            self.warn("template", (name,), message, f"to send the sheet's as well name it there:  {{{{ {name} }}}}")
 
     @property
     def variant(self) -> str:

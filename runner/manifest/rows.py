@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from runner.manifest.cells import Unread
+from runner.manifest.cells import Unread, stand_in
 from runner.manifest.diagnostics import Place, did_you_mean
 from runner.manifest.formats import AS_TEXT, NUMBER, Exact, Formatted
 from runner.manifest.items import key_of, names_of
@@ -40,12 +40,11 @@ class Table:
         self.stands_in: tuple[tuple[int, str], tuple[int, str]] | None = None
         """A preset's word that stands for an empty cell, with its column, behind the other that has to be beside it."""
 
-    def says(self, cells: Sequence[str], index: int) -> str:
-        """What a template sees of a row's cell: nothing of a word that stands for an empty one."""
-        text = cells[index]
+    def is_stand_in(self, cells: Sequence[str], index: int) -> bool:
+        """Whether a row's cell holds a word that stands for an empty one."""
         if self.stands_in is None or index != self.stands_in[1][0]:
-            return text
-        return "" if all(cells[at].strip() == word for at, word in self.stands_in) else text
+            return False
+        return all(cells[at].strip() == word for at, word in self.stands_in)
 
     def may_hold_sizes(self, index: int) -> bool:
         """Whether a column is one of sizes, or another says in each row of what it is."""
@@ -129,7 +128,9 @@ class RowScope:
             raise TemplateProblem(message, hint, code="rows-differ")
         if index in self._unshown:
             return unshown(self._table.header[index], self._unshown[index])
-        text = self._table.says(self._cells, index)
+        text = self._cells[index]
+        if self._table.is_stand_in(self._cells, index):
+            return stand_in(self._table.header[index], text.strip(), cell_name(index, self._number))
         if text and not text.isspace():
             if ("#" in text and SPOILT.fullmatch(text.strip())) or ("=" in text and FORMULA.match(text)):
                 place = cell_name(index, self._number)

@@ -297,6 +297,19 @@ def test_values_of_the_matrix_that_set_no_prompt_have_the_default(read):
     assert warned(found) == []
 
 
+def test_a_value_of_the_matrix_without_the_sheets_words_is_told(read):
+    """The default has a place for them; the jobs of the other value have them."""
+    matrix = '{scene: [{name: plain}, {name: oak, prompt: "On oak."}]}'
+    head = f'defaults: {{prompt: "{KEEP}"}}\nsources: [{{file: s.csv}}]\nmatrix: {matrix}'
+    found = read(head, s_csv=f"id,prompt,photo\n1,Clean it up.,{A}\n2,Shine it.,{B}\n")
+    assert prompts(found)["1__oak"] == "On oak."
+    [(code, _, message)] = warned(found)
+    assert (code, message) == (
+        "template",
+        "the matrix's prompt is sent alone: neither the sheet's nor the default's words are in it",
+    )
+
+
 @pytest.mark.parametrize("axis", ["scene", "prompt"])
 @pytest.mark.parametrize(
     "files",

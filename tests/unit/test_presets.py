@@ -515,6 +515,45 @@ def test_what_has_no_variants_has_no_default_title(read, header, per):
     assert len(manifest.jobs) == 2
 
 
+@pytest.mark.parametrize(
+    ("where", "taken"),
+    [
+        ("option1_value != 'Default Title'", ["mug"]),
+        ("option1_value not in ['Default Title', 'Red']", ["mug"]),
+        ("option1_value == 'Default Title'", ["vase"]),
+        ("row['Option1 Value'] in ['Default Title', 'Blue']", ["vase", "mug"]),
+        ("option1_value == ''", ["vase"]),
+        ("option1_value", ["mug"]),
+    ],
+)
+def test_default_title_may_be_asked_for_by_its_name(read, where, taken):
+    """That is how shops tell what has variants from what has none."""
+    header = [*OLD, "Option1 Name", "Option1 Value"]
+    export = table(
+        list(dict.fromkeys(header)),
+        {"Handle": "vase", "Title": "Vase", "Option1 Name": "Title", "Option1 Value": "Default Title", "Image Src": A},
+        {"Handle": "mug", "Title": "Mug", "Option1 Name": "Color", "Option1 Value": "Blue", "Image Src": B},
+    )
+    manifest = read(export, "shopify", f'where: "{where}"')
+    assert [spec.job_id for spec in manifest.jobs] == taken
+    assert [d.message for d in manifest.warnings if "in no row" in d.message] == []
+    prompt = f"{{{{ title }}}}{{% if {where} %}} (asked){{% endif %}}"
+    manifest = read(export, "shopify", "", f'defaults: {{prompt: "{prompt}"}}')
+    assert [spec.job_id for spec in manifest.jobs if "(asked)" in spec.inputs["prompt"]] == taken
+
+
+def test_default_title_is_no_text_to_send(read):
+    export = table(
+        [*OLD, "Option1 Name"],
+        {"Handle": "vase", "Title": "Vase", "Option1 Name": "Title", "Option1 Value": "Default Title", "Image Src": A},
+    )
+    with pytest.raises(InvalidManifest) as caught:
+        read(export, "shopify", "", 'defaults: {prompt: "{{ title }} in {{ option1_value }}"}')
+    [told] = [d for d in caught.value.diagnostics if d.severity == "error"]
+    assert "(Option1 Value) is empty but for 'Default Title', and the template needs it" in told.message
+    assert told.hint.startswith("ask first, as in {% if row['Option1 Value'] %}")
+
+
 def test_a_sheet_without_names_of_options_has_its_default_title(read):
     """It may be what it says."""
     export = table(OLD, {"Handle": "vase", "Title": "Vase", "Option1 Value": "Default Title", "Image Src": A})
