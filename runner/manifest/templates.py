@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Protocol
@@ -26,6 +27,7 @@ from runner.manifest import unshown
 from runner.manifest.cells import Blank, Cell, Empty, Measured, Row, TemplateProblem, cell
 from runner.manifest.conditions import BESIDE, check_conditions, check_glued
 from runner.manifest.diagnostics import did_you_mean
+from runner.manifest.examples import with_column
 from runner.manifest.grammar import check_depth, check_nodes, names_asked
 from runner.manifest.misspelt import hint_for, hint_for_condition, in_quotes, moved, quoted, said
 from runner.manifest.sandbox import Environment
@@ -78,8 +80,8 @@ class Template:
         try:
             text = "".join(_bounded(self._compiled.root_render_func(context)))
         except TemplateProblem as problem:
-            if "price |" in problem.hint and (name := number_asked(_ENVIRONMENT.parse(self.text))):
-                problem.hint = problem.hint.replace("price |", f"{name} |")
+            asked = number_asked(_ENVIRONMENT.parse(self.text))
+            problem.hint = with_column(problem.hint, str(problem), dict(self._columns(scope)), asked)
             raise
         except Empty as error:
             raise TemplateProblem(str(error), unshown.remedy_for_empty(str(error))) from None
@@ -98,6 +100,15 @@ class Template:
         if "\0" in text or (not text.isascii() and re.search("[\ud800-\udfff]", text)):
             raise TemplateProblem("the template makes half a character, or a NUL", "write characters as they are")
         return text
+
+    def _columns(self, scope: Scope) -> Iterator[tuple[str, Any]]:
+        """The columns that it asks for, as it writes them, each with its value; those that can be had."""
+        for name in self.names - {"row"}:
+            with suppress(TemplateProblem, LookupError):
+                yield name, scope[name]
+        for title in self.titles or ():
+            with suppress(TemplateProblem, LookupError):
+                yield f"row[{title!r}]", scope["row"][title]
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +250,8 @@ def _of_condition(problem: TemplateProblem, text: str) -> TemplateProblem:
     if str(problem).startswith(unshown.SIGN):
         hint = unshown.remedy_for_condition(str(problem), text)
     elif str(problem).endswith("needs it"):
-        hint = "ask first, as in  stock != '' and stock > 0"
+        name = unshown.asked_in(str(problem))
+        hint = f"ask first, as in  {name} != '' and {name} > 0"
     message = str(problem).replace("the template", "the condition")
     message = message.replace("expected token '%}', got", "unexpected").replace("unexpected '%}'", "it ends too early")
     return TemplateProblem(message, hint, is_everywhere=problem.is_everywhere)

@@ -51,7 +51,7 @@ def unshown(name: str, why: str) -> Unshown:
 
 def remedy_for_empty(message: str) -> str:
     """What helps a template that wants the text of an empty cell, or of a column that is unshown."""
-    asked = f"ask first, as in {{% if {_asked(message)} %}}…{{% endif %}}"
+    asked = f"ask first, as in {{% if {asked_in(message)} %}}…{{% endif %}}"
     if message.startswith(SIGN):
         return f"name it in its variant's Variant Image, or ask for a column of the product instead, or {asked}"
     return f"{asked}, or use default('…')"
@@ -61,10 +61,10 @@ def remedy_for_condition(message: str, condition: str) -> str:
     """What helps a condition that wants the text of a column that is unshown: its own words, where they are short."""
     wanted = " ".join(condition.split("\n")).strip()
     hint = "name it in its variant's Variant Image, or take such pictures as well"
-    return f"{hint}:  {_asked(message)} == ''" + (f" or ({wanted})" if len(wanted) <= LONGEST else " or …")
+    return f"{hint}:  {asked_in(message)} == ''" + (f" or ({wanted})" if len(wanted) <= LONGEST else " or …")
 
 
-def _asked(message: str) -> str:
+def asked_in(message: str) -> str:
     """How a template calls the column that a `Blank` says is empty: `cell C2 (Product Title) is empty, …`."""
     found = _EMPTY.match(message)
     name = next(filter(None, found.groups()), "title") if found else "title"

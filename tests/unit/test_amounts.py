@@ -169,7 +169,8 @@ def test_a_number_of_too_many_digits_is_compared_as_text():
         ("Preis > 9", "Preis"),
         ("9 < row['Preis (EUR)']", "row['Preis (EUR)']"),
         ("status == 'new' and Preis | float > 9", "Preis"),
-        ("Preis > 9 and stock > 9", "price"),  # two: the example's own name
+        ("Preis > 9 and stock > 9", "Preis"),
+        ("stock > 9 and Preis > 9", "Preis"),
     ],
 )
 def test_a_remedy_names_the_column_that_is_asked(text, column):
