@@ -28,6 +28,7 @@ _TEMPLATE: Final = re.compile(r"\{\{(?:(?!\{\{).)*?\}\}", re.DOTALL)
 COMMAS: Final = ",;\u3001\uff0c\uff1b"
 """What people put between two URLs beside white space; the last three are those of East Asian keyboards."""
 _NEXT_URL: Final = re.compile(rf"\s+|[{COMMAS}]\s*(?=https?://)", re.IGNORECASE)
+_APART: Final = re.compile(r"\s+\|\s+|\s*[\r\n]+\s*")
 _SEPARATOR: Final = re.compile(rf"[|\s{COMMAS}]")
 """Without one of these a text holds one URL."""
 
@@ -92,7 +93,7 @@ def split_urls(text: str) -> list[str]:
 
     URLs also by white space, or by a comma or semicolon before the next scheme, as WooCommerce writes them. Nothing is
     split within `{{ … }}`. A text of URLs and something else stays whole, to be refused: `a b.jpg` in a URL would
-    become a URL and a photo of this machine.
+    become a URL and a photo of this machine. Only where ` | ` or a line break stands between them both are meant.
     """
     if _SEPARATOR.search(text) is None:
         return [text] if text else []
@@ -103,7 +104,8 @@ def split_urls(text: str) -> list[str]:
         found += [piece.strip().rstrip(COMMAS) for piece in pieces]
     found = [piece for piece in found if piece]
     if len({"://" in piece for piece in found if not piece.startswith(("data:", "\0"))}) > 1:
-        return [text]
+        several = _APART.split(text)
+        return [url for one in several for url in split_urls(one.strip())] if len(several) > 1 else [text]
     fillings = iter(templates)
     return [re.sub("\0", lambda _: next(fillings), piece) for piece in found] if templates else found
 

@@ -6,6 +6,7 @@ import pytest
 
 from runner.catalog import bundled, parse_card, rules_for
 from runner.manifest import DEFAULT_MODEL, InvalidManifest, read_manifest
+from runner.manifest.items import split_urls
 from runner.rules.names import asked_for
 
 RULES = rules_for(bundled(DEFAULT_MODEL))
@@ -192,7 +193,7 @@ def test_several_urls_stand_in_one_cell(read, cell, urls):
     [
         (f"{URL[:-7]}red mug.jpg", "url-space", f"the URL holds white space: {URL[:-7]}red mug.jpg"),
         (f"{URL[:-7]}red|mug.jpg", "url-space", f"the URL holds a | : {URL[:-7]}red|mug.jpg"),
-        (f"photos/a.jpg | {URL}", "url-space", f"the URL holds white space: photos/a.jpg | {URL}"),
+        (f"photos/a.jpg {URL}", "url-space", f"the URL holds white space: photos/a.jpg {URL}"),
         (f'"{URL},www.example.com/b.jpg"', "url-glued", f"two pictures in one URL: {URL},www.example.com/b.jpg"),
         (f'"{URL},b.jpg"', "url-glued", f"two pictures in one URL: {URL},b.jpg"),
         (f"{URL}{URL}", "url-glued", f"two pictures in one URL: {URL}{URL}"),
@@ -202,6 +203,18 @@ def test_a_url_with_something_else_beside_it_is_refused(found, cell, code, messa
     """Half a URL and a photo of this machine, or the first of two pictures: neither was meant."""
     (wrong,) = found(f"id,prompt,image_urls\nmug,white,{cell}\n")
     assert (*wrong[:1], *wrong[2:4]) == (code, "C2", message)
+
+
+@pytest.mark.parametrize(
+    ("cell", "pictures"),
+    [
+        (f"photos/a.jpg | {URL}", ["photos/a.jpg", URL]),
+        (f"{URL}\nphotos/a b.jpg", [URL, "photos/a b.jpg"]),
+        (f"{URL} {URL}2 | a.jpg", [URL, f"{URL}2", "a.jpg"]),
+    ],
+)
+def test_a_photo_and_a_url_stand_in_one_cell_with_a_bar_or_a_line_between_them(cell, pictures):
+    assert split_urls(cell) == pictures
 
 
 def test_commas_of_image_services_are_theirs(read):
