@@ -12,6 +12,7 @@ from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.gaps import Gap, Gapped, name_of
 from runner.manifest.given import Given, Source
 from runner.manifest.items import Entry, Item, Sieve, is_filled_in, key_of, split_urls
+from runner.manifest.picture_ids import picture_ids
 from runner.manifest.presets import Group, Picture, Preset, groups
 from runner.manifest.rows import ALIKE, RowScope, Table
 from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
@@ -138,7 +139,7 @@ def _kept(source: Source, table: Table, given: Given, media: str) -> set[str]:
 
 
 def _id_of(part: _Part, base: str) -> str:
-    return f"{base}-{part.name}" if part.name else base
+    return f"{base}--{part.name}" if part.name else base
 
 
 def _media_of(part: _Part, gap: Gap | None, *, is_list: bool) -> list[str] | str:
@@ -164,7 +165,8 @@ def _one_each(group: Group, own: _Own) -> Iterator[_Part]:
         for url in split_urls(row[2][own.shows or 0].strip()):
             shown.setdefault(url, []).append(row)
     every = [row for row in group.rows if any(row[2][index].strip() for index in own.variant)]
-    for picture in group.pictures:
+    names = picture_ids([picture.url for picture in group.pictures])
+    for picture, name in zip(group.pictures, names, strict=True):
         extras = {"handle": group.name, "image_count": str(len(group.pictures)), "position": str(picture.position)}
         beside = _filled_up(picture.cells, group, own.indexes)
         cells, differing, unshown = [*beside], dict[int, str](), dict[int, str]()
@@ -181,7 +183,7 @@ def _one_each(group: Group, own: _Own) -> Iterator[_Part]:
                 differing[index] = f"cell {where} is of another variant with the same picture"
         at = (picture.line, picture.number)
         carried = cells if shown else beside
-        yield _Part(str(picture.position), (picture,), cells, *at, extras, carried, differing, unshown, of_it or ())
+        yield _Part(name, (picture,), cells, *at, extras, carried, differing, unshown, of_it or ())
 
 
 def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Item, findings: Findings) -> bool:

@@ -10,6 +10,7 @@ from runner.batch import load
 from runner.catalog import bundled, parse_card, rules_for
 from runner.manifest import DEFAULT_MODEL, Inline, InvalidManifest, read_manifest
 from runner.manifest.apart import FirstLines
+from runner.manifest.picture_ids import picture_ids
 from runner.manifest.presets import recognised
 
 MANIFESTS = Path(__file__).parents[2] / "manifests"
@@ -122,7 +123,7 @@ def test_the_rows_of_a_handle_are_a_product(read, header):
 
 @pytest.mark.parametrize("header", [OLD, NEW, MIXED], ids=["old", "new", "mixed"])
 def test_a_picture_may_be_a_job(read, header):
-    """Named by its product and its place; its row's own texts go before the product's."""
+    """Named by its product and its file; its row's own texts go before the product's."""
     export = shopify(
         header,
         ("mug", "Blue mug", B, "2", "back"),
@@ -131,7 +132,7 @@ def test_a_picture_may_be_a_job(read, header):
     )
     template = 'defaults: {prompt: "{{ title }} {{ position }}/{{ image_count }}"}'
     manifest = read(export, "shopify", "per: image", template)
-    assert jobs(manifest) == [("mug-1", [A]), ("mug-2", [B]), ("lamp-1", [C])]
+    assert jobs(manifest) == [("mug--a", [A]), ("mug--b", [B]), ("lamp--c", [C])]
     prompts = ["Blue mug 1/2", "Blue mug 2/2", "Lamp 1/1"]
     assert [spec.inputs["prompt"] for spec in manifest.jobs] == prompts
     assert [spec.source for spec in manifest.jobs] == ["export.csv:3", "export.csv:2", "export.csv:4"]
@@ -235,7 +236,7 @@ def test_a_picture_is_taken_once(read):
     ]
     export = table(OLD, *rows)
     assert jobs(read(export, "shopify")) == [("mug", [A, B])]
-    assert jobs(read(export, "shopify", "per: image")) == [("mug-1", [A]), ("mug-2", [B])]
+    assert jobs(read(export, "shopify", "per: image")) == [("mug--a", [A]), ("mug--b", [B])]
 
 
 @pytest.mark.parametrize("per", ["product", "image"])
@@ -275,7 +276,7 @@ def test_a_product_without_pictures_is_told(read):
     given = f"overrides: [{{match: card, set: {{image_urls: [{C}]}}}}]"
     assert jobs(read(export, "shopify", head=f"defaults: {{prompt: White.}}\n{given}"))[0] == ("card", [C])
     manifest = read(export, "shopify", "per: image")
-    assert jobs(manifest) == [("mug-1", [A])]
+    assert jobs(manifest) == [("mug--a", [A])]
     assert warned(manifest) == [("no-pictures", None, "'card' has no picture: there is no job for it")]
     left = [("where", None, "where leaves out 1 of 2 jobs of export.csv")]
     assert warned(read(export, "shopify", "per: image, where: image_count > 0")) == left
@@ -654,7 +655,7 @@ def test_the_products_of_a_handle_may_be_filtered(read):
     ]
     export = table([*OLD, "Status"], *rows)
     assert jobs(read(export, "shopify", 'where: status == "active"')) == [("mug", [A, B])]
-    assert jobs(read(export, "shopify", 'per: image, where: status == "active"')) == [("mug-1", [A]), ("mug-2", [B])]
+    assert jobs(read(export, "shopify", 'per: image, where: status == "active"')) == [("mug--a", [A]), ("mug--b", [B])]
 
 
 def test_a_model_of_one_picture_says_what_it_leaves_out(read):
@@ -680,7 +681,7 @@ def test_a_cell_holds_all_pictures_of_a_product(read):
         ["45", "simple", "", "Bag", "1", D, ""],
     )
     assert jobs(read(export, "woocommerce")) == [("vase", [A, B, C]), ("45", [D])]
-    per_image = [("vase-1", [A]), ("vase-2", [B]), ("vase-3", [C]), ("45-1", [D])]
+    per_image = [("vase--a", [A]), ("vase--b", [B]), ("vase--c", [C]), ("45--d", [D])]
     assert jobs(read(export, "woocommerce", "per: image")) == per_image
 
 
@@ -794,13 +795,13 @@ def test_an_export_may_be_a_manifest_by_itself(tmp_path):
     (tmp_path / "m.csv").write_text(shopify(OLD, ("mug", "Mug", B, "2", ""), ("mug", "", A, "1", "")))
     inline = Inline(preset="shopify", per="image", prompt="A {{ title }}")
     manifest = read_manifest(tmp_path / "m.csv", rules=rules_of, inline=inline)
-    assert jobs(manifest) == [("mug-1", [A]), ("mug-2", [B])]
+    assert jobs(manifest) == [("mug--a", [A]), ("mug--b", [B])]
 
 
 SAMPLES = {
     "shopify": [
-        *("oak-mug-1", "oak-mug-2", "desk-lamp-1", "desk-lamp-2"),
-        *("linen-shirt-1", "linen-shirt-2", "field-watch-1"),
+        *("oak-mug--mug-blue", "oak-mug--mug-red", "desk-lamp--lamp-navy-gold", "desk-lamp--lamp-cream-gold"),
+        *("linen-shirt--shirt-navy", "linen-shirt--shirt-white", "field-watch--watch-brown-silver"),
     ],
     "woocommerce": ["woo-vase", "woo-vase-white", "woo-vase-teal", "woo-vase-grey", "48"],
     "google-merchant": ["SKU-1001", "SKU-1003"],
@@ -855,11 +856,11 @@ def test_a_product_is_wanted_where_one_of_its_rows_is(read, where, taken, is_tor
 @pytest.mark.parametrize(
     ("where", "taken", "is_torn"),
     [
-        ("variant_qty > 0", ["mug-1"], True),
-        ("row['Variant Qty'] == '5'", ["mug-1"], True),
-        ("variant_qty >= 0", ["mug-1", "mug-2"], False),
+        ("variant_qty > 0", ["mug--a"], True),
+        ("row['Variant Qty'] == '5'", ["mug--a"], True),
+        ("variant_qty >= 0", ["mug--a", "mug--b"], False),
         ("variant_qty > 5", [], False),
-        ("title == 'Mug'", ["mug-1", "mug-2"], False),
+        ("title == 'Mug'", ["mug--a", "mug--b"], False),
     ],
 )
 def test_a_picture_is_wanted_where_one_of_the_variants_that_show_it_is(read, found, where, taken, is_torn):
@@ -990,3 +991,50 @@ def test_a_cell_that_says_nothing_is_told_where_a_template_sends_it(read, text, 
     head = 'defaults: {prompt: "{{ title }} in {{ colour }}"}'
     told = [m for code, _, m in warned(read(export, "shopify", head=head)) if code == "placeholder"]
     assert told == [f"colour is {text!r} in export.csv:2, which is sent as it stands"] * is_told
+
+
+# ------------------------------------------------------------------------------------------------- picture by picture
+
+
+@pytest.mark.parametrize(
+    ("urls", "named"),
+    [
+        (["https://a.example/x/front.jpg?v=1", "https://a.example/x/back%20side.png"], ["front", "back-side"]),
+        (["https://a.example/IMG_1.JPG", "https://a.example/1.2.webp"], ["IMG_1", "1.2"]),
+        (["https://a.example/正面.jpg"], ["正面"]),
+        (["photos/front.jpg", "https://a.example/w_500/back"], ["front", "back"]),
+    ],
+)
+def test_a_picture_is_called_like_its_file(urls, named):
+    assert picture_ids(urls) == named
+
+
+def test_files_of_one_name_are_told_apart_by_where_they_are():
+    """The query of a URL may be signed anew each day: it counts only where nothing else differs."""
+    one, two = picture_ids(["https://a.example/1/Front.jpg?s=1", "https://a.example/2/front.jpg?s=1"])
+    assert one != two
+    assert [one, two] == picture_ids(["https://a.example/1/Front.jpg?s=2", "https://a.example/2/front.jpg?s=3"])
+    three, four = picture_ids(["https://a.example/image?id=1", "https://a.example/image?id=2"])
+    assert three != four
+    assert all(name.startswith("image-") for name in (three, four))
+
+
+def test_a_name_that_is_long_or_none_is_told_by_its_hash():
+    long, none = picture_ids([f"https://a.example/{'x' * 100}.jpg", "https://a.example/?id=1"])
+    assert len(long) == 60 + 1 + 8
+    assert len(none) == 8
+
+
+@pytest.mark.parametrize("preset", ["shopify", "woocommerce"])
+def test_a_picture_that_comes_in_front_leaves_the_others_as_they_were(read, preset):
+    """By their places they all would be other jobs, and paid for again."""
+
+    def export(*urls):
+        if preset == "woocommerce":
+            return table(WOO, ["1", "simple", "mug", "Mug", "1", ", ".join(urls), ""])
+        return shopify(OLD, *(("mug", "Mug", url, str(place), "") for place, url in enumerate(urls, 1)))
+
+    before = {spec.job_id: spec.fingerprint for spec in read(export(A, B), preset, "per: image").jobs}
+    after = {spec.job_id: spec.fingerprint for spec in read(export(C, B, A), preset, "per: image").jobs}
+    assert before.items() < after.items()
+    assert list(after) == ["mug--c", "mug--b", "mug--a"]
