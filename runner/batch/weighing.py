@@ -119,7 +119,7 @@ class Weigher:
                 placed = [
                     (n, self._as_it_is(spec, job := known.get(spec.job_id)), job, chosen) for n, spec, chosen in chunk
                 ]
-                twins = reader.twins([spec.fingerprint for _, spec, job, _ in placed if self._may_share(spec, job)])
+                twins = reader.twins([spec.fingerprint for _, spec, job, _ in placed if self._has_twins(spec, job)])
                 for position, spec, job, is_chosen in placed:
                     entry = self._entry(spec, job, twins, leaders, is_chosen=is_chosen)
                     self._remember(position, spec, job, entry)
@@ -175,6 +175,14 @@ class Weigher:
             return True
         return job.state in (*WAITING, *ENDED_BADLY) or self._is_rejected(job)
 
+    def _has_twins(self, spec: JobSpec, job: Job | None) -> bool:
+        """Whether it matters who else has had the request."""
+        return self._may_share(spec, job) or self._is_sent_anew(spec, job)
+
+    def _is_sent_anew(self, spec: JobSpec, job: Job | None) -> bool:
+        """Whether an entry says something else than its job was sent with, and is to be paid for again."""
+        return self._options.rerun_changed and job is not None and job.spec.fingerprint != spec.fingerprint
+
     def _is_rejected(self, job: Job | None) -> bool:
         return self._review is not None and job is not None and self._review.wants_again(job)
 
@@ -200,6 +208,12 @@ class Weigher:
         price = self._prices.get(spec.model, UNKNOWN_PRICE)
         entry = plan_entry(spec, job, price, self._choices_for(job), twin)
         entry = entry if is_chosen else replace(entry, is_chosen=False)
+        if entry.will_submit and twin is None and self._is_sent_anew(spec, job):
+            others = (
+                one.job_id for one in twins.get(spec.fingerprint, ()) if one.is_paid and one.job_id != spec.job_id
+            )
+            if (other := next(others, None)) is not None:
+                entry = replace(entry, reason=f"{entry.reason}, though {other!r} has had this very request")
         if entry.will_submit and not (is_chosen and (self._approved is None or self._approved.is_open_for(job))):
             return replace(entry, will_submit=False, price=None, reason=f"{entry.reason}; not chosen")
         if entry.will_submit and self._approved is not None:

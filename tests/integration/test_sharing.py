@@ -245,3 +245,18 @@ def test_a_download_never_replaces_the_file_of_another_job(nights, caplog):
     assert [artifact.path for artifact in mended.artifacts] == ["images/B~2.png"]
     assert (set(files(nights)), files(nights)["b.png"]) == ({"b.png", "B~2.png"}, paid["b.png"])
     assert (verify(nights.out), caplog.messages) == ({}, ["saved beside"])
+
+
+def test_a_request_that_another_has_had_is_paid_again_with_a_word(nights):
+    """Two names that were swapped: each picture makes room for the other's, so that neither can be shared."""
+    nights.write({"id": "one", "prompt": "White."}, {"id": "two", "prompt": "Black."})
+    nights.run()
+    nights.write({"id": "one", "prompt": "Black."}, {"id": "two", "prompt": "White."})
+    plan = nights.plan(rerun_changed=True)
+    assert {entry.job_id: entry.reason for entry in plan.to_submit} == {
+        "one": "prompt changed: paid again, though 'two' has had this very request",
+        "two": "prompt changed: paid again, though 'one' has had this very request",
+    }
+    nights.write({"id": "one", "prompt": "Oak."}, {"id": "two", "prompt": "Black."})
+    [entry] = nights.plan(rerun_changed=True).to_submit
+    assert entry.reason == "prompt changed: paid again"
