@@ -12,7 +12,7 @@ from typing import Final
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.given import Given
 from runner.manifest.header import Header
-from runner.manifest.items import key_of
+from runner.manifest.items import holds_picture, key_of
 from runner.manifest.presets import recognised
 from runner.manifest.tables import cell_name
 from runner.manifest.words import (
@@ -89,16 +89,25 @@ class Unsent:
         return f"it looks like an export of {preset.name}, which is read with  {how}"
 
     def _nearly(self, name: str) -> str:
-        """Which column is probably meant for a field; of pictures, all that are called so."""
+        """Which column is probably meant for a field; of pictures, all that are called so or hold some."""
         titles = self._header.titles
-        is_of = is_of_prompts if name == "prompt" else is_of_pictures
-        found = self._header.in_order(index for index, key in enumerate(self._header.keys) if is_of(key))
-        found = found[:1] if name == "prompt" else found
+        if name == "prompt":
+            found = [title for title, key in zip(titles, self._header.keys, strict=True) if is_of_prompts(key)][:1]
+        else:
+            found = self._header.in_order(self._pictured())
         if name not in (*self._urls, "prompt") or not found:
             hint, found = did_you_mean(name, titles), [near] if (near := nearest(name, titles)) else []
         else:
             hint = f"did you mean {' and '.join(map(repr, found))}?"
         return f"{hint} map it with  {self._source.mapping(name, found)}" if found else hint
+
+    def _pictured(self) -> set[int]:
+        """The columns of pictures, by their names or by what is in them; of numbered ones also those that are empty."""
+        header = self._header
+        named = (index for index, title in enumerate(header.titles) if title.strip() and index not in self._used)
+        held = {index for index in named if holds_picture(header.texts.get(index, ""))}
+        empty = {index for index in header.like(held) if not header.texts[index].strip()} if held else set()
+        return held | empty | {index for index, key in enumerate(header.keys) if is_of_pictures(key)}
 
     def tell_mistyped(self, given: Given) -> None:
         """Columns that are nearly called like a field that has none, and that no template asks for."""

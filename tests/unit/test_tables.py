@@ -844,6 +844,27 @@ def test_a_hint_names_all_columns_of_pictures(read_alone, found):
     assert urls(read_alone(sheet, columns={"image_urls": ["Vorderes Bild", "商品画像"]})) == [[FIRST, SECOND]]
 
 
+@pytest.mark.parametrize(
+    ("titles", "cells", "offered"),
+    [
+        ("Main Image,Alt Image 1,Alt Image 2", [FIRST, SECOND, ""], ["Main Image", "Alt Image 1", "Alt Image 2"]),
+        ("Alt Image 2,Alt Image 1,Main Image", [SECOND, FIRST, THIRD], ["Main Image", "Alt Image 1", "Alt Image 2"]),
+        ("Front,Page,Back 1,Back 2,No 2", [FIRST, "https://a.b/c", SECOND, "", ""], ["Front", "Back 1", "Back 2"]),
+        ("Front,", [FIRST, FIRST], ["Front"]),
+        ("Front,Back", [f"{FIRST} | {SECOND}", THIRD], ["Front", "Back"]),
+    ],
+)
+def test_a_hint_names_columns_that_hold_pictures_whatever_they_are_called(read_alone, titles, cells, offered):
+    """Whoever follows it leaves none out, also where a numbered one is empty at first."""
+    sheet = f"id,prompt,{titles}\nmug,White.,{','.join(cells)}\n"
+    with pytest.raises(InvalidManifest) as caught:
+        read_alone(sheet)
+    (hint,) = (d.hint for d in caught.value.diagnostics if d.code == "missing-column")
+    assert hint.partition("map it with  ")[2] == " ".join(f"--col image_urls={title!r}" for title in offered)
+    sent = urls(read_alone(sheet, columns={"image_urls": offered}))[0]
+    assert {*sent} == {url for url in (FIRST, SECOND, THIRD) if url in sheet}
+
+
 # ---------------------------------------------------------------------------------- what goes before a sheet's columns
 
 
