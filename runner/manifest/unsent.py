@@ -96,6 +96,8 @@ class Unsent:
         else:
             found = self._header.in_order(self._pictured())
         if name not in (*self._urls, "prompt") or not found:
+            if marks := self._counting(name):
+                return marks
             hint, found = did_you_mean(name, titles), [near] if (near := nearest(name, titles)) else []
         else:
             hint = f"did you mean {' and '.join(map(repr, found))}?"
@@ -106,8 +108,19 @@ class Unsent:
         header = self._header
         named = (index for index, title in enumerate(header.titles) if title.strip() and index not in self._used)
         held = {index for index in named if holds_picture(header.texts.get(index, ""))}
-        empty = {index for index in header.like(held) if not header.texts[index].strip()} if held else set()
-        return held | empty | {index for index, key in enumerate(header.keys) if is_of_pictures(key)}
+        empty = {index for index in header.like(held) if not header.texts.get(index, "").strip()} if held else set()
+        called = {index for index, key in enumerate(header.keys) if is_of_pictures(key)}
+        return held | empty | called - header.marks
+
+    def _counting(self, name: str) -> str:
+        """What is to be done about a column that is called like pictures, and holds a number or a tick."""
+        header = self._header
+        for index in sorted(header.marks) if name in self._urls else ():
+            if is_of_pictures(header.keys[index]):
+                held = f"{header.titles[index]!r} holds {header.texts[index].strip()[:40]!r}, and no picture"
+                how = self._source.mapping(name, ["COLUMN"])
+                return f"{held}: write its URL there, or say where it stands with  {how}"
+        return ""
 
     def tell_mistyped(self, given: Given) -> None:
         """Columns that are nearly called like a field that has none, and that no template asks for."""
