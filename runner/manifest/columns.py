@@ -95,6 +95,7 @@ class Columns:
         rest.check_twins(self._by_name)
         if is_known:
             rest.check_needed(self._given)
+        rest.tell_export(self._given)
         rest.tell_mistyped(self._given)
         if is_known:
             rest.tell_foreign(self._given)

@@ -85,8 +85,7 @@ class Unsent:
         preset = recognised(titles)
         if preset is None or name == "prompt":
             return self._nearly(name)
-        how = f"--preset {preset.name}" if self._source.is_alone else f"preset: {preset.name}"
-        return f"it looks like an export of {preset.name}, which is read with  {how}"
+        return f"it looks like an export of {preset.name}, which is read with  {self._source.by_preset(preset)}"
 
     def _nearly(self, name: str) -> str:
         """Which column is probably meant for a field; of pictures, all that are called so or hold some."""
@@ -121,6 +120,30 @@ class Unsent:
                 how = self._source.mapping(name, ["COLUMN"])
                 return f"{held}: write its URL there, or say where it stands with  {how}"
         return ""
+
+    def tell_export(self, given: Given) -> None:
+        """A shop's export that is read as any sheet: of a product that spans rows only the first has a title.
+
+        Where each row is a product it hardly matters, and is noted where its cells go into a template. Whoever names
+        the columns of pictures, or says which rows are wanted, knows what he has.
+        """
+        source, header = self._source, self._header
+        preset = recognised(header.titles) if source.preset is None else None
+        pictures = self._urls[0] if self._urls else ""
+        if preset is None or not (pictures in self._of or pictures in given.fields):  # that is an error, which says so
+            return
+        is_chosen = pictures in source.columns or pictures in given.fields
+        keys = header.keys
+        is_torn = preset.spans_rows and any(key == "title" and index in header.half for index, key in enumerate(keys))
+        if not is_torn and (is_chosen or given.names.isdisjoint({*keys, "row"})):
+            return
+        place = header.at(next(keys.index(key) for key in preset.group if key in keys))
+        message = f"it looks like an export of {preset.name}, and each row is read as a product of its own"
+        hint = f"it is read as the shop means it with  {source.by_preset(preset)}"
+        if is_torn and not is_chosen and source.where is None:
+            self._findings.warn("preset", place, message, hint)
+        else:
+            self._findings.note("preset", place, message, hint)
 
     def tell_mistyped(self, given: Given) -> None:
         """Columns that are nearly called like a field that has none, and that no template asks for."""
