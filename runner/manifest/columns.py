@@ -66,6 +66,7 @@ class Columns:
         self._aside: set[int] = set()
         """Columns that give way to another, a flag or a default, and are told."""
         self._known = {*self._keys, *given.axes}
+        self._marks = {index for index in self._header.marks if self._keys[index] not in given.names}
         self._kept: set[str] = set()
         """Fields whose defaults have a place for the column that would replace them."""
         self._map_named(is_known=rules is not None)
@@ -94,6 +95,7 @@ class Columns:
         rest.check_twins(self._by_name)
         if is_known:
             rest.check_needed(self._given)
+        rest.tell_export(self._given)
         rest.tell_mistyped(self._given)
         if is_known:
             rest.tell_foreign(self._given)
@@ -187,8 +189,8 @@ class Columns:
         """A field of media: its own column, or one of its synonyms, and those of the same name with a number."""
         exact = self.of.get(name, [])
         others = SYNONYMS.get(name, SYNONYMS_OF_ONE if self._urls == (name,) else ())
-        bases = exact or self._by_synonym(others)
-        pairs = self._header.numbered({index for indexes in self.of.values() for index in indexes})
+        bases = exact or [one for one in self._by_synonym(others) if one not in self._marks]
+        pairs = self._header.numbered({index for indexes in self.of.values() for index in indexes}, self._marks)
         stem = stem_of(self._keys[bases[0]]) if bases else next(iter(pairs), "")
         numbered = {stem: [index for _, index in several] for stem, several in pairs.items()}
         found = list(dict.fromkeys([*bases[:1], *numbered.get(stem, ())]))
@@ -217,7 +219,7 @@ class Columns:
         how = f"say which with  --col {name}=COLUMN" if self._source.is_alone else f"say which under  columns: {name}"
         for index in found:
             is_other = "model" in self.of and self._keys[index] in MEDIA  # rows of another model have it
-            is_other |= name in self._urls and self._header.is_page(index, taken[0])
+            is_other |= name in self._urls and (self._header.is_page(index, taken[0]) or index in self._marks)
             if index not in sent and self._keys[index] not in self._given.names and not is_other:
                 self._aside.add(index)
                 message = f"the column {self._header.titles[index]!r} is not sent: "
@@ -277,12 +279,14 @@ class Columns:
         return [index for index in found if index not in taken]
 
 
-def sent_columns(source: Source, header: Sequence[str], rules: InputRules | None, given: Given) -> set[int] | None:
+def sent_columns(
+    source: Source, header: Sequence[str], rules: InputRules | None, given: Given, texts: Mapping[int, str]
+) -> set[int] | None:
     """The indexes of the columns that decide what is sent; `None` where the user names a column that is not there.
 
     All of them, where a preset reads the sheet, or rows name models of their own, which have fields of their own.
     """
-    columns = Columns(source, header, rules, given, Findings(source.file))
+    columns = Columns(source, header, rules, given, Findings(source.file), texts)
     if columns.lacks_named:
         return None
     names = names_of(header)

@@ -36,6 +36,10 @@ class Source:
         listed = ", ".join(map(repr, titles))
         return f"columns: {{{name}: {listed if len(titles) == 1 else f'[{listed}]'}}}"
 
+    def by_preset(self, preset: Preset) -> str:
+        """How the user says that it is an export of a shop."""
+        return f"--preset {preset.name}" if self.is_alone else f"preset: {preset.name}"
+
     def place(self, *keys: str) -> Place:
         """Where a key of it stands."""
         return next((self.places[key] for key in keys if key in self.places), Place())

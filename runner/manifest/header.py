@@ -7,6 +7,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
+from runner.manifest.cells import NO, YES
 from runner.manifest.diagnostics import Findings, Place, did_you_mean
 from runner.manifest.given import Source
 from runner.manifest.items import key_of
@@ -14,6 +15,13 @@ from runner.manifest.tables import cell_name
 from runner.manifest.words import LAST_NUMBER, LONGEST_URL, NUMBERED, PICTURE, SHOWS, in_order
 
 AT_END: Final = re.compile(r"_?\d{1,2}\Z")
+LOOKED_AT: Final = 20
+"""Rows that are looked at before the first is read."""
+MARK: Final = re.compile(
+    r"[-+]?\d{1,15}(?:[.,]\d{1,15})?|[x\xd7✓✔☑✅✗✘○◯●]|ok|done|erledigt|fertig|fait|hecho|fatto|済|完了",
+    re.IGNORECASE,
+)
+"""What stands in a column that counts or ticks off; `YES` and `NO` do as well."""
 NO_TEXTS: Final[Mapping[int, str]] = MappingProxyType({})
 
 
@@ -34,6 +42,8 @@ class Header:
         self.half = half
         self.keys = [key_of(title) for title in titles]
         """What templates call the columns."""
+        self.marks = {index for index, text in texts.items() if is_mark(text.strip())}
+        """The columns that count or tick off: whatever they are called, they hold no pictures."""
         self.skipped: dict[int, str] = {}
         """The numbered columns before which one is missing, `image_3` where there is no `image_2`, with its name."""
 
@@ -95,13 +105,16 @@ class Header:
                 return [index for _, index in pairs]
         return []
 
-    def numbered(self, taken: Iterable[int]) -> dict[str, list[tuple[int, int]]]:
-        """The other columns with a number at their end, each with its number, in order, by what stands before it."""
+    def numbered(self, taken: Iterable[int], marks: set[int]) -> dict[str, list[tuple[int, int]]]:
+        """The other columns with a number at their end, each with its number, in order, by what stands before it.
+
+        Those that are all among the `marks` are no pictures; one of several may say `no` for a long time.
+        """
         found: dict[str, list[tuple[int, int]]] = {}
         for index, key in enumerate(self.keys):
             if (match := NUMBERED.fullmatch(key)) and index not in taken:
                 found.setdefault(match["stem"], []).append((int(match["number"]), index))
-        return {stem: sorted(pairs) for stem, pairs in found.items()}
+        return {stem: sorted(pairs) for stem, pairs in found.items() if not marks.issuperset(i for _, i in pairs)}
 
     def like(self, indexes: Iterable[int]) -> list[int]:
         """The columns that are called like some others but for a number at their end."""
@@ -115,3 +128,19 @@ class Header:
             if number > expected:
                 self.skipped[index] = LAST_NUMBER.sub(str(expected), self.titles[index])
             expected = number + 1
+
+
+def first_texts(rows: Iterable[Sequence[str]]) -> dict[int, str]:
+    """The first text of each column; a mark only where nothing else stands: `no` may be said of a missing picture."""
+    found: dict[int, str] = {}
+    for cells in rows:
+        for index, text in enumerate(cells):
+            before = found.setdefault(index, text).strip()
+            if text.strip() and (not before or (is_mark(before) and not is_mark(text.strip()))):
+                found[index] = text
+    return found
+
+
+def is_mark(text: str) -> bool:
+    """Whether a text is a number, yes or no, or a tick."""
+    return text.casefold() in YES | NO or MARK.fullmatch(text) is not None

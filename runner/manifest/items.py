@@ -20,6 +20,7 @@ from runner.manifest.templates import (
     titles_in,
     unknown_name,
 )
+from runner.manifest.words import LONGEST_URL, PICTURE
 from runner.model import counted
 
 At = Callable[..., Place]
@@ -108,6 +109,11 @@ def split_urls(text: str) -> list[str]:
         return [url for one in several for url in split_urls(one.strip())] if len(several) > 1 else [text]
     fillings = iter(templates)
     return [re.sub("\0", lambda _: next(fillings), piece) for piece in found] if templates else found
+
+
+def holds_picture(text: str) -> bool:
+    """Whether a text is the URL of a picture, or of several."""
+    return any(len(url) < LONGEST_URL and PICTURE.fullmatch(url) for url in split_urls(text.strip()))
 
 
 def names_of(values: Iterable[str]) -> dict[str, int]:

@@ -16,9 +16,9 @@ from typing import Final
 from runner.manifest.apart import FirstLines
 from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.gaps import Gap, gap_in, name_of
-from runner.manifest.items import key_of, split_urls
+from runner.manifest.items import holds_picture, key_of, split_urls
 from runner.manifest.tables import Cells, cell_name
-from runner.manifest.words import LONGEST_URL, PICTURE, in_order, is_of_pictures
+from runner.manifest.words import in_order, is_of_pictures
 
 LOOKED_AT: Final = 20
 """Rows that are looked at for pictures where no column is called as a shop calls it."""
@@ -224,13 +224,9 @@ def _refuse_apart(
 
 def _pictured(header: Sequence[str], keys: Sequence[str], rows: Iterable[Cells]) -> list[str]:
     """The columns that hold pictures by other names, as in the export of a shop in another language."""
-    held = {index for _, _, cells in rows for index, text in enumerate(cells) if _holds_picture(text)}
+    held = {index for _, _, cells in rows for index, text in enumerate(cells) if holds_picture(text)}
     found = held or {index for index, key in enumerate(keys) if is_of_pictures(key)}
     return [header[index] for index in in_order({index: keys[index] for index in found})]
-
-
-def _holds_picture(text: str) -> bool:
-    return any(len(url) < LONGEST_URL and PICTURE.fullmatch(url) for url in split_urls(text.strip()))
 
 
 def _gap(pictures: Iterable[Picture]) -> Gap | None:

@@ -13,6 +13,8 @@ from runner.manifest.codepages import SHOWN, SINGLE
 from runner.manifest.columns import sent_columns
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.given import Given, Source
+from runner.manifest.header import LOOKED_AT as ROWS
+from runner.manifest.header import first_texts
 from runner.manifest.tables import Cells, Sheet, cell_name, open_text
 from runner.manifest.templates import is_template
 from runner.model import InputRules
@@ -95,9 +97,13 @@ def _that_have_the_columns(
     found: dict[str, set[int]] = {}
     for reader in _readers(codecs):
         with open_text(path, reader.codec, delimiter_of(source), Findings(label), label) as sheet:
-            for codec in reader.members if sheet is not None else ():
-                header = [reader.text(cell, codec) for cell in sheet.header] if sheet is not None else []
-                columns = sent_columns(source, header, rules, given)
+            if sheet is None:
+                continue
+            first = first_texts(cells for *_, cells in islice(sheet.rows, ROWS))
+            for codec in reader.members:
+                header = [reader.text(cell, codec) for cell in sheet.header]
+                texts = {index: reader.text(text, codec) for index, text in first.items()}
+                columns = sent_columns(source, header, rules, given, texts)
                 if columns is not None:
                     found[codec] = columns
     return {codec: found[codec] for codec in codecs if codec in found} or {codec: set() for codec in codecs}

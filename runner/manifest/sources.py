@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from itertools import chain, islice
-from typing import Final
 
 from runner.manifest.blocks import Block, Blocks, batches
 from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.given import Given, Source
+from runner.manifest.header import LOOKED_AT, first_texts
 from runner.manifest.items import Item, Sieve, key_of
 from runner.manifest.products import products
 from runner.manifest.rows import RowItem, Table
@@ -26,8 +26,6 @@ from runner.manifest.templates import TemplateProblem
 from runner.manifest.words import NAMING
 from runner.model import RulesOf
 
-LOOKED_AT: Final = 20
-"""Rows that are looked at before the first is read."""
 Reopen = Callable[[], AbstractContextManager[Sheet | None]]
 """Opens the table anew, from its first row."""
 
@@ -79,10 +77,9 @@ class _RowReader:
         self._model_at = _model_column(source, table.header, given)
         self._is_book = source.format == "xlsx"
         self._nameless = table.nameless
-        columns = range(len(table.header))
         filled = [row[2] for row in first if any(map(str.strip, row[2])) and self._is_wanted(source, row)]
-        texts = {i: next((cells[i] for cells in filled if cells[i].strip()), "") for i in columns}
-        half = {i for i in columns if not all(cells[i].strip() for cells in filled)}
+        texts = first_texts(filled)
+        half = {i for i in range(len(table.header)) if not all(cells[i].strip() for cells in filled)}
 
         @cache
         def reading(model: str) -> Columns:

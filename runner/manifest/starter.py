@@ -20,6 +20,8 @@ from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, InvalidManifest
 from runner.manifest.given import Given, Source
 from runner.manifest.head import ENDINGS
+from runner.manifest.header import LOOKED_AT as ROWS
+from runner.manifest.header import first_texts
 from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised
 from runner.manifest.readings import MOST_SHOWN, decide
@@ -188,7 +190,8 @@ def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterato
             columns["id"] = look.header[index]
         elif naming:
             suggested = look.header[naming[0]]
-    known = Columns(Source(file=""), look.header, None, Given(), Findings("")).of.get("image_urls", [])
+    texts = first_texts(look.rows[:ROWS])
+    known = Columns(Source(file=""), look.header, None, Given(), Findings(""), texts).of.get("image_urls", [])
     found = in_order({index: keys[index] for index in {*known, *_pictured(look, keys)}})
     if not found:
         yield "    # No column holds pictures. Where they lie in a folder, named after a column:"

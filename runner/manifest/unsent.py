@@ -12,7 +12,7 @@ from typing import Final
 from runner.manifest.diagnostics import Findings, Place, did_you_mean, nearest
 from runner.manifest.given import Given
 from runner.manifest.header import Header
-from runner.manifest.items import key_of
+from runner.manifest.items import holds_picture, key_of
 from runner.manifest.presets import recognised
 from runner.manifest.tables import cell_name
 from runner.manifest.words import (
@@ -85,20 +85,65 @@ class Unsent:
         preset = recognised(titles)
         if preset is None or name == "prompt":
             return self._nearly(name)
-        how = f"--preset {preset.name}" if self._source.is_alone else f"preset: {preset.name}"
-        return f"it looks like an export of {preset.name}, which is read with  {how}"
+        return f"it looks like an export of {preset.name}, which is read with  {self._source.by_preset(preset)}"
 
     def _nearly(self, name: str) -> str:
-        """Which column is probably meant for a field; of pictures, all that are called so."""
+        """Which column is probably meant for a field; of pictures, all that are called so or hold some."""
         titles = self._header.titles
-        is_of = is_of_prompts if name == "prompt" else is_of_pictures
-        found = self._header.in_order(index for index, key in enumerate(self._header.keys) if is_of(key))
-        found = found[:1] if name == "prompt" else found
+        if name == "prompt":
+            found = [title for title, key in zip(titles, self._header.keys, strict=True) if is_of_prompts(key)][:1]
+        else:
+            found = self._header.in_order(self._pictured())
         if name not in (*self._urls, "prompt") or not found:
+            if marks := self._counting(name):
+                return marks
             hint, found = did_you_mean(name, titles), [near] if (near := nearest(name, titles)) else []
         else:
             hint = f"did you mean {' and '.join(map(repr, found))}?"
         return f"{hint} map it with  {self._source.mapping(name, found)}" if found else hint
+
+    def _pictured(self) -> set[int]:
+        """The columns of pictures, by their names or by what is in them; of numbered ones also those that are empty."""
+        header = self._header
+        named = (index for index, title in enumerate(header.titles) if title.strip() and index not in self._used)
+        held = {index for index in named if holds_picture(header.texts.get(index, ""))}
+        empty = {index for index in header.like(held) if not header.texts.get(index, "").strip()} if held else set()
+        called = {index for index, key in enumerate(header.keys) if is_of_pictures(key)}
+        return held | empty | called - header.marks
+
+    def _counting(self, name: str) -> str:
+        """What is to be done about a column that is called like pictures, and holds a number or a tick."""
+        header = self._header
+        for index in sorted(header.marks) if name in self._urls else ():
+            if is_of_pictures(header.keys[index]):
+                held = f"{header.titles[index]!r} holds {header.texts[index].strip()[:40]!r}, and no picture"
+                how = self._source.mapping(name, ["COLUMN"])
+                return f"{held}: write its URL there, or say where it stands with  {how}"
+        return ""
+
+    def tell_export(self, given: Given) -> None:
+        """A shop's export that is read as any sheet: of a product that spans rows only the first has a title.
+
+        Where each row is a product it hardly matters, and is noted where its cells go into a template. Whoever names
+        the columns of pictures, or says which rows are wanted, knows what he has.
+        """
+        source, header = self._source, self._header
+        preset = recognised(header.titles) if source.preset is None else None
+        pictures = self._urls[0] if self._urls else ""
+        if preset is None or not (pictures in self._of or pictures in given.fields):  # that is an error, which says so
+            return
+        is_chosen = pictures in source.columns or pictures in given.fields
+        keys = header.keys
+        is_torn = preset.spans_rows and any(key == "title" and index in header.half for index, key in enumerate(keys))
+        if not is_torn and (is_chosen or given.names.isdisjoint({*keys, "row"})):
+            return
+        place = header.at(next(keys.index(key) for key in preset.group if key in keys))
+        message = f"it looks like an export of {preset.name}, and each row is read as a product of its own"
+        hint = f"it is read as the shop means it with  {source.by_preset(preset)}"
+        if is_torn and not is_chosen and source.where is None:
+            self._findings.warn("preset", place, message, hint)
+        else:
+            self._findings.note("preset", place, message, hint)
 
     def tell_mistyped(self, given: Given) -> None:
         """Columns that are nearly called like a field that has none, and that no template asks for."""

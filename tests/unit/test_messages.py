@@ -549,6 +549,12 @@ CASES = {
     "a column for a column of others": sheet(f"mug,white,oak,{URL}", header="id,prompt,prompt 2,image_urls\n"),
     "a prompt in the reader's language": sheet(f"mug,白背景に,{URL}", header="id,プロンプト,image_urls\n"),
     "a title above the header": sheet("Products,,", header="", text="version: 1\nsources: [{file: c.csv}]\n"),
+    "an export whose rows are read as products": sheet(
+        f"mug,Mug,{URL},1",
+        f"mug,,{URL}?2,2",
+        header="Handle,Title,Image Src,Image Position\n",
+        text=f'version: 1\n{SOURCE}\ndefaults: {{prompt: "{{{{ title }}}} on white."}}\n',
+    ),
     "an export without its preset": {"m.csv": f"Title,URL handle,Product image URL,prompt\nMug,mug,{URL},white\n"},
     "a list in a cell": sheet(f"mug,white,\"['{URL}']\""),
     "UTF-8 that is said to be something else": {

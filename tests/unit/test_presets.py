@@ -758,6 +758,67 @@ def test_an_export_is_known_by_its_header(header, name):
     assert (preset.name if preset else None) == name
 
 
+ROWS = [["mug", "Mug", A, "1"], ["mug", "", B, "2"]]
+TITLED = "defaults: {prompt: 'A {{ title }}.'}"
+ASKED = "defaults: {prompt: 'A {% if title %}{{ title }}{% endif %}.'}"
+BY_ROW = "it looks like an export of {}, and each row is read as a product of its own"
+
+
+@pytest.mark.parametrize(
+    ("head", "source", "severity"),
+    [
+        ('defaults: {prompt: "White."}', "", "warning"),
+        (ASKED, "", "warning"),
+        (ASKED, "columns: {image_urls: Image Src}", "note"),
+        (ASKED, "where: title != ''", "note"),
+        (f"{ASKED[:-1]}, image_urls: 'https://c.example/{{{{ handle }}}}.jpg'}}", "", "note"),
+    ],
+)
+def test_products_that_are_read_row_by_row_are_told(tmp_path, head, source, severity):
+    """Their later rows have no title. Whoever says which column or which rows are wanted has seen them."""
+    (tmp_path / "export.csv").write_text(table(["Handle", "Title", "Image Src", "Image Position"], *ROWS))
+    (tmp_path / "m.yaml").write_text(f"version: 1\n{head}\nsources: [{{file: export.csv, {source}}}]\n")
+    told = [d for d in read_manifest(tmp_path / "m.yaml", rules=rules_of).warnings if d.code == "preset"]
+    assert [(d.severity, d.file, d.place.cell, d.message) for d in told] == [
+        (severity, "export.csv", "A1", BY_ROW.format("shopify"))
+    ]
+    assert told[0].hint == "it is read as the shop means it with  preset: shopify"
+
+
+def test_products_are_told_beside_what_is_wrong_with_a_cell(tmp_path):
+    """To ask first whether there is a title is no help: it would send `A .` for the second picture."""
+    (tmp_path / "m.csv").write_text(table(["Handle", "Title", "Image Src", "Image Position"], *ROWS))
+    with pytest.raises(InvalidManifest) as caught:
+        read_manifest(tmp_path / "m.csv", rules=rules_of, inline=Inline(prompt="A {{ title }}."))
+    told = {d.code: (d.severity, d.hint) for d in caught.value.diagnostics}
+    assert told["template"][0] == "error"
+    assert told["preset"] == ("warning", "it is read as the shop means it with  --preset shopify")
+    inline = Inline(prompt="A {{ title }}.", preset="shopify")
+    assert jobs(read_manifest(tmp_path / "m.csv", rules=rules_of, inline=inline)) == [("mug", [A, B])]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "head", "source", "told"),
+    [
+        (["Handle", "Title", "Image Src"], ["mug", "Mug", A], 'defaults: {prompt: "White."}', "", None),
+        (["Handle", "Title", "Image Src"], ["mug", "Mug", A], TITLED, "", "shopify"),
+        (["Handle", "Title", "Image Src"], ["mug", "Mug", A], TITLED, "columns: {image_urls: Image Src}", None),
+        (["id", "title", "image_link"], ["mug", "Mug", A], TITLED, "", "google-merchant"),
+        (["id", "title", "image_link"], ["mug", "Mug", A], TITLED, "columns: {image_urls: image_link}", None),
+        (["id", "title", "image_link", "prompt"], ["mug", "Mug", A, "White."], "", "", None),
+        (["sku", "title", "image_link"], ["mug", "Mug", A], TITLED, "", None),
+    ],
+)
+def test_an_export_whose_rows_are_products_is_noted_where_it_fills_a_template(
+    tmp_path, header, row, head, source, told
+):
+    """Read either way it comes to much the same: somebody who chose the columns hears nothing of it."""
+    (tmp_path / "export.csv").write_text(table(header, row))
+    (tmp_path / "m.yaml").write_text(f"version: 1\n{head}\nsources: [{{file: export.csv, {source}}}]\n")
+    found = [d for d in read_manifest(tmp_path / "m.yaml", rules=rules_of).warnings if d.code == "preset"]
+    assert [(d.severity, d.message) for d in found] == ([("note", BY_ROW.format(told))] if told else [])
+
+
 @pytest.mark.parametrize(
     ("preset", "header", "message"),
     [

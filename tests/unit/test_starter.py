@@ -43,6 +43,12 @@ def test_columns_of_other_names_are_known_by_what_is_in_them(made):
     assert [(spec.job_id, len(spec.inputs["image_urls"])) for spec in manifest.jobs] == [("A-1", 2), ("A-2", 1)]
 
 
+def test_a_column_of_counts_is_none_of_pictures(made):
+    text, manifest = made(f"sku,prompt,Images,Photo\nmug,White.,2,{URL}\n")
+    assert inputs(manifest) == [("mug", "White.", [URL])]
+    assert "columns:" not in text.partition("matrix")[0]
+
+
 def test_prompts_that_are_there_are_taken(made):
     text, manifest = made(f"id;prompt;image\nmug;On oak.;{URL}\n")
     assert inputs(manifest) == [("mug", "On oak.", [URL])]

@@ -521,7 +521,7 @@ def test_a_mistyped_column_is_told(read, column, meant):
 )
 def test_two_columns_of_one_name_are_refused(found, header, name, first):
     """Which of them is meant cannot be told, and one would be lost."""
-    errors = found(f"{header}\n{','.join(['x'] * (header.count(',') + 1))}\n")
+    errors = found(f"{header}\n{','.join(['a'] * (header.count(',') + 1))}\n")
     assert ("duplicate-column", f"two columns are named {name!r}", f"the first is {first}: rename one of them") in [
         (code, message, hint) for code, _, _, message, hint in errors
     ]
@@ -851,6 +851,68 @@ def test_a_hint_names_all_columns_of_pictures(read_alone, found):
     assert hint.endswith("--col image_urls='Vorderes Bild' --col image_urls='商品画像'")
     assert found(sheet)[0][4].endswith("columns: {image_urls: ['Vorderes Bild', '商品画像']}")
     assert urls(read_alone(sheet, columns={"image_urls": ["Vorderes Bild", "商品画像"]})) == [[FIRST, SECOND]]
+
+
+@pytest.mark.parametrize(
+    ("titles", "cells", "offered"),
+    [
+        ("Main Image,Alt Image 1,Alt Image 2", [FIRST, SECOND, ""], ["Main Image", "Alt Image 1", "Alt Image 2"]),
+        ("Alt Image 2,Alt Image 1,Main Image", [SECOND, FIRST, THIRD], ["Main Image", "Alt Image 1", "Alt Image 2"]),
+        ("Front,Page,Back 1,Back 2,No 2", [FIRST, "https://a.b/c", SECOND, "", ""], ["Front", "Back 1", "Back 2"]),
+        ("Front,", [FIRST, FIRST], ["Front"]),
+        ("Front,Back", [f"{FIRST} | {SECOND}", THIRD], ["Front", "Back"]),
+    ],
+)
+def test_a_hint_names_columns_that_hold_pictures_whatever_they_are_called(read_alone, titles, cells, offered):
+    """Whoever follows it leaves none out, also where a numbered one is empty at first."""
+    sheet = f"id,prompt,{titles}\nmug,White.,{','.join(cells)}\n"
+    with pytest.raises(InvalidManifest) as caught:
+        read_alone(sheet)
+    (hint,) = (d.hint for d in caught.value.diagnostics if d.code == "missing-column")
+    assert hint.partition("map it with  ")[2] == " ".join(f"--col image_urls={title!r}" for title in offered)
+    sent = urls(read_alone(sheet, columns={"image_urls": offered}))[0]
+    assert {*sent} == {url for url in (FIRST, SECOND, THIRD) if url in sheet}
+
+
+@pytest.mark.parametrize(
+    ("title", "cells"),
+    [
+        ("Images wanted", ["2", "1"]),
+        ("Photo done", ["", "x"]),
+        ("Images", ["3", "1"]),
+        ("Image", ["yes", "no"]),
+        ("Picture", ["✓", "ok"]),
+        ("Photo 1", ["done", ""]),
+    ],
+)
+def test_a_column_of_counts_or_ticks_is_none_of_pictures(read, title, cells):
+    """Neither told as one, nor taken for one in the place of the one that is."""
+    sheet = f"id,prompt,{title},Photo\nmug,White.,{cells[0]},{FIRST}\ncup,White.,{cells[1]},{SECOND}\n"
+    manifest = read(sheet)
+    assert (urls(manifest), warned(manifest)) == ([[FIRST], [SECOND]], [])
+    manifest = read(f"id,prompt,{title}\nmug,White.,{cells[0]}\ncup,White.,{cells[1]}\n", head=ONE_FOR_ALL)
+    assert (urls(manifest), warned(manifest)) == ([[URL], [URL]], [])
+
+
+@pytest.mark.parametrize(
+    ("title", "cells"), [("Photo of label", ["x", SECOND]), ("Photo of label", ["", ""]), ("Pictures", ["no", SECOND])]
+)
+def test_a_column_of_pictures_that_begins_with_a_tick_is_told(read, title, cells):
+    """`x`, `no` or nothing may say that there is no second picture, and the next row has one."""
+    sheet = f"id,prompt,Photo,{title}\nmug,White.,{FIRST},{cells[0]}\ncup,White.,{FIRST},{cells[1]}\n"
+    message = f"the column {title!r} is not sent: image_urls is read from 'Photo'"
+    assert [(cell, text) for _, cell, text, _ in warned(read(sheet))] == [("D1", message)]
+
+
+def test_counts_in_the_place_of_pictures_are_answered_with_what_is_missing(read, found):
+    """A field's own name is taken whatever it holds: what is wrong with its cell is said there."""
+    sheet = "id,prompt,Image\nmug,White.,1001\n"
+    hint = "'Image' holds '1001', and no picture: write its URL there, or say where it stands with"
+    (_, _, _, message, remedy), *_ = found(sheet)
+    assert (message, remedy) == ("no column 'image_urls'", f"{hint}  columns: {{image_urls: 'COLUMN'}}")
+    assert urls(read(sheet.replace("1001", URL))) == [[URL]]
+    [(code, _, cell, _, _)] = found(sheet.replace("Image", "image_urls"))
+    assert (code, cell) == ("url", "C2")
 
 
 # ---------------------------------------------------------------------------------- what goes before a sheet's columns
