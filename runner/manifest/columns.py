@@ -217,6 +217,8 @@ class Columns:
         """Columns that could be meant for a field too: none is left out silently."""
         taken, sent = self.of[name], {index for indexes in self.of.values() for index in indexes}
         how = f"say which with  --col {name}=COLUMN" if self._source.is_alone else f"say which under  columns: {name}"
+        is_said = name in self._source.columns  # by a person, who may mean just these
+        tell = self._findings.note if is_said else self._findings.warn
         for index in found:
             is_other = "model" in self.of and self._keys[index] in MEDIA  # rows of another model have it
             is_other |= name in self._urls and (self._header.is_page(index, taken[0]) or index in self._marks)
@@ -224,7 +226,10 @@ class Columns:
                 self._aside.add(index)
                 message = f"the column {self._header.titles[index]!r} is not sent: "
                 message += f"{name} is read from {self._header.shown(taken)}"
-                self._findings.warn("unused-column", self._header.at(index), message, how)
+                if is_said:
+                    titles = self._header.in_order([*taken, index])
+                    how = f"to send it as well:  {self._source.mapping(name, titles)}"
+                tell("unused-column", self._header.at(index), message, how)
 
     def _take(self, name: str, indexes: list[int]) -> None:
         self.of[name] = indexes

@@ -8,10 +8,10 @@ from collections.abc import Collection, Container, Iterable, Iterator, Mapping, 
 from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place, nearest
-from runner.manifest.items import Item, is_filled_in, key_of, texts_in
+from runner.manifest.items import Item, holds_picture, is_filled_in, key_of, texts_in
 from runner.manifest.lines import WRAPPERS, Fraction, Line, Titles, columns, is_own, plain, text_of
 from runner.manifest.templates import is_template
-from runner.manifest.words import field_like
+from runner.manifest.words import MEDIA, field_like
 from runner.model import canonical
 from runner.rules.names import natural
 
@@ -123,6 +123,10 @@ class Renaming:
         """A key that is nearly called like a field, or as one is called elsewhere."""
         if near := nearest(key, self._fields - self._columns.keys(), cutoff=0.8):
             self._findings.warn("unused-column", place, f"the key {key!r} is not sent", f"did you mean {near!r}?")
+        elif (media := next(filter(MEDIA.__contains__, self._columns), None)) and holds_picture(text):
+            several = ", ".join(map(repr, [*self._columns[media], key]))
+            hint = f"to send it as well:  columns: {{{media}: [{several}]}}"
+            self._findings.note("unused-column", place, f"the key {key!r} holds a picture that is not sent", hint)
         elif "row" not in self._names and (like := field_like(key_of(key), text, self._fields)) is not None:
             message = f"carried along, and not sent: {key!r}" + f" (is it {like}?)" * bool(like)
             hint = "to send such a key say which field it is:  columns: {field: key}"

@@ -152,10 +152,14 @@ class Unsent:
         for index, key in enumerate(self._header.keys):
             if index in self._used or key in given.names or len(key) < 5:
                 continue
-            bare = key_of(BRACKETED.sub("", self._header.titles[index]))
+            title = self._header.titles[index]
+            bare = key_of(BRACKETED.sub("", title))
             if near := bare if bare in free else nearest(key, free, cutoff=0.8):
-                message = f"the column {self._header.titles[index]!r} is not sent"
-                self._findings.warn("unused-column", self._header.at(index), message, f"did you mean {near!r}?")
+                message = f"the column {title!r} is not sent"
+                hint = f"did you mean {near!r}?" + f" map it with  {self._source.mapping(near, [title])}" * (
+                    near == bare
+                )
+                self._findings.warn("unused-column", self._header.at(index), message, hint)
 
     def tell_foreign(self, given: Given) -> None:
         """Columns called like a field of another model, or as one of this is called elsewhere."""

@@ -445,6 +445,23 @@ def test_a_default_of_cells_is_told_where_the_empty_cells_are_left_out(read):
     assert [code for code, _, _ in warned(found) if code == "template"] == ["template"]
 
 
+@pytest.mark.parametrize(("key", "is_told"), [("photo_2", True), ("back", True), ("stock", False)])
+def test_a_picture_of_a_line_that_is_not_sent_is_noted(read, key, is_told):
+    """As of a sheet: who names one key for the pictures may have forgotten the other."""
+    line = {"id": "1", "photo": A, "prompt": "White.", key: B if is_told else "3"}
+    found = read("sources: [{file: s.jsonl, columns: {image_urls: photo}}]", s_jsonl=lines(line))
+    hint = f"to send it as well:  columns: {{image_urls: ['photo', {key!r}]}}"
+    told = [(f"the key {key!r} holds a picture that is not sent", hint)] if is_told else []
+    assert (pictures(found), remedies(found)) == ({"1": [A]}, told)
+
+
+def test_a_numbered_column_beside_one_that_is_named_is_noted_with_the_way_to_send_both(read):
+    sheet = f"id,prompt,Image,Image 2\n1,White.,{A},{B}\n"
+    found = read("sources: [{file: s.csv, columns: {image_urls: Image}}]", s_csv=sheet)
+    [told] = found.warnings
+    assert (told.severity, told.hint) == ("note", "to send it as well:  columns: {image_urls: ['Image', 'Image 2']}")
+
+
 # ------------------------------------------------------------------------------------------------ as they are written
 
 
