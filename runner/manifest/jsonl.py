@@ -123,8 +123,10 @@ class Renaming:
         """A key that is nearly called like a field, or as one is called elsewhere."""
         if near := nearest(key, self._fields - self._columns.keys(), cutoff=0.8):
             self._findings.warn("unused-column", place, f"the key {key!r} is not sent", f"did you mean {near!r}?")
-        elif (media := next(filter(MEDIA.__contains__, self._columns), None)) and holds_picture(text):
-            several = ", ".join(map(repr, [*self._columns[media], key]))
+        elif holds_picture(text) and (media := next(filter(MEDIA.__contains__, self._columns), None)) is not None:
+            if key in (named := self._columns[media]):
+                return  # told where the default is
+            several = ", ".join(map(repr, [*named, key]))
             hint = f"to send it as well:  columns: {{{media}: [{several}]}}"
             self._findings.note("unused-column", place, f"the key {key!r} holds a picture that is not sent", hint)
         elif "row" not in self._names and (like := field_like(key_of(key), text, self._fields)) is not None:
