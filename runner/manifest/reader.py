@@ -214,7 +214,9 @@ class _Reading:
                     message = f"each photo of {source.folder} replaces this: nothing of it is sent"
                     place = self.assembly.head.places.get(name) or source.places["folder"]
                     self._findings.error("template", place, message, "drop it, or name the photos in a sheet")
-            yield from photos(source, self._media_of, self._local, self._findings, has_id=has_id)
+            sources = self.assembly.head.sources
+            others = [other for other in sources if isinstance(other, Folder) and other is not source]
+            yield from photos(source, self._media_of, self._local, self._findings, has_id=has_id, others=others)
             return
         path = self._path if source.is_alone else self._path.parent / source.file
         label = str(self._path) if source.is_alone else source.file

@@ -385,6 +385,15 @@ CASES = {
         "photos/mug.png": photo(),
         "photos/lamp.gif": photo(form="GIF"),
     },
+    "photos in sub-folders": {
+        "m.yaml": 'version: 1\nsources: [{folder: photos, glob: "*.png"}]\ndefaults: {prompt: white}\n',
+        "photos/mug.png": photo(),
+        "photos/back/mug.png": photo(),
+    },
+    "photos in sub-folders alone": {
+        "m.yaml": "version: 1\nsources: [{folder: photos}]\ndefaults: {prompt: white}\n",
+        "photos/back/mug.png": photo(),
+    },
     "braces in a glob": {
         "m.yaml": 'version: 1\nsources: [{folder: photos, glob: "*.{jpg,png}"}]\n',
         "photos/mug.png": photo(),
@@ -762,7 +771,7 @@ def told(tmp_path_factory):
         elif files is None:
             workbook(folder, name)
         for path, content in ({"m.yaml": files} if isinstance(files, str | bytes) else files or {}).items():
-            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content if isinstance(content, bytes) else content.encode())
         names = (folder / f"m.{ending}" for ending in ("yaml", "csv", "tsv", "jsonl", "xlsx"))
         first = next(path for path in names if path.exists())
