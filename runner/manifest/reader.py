@@ -309,7 +309,11 @@ class _Reading:
             model = self.assembly.head.fields.get("model")
             renaming = self._renaming(source, model)
             titles = Titles(reopen, self._fields_of(model) if renaming is not None else None)
-            yield from filter(sieve.takes, read_jsonl(file, label, self._findings, renaming, titles))
+
+            def fields_of(named: Any) -> frozenset[str]:
+                return self._fields_of(named or model)
+
+            yield from filter(sieve.takes, read_jsonl(file, label, self._findings, renaming, titles, fields_of))
             sieve.tell()
             for name, key in sorted(renaming.unseen) if renaming is not None else ():
                 place = source.place(f"columns.{name}", "columns")

@@ -161,6 +161,17 @@ def test_a_condition_knows_the_id_of_a_line_by_both_names(read, where, ids):
     assert [spec.job_id for spec in found.jobs] == ids
 
 
+def test_a_source_of_lines_says_how_their_own_keys_are_carried(read, told):
+    """Templates and conditions have them then."""
+    line = {"id": "9", "image_urls": [C], "title": "Lamp", "stock": 3}
+    source = "file: s.jsonl, where: stock > 0"
+    head = 'defaults: {prompt: "{{ title }} on oak."}\nsources:'
+    hints = {hint for code, *_, hint in told(f"{head} [{{file: s.jsonl}}]", s_jsonl=lines(line)) if "field" in code}
+    [hint] = (hint.partition("source  ")[2].partition("  and ")[0] for hint in hints)
+    assert hint == "columns: {image_urls: image_urls}"
+    assert prompts(read(f"{head} [{{{source}, {hint}}}]", s_jsonl=lines(line))) == {"9": "Lamp on oak."}
+
+
 @pytest.mark.parametrize("name", ["body", "input", "method", "url", "x_note", "prompts"])
 def test_what_wraps_a_line_is_no_name_of_a_condition(told, name):
     """An empty cell would be unlike any text: `method != 'POST'` would be true of every line."""

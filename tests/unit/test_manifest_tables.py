@@ -665,6 +665,23 @@ def test_a_line_that_cannot_be_sent_is_named_by_its_number(found, text, code, me
     assert said.startswith(message)  # Python's own words may go on
 
 
+@pytest.mark.parametrize("key", ["title", "stock"])
+@pytest.mark.parametrize("wrap", [False, True])
+def test_a_line_says_how_it_carries_columns_of_its_own(found, read, key, wrap):
+    """Done as it says, they are carried along: that of one is that of all."""
+    fields = {"prompt": "white", "image_urls": [URL]}
+    document = {"id": "mug", **({"input": fields} if wrap else fields), "row": {"shelf": "3a"}}
+    own = {"title": "Mug", "stock": 3}
+    findings = found(json.dumps(document | own), "jsonl")
+    message = f"{key!r} stands beside 'input': it would not be sent" if wrap else f"unknown field {key!r}"
+    [hint] = (hint for code, _, _, said, hint in findings if (code, said) == ("unknown-field", message))
+    assert hint.endswith('to carry it along write  "row": {"shelf": "3a", "title": "Mug", "stock": 3}')
+    mended = document | json.loads(f"{{{hint.partition('write  ')[2]}}}")
+    assert [spec.row for spec in read(json.dumps(mended), "jsonl").jobs] == [
+        {"shelf": "3a", "title": "Mug", "stock": "3"}
+    ]
+
+
 @pytest.mark.parametrize(
     "more", [{"prompt": "\ud800"}, {"id": "\udfff"}, {"\ud800": 1}, {"model": "m\ud800"}, {"row": {"a": "\ud800"}}]
 )

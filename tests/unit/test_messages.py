@@ -673,6 +673,17 @@ CASES = {
     "a field beside the wrapper": {
         "m.jsonl": '{"id": "a", "prompt": "p", "input": {"image_urls": ["' + URL + '"], "prompt": "q"}}\n'
     },
+    "a column beside the wrapper": {
+        "m.jsonl": json.dumps({"id": "a", "title": "Mug", "input": {"prompt": "p", "image_urls": [URL]}}) + "\n"
+    },
+    "a column inside the wrapper": {
+        "m.jsonl": json.dumps({"id": "a", "input": {"prompt": "p", "image_urls": [URL], "title": "Mug"}}) + "\n"
+    },
+    "a column in a line": {"m.jsonl": line(title="Mug", stock=3)},
+    "a column in a line of a source": {
+        "m.yaml": "version: 1\nsources: [{file: c.jsonl}]\n",
+        "c.jsonl": line(title="Mug", row={"shelf": "3a"}),
+    },
     "a line that says two things": {"m.jsonl": line(custom_id="lamp")},
     "a line for another model": {
         "m.jsonl": json.dumps({"model": "a/b", "url": "/v1/models/a/c", "body": json.loads(line())}) + "\n"
