@@ -14,7 +14,7 @@ from runner.manifest.assembly import Assembly
 from runner.manifest.blocks import Block
 from runner.manifest.common import DEFAULT_MODEL, MODEL
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
-from runner.manifest.files import check_there, form_of, name_of, problem_of, yaml_text
+from runner.manifest.files import check_there, form_of, has_tabs, is_text, name_of, problem_of, yaml_text
 from runner.manifest.folders import photos
 from runner.manifest.given import Given, Source
 from runner.manifest.head import Folder, Head, Settings
@@ -227,6 +227,10 @@ class _Reading:
                 f"{source.file}{missing if missing[0] == ' ' else ': ' + missing}",
                 "paths are from the manifest's folder",
             )
+            return
+        if not source.is_alone and is_text(path) and "format" not in source.places and not has_tabs(path):
+            hint = "say what it is, as in  format: csv"
+            self._findings.error("source", source.place("file"), f"{source.file}: a .txt without tabs", hint)
             return
         if source.format == "jsonl":
             yield from self._json_lines(source, path, label)

@@ -18,8 +18,9 @@ from runner.manifest import encoding
 from runner.manifest.cells import NO, YES
 from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, InvalidManifest
+from runner.manifest.files import has_tabs, is_text
 from runner.manifest.given import Given, Source
-from runner.manifest.head import ENDINGS
+from runner.manifest.head import ENDINGS, TEXT
 from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised
 from runner.manifest.readings import MOST_SHOWN, decide
@@ -71,11 +72,14 @@ def starter(sheet: Path, manifest: Path, *, said: str | None = None) -> str:
     `said` is the encoding that the user names; without it a sheet that could be read in two ways is refused.
     Raises `InputMissing`, `UsageProblem` for what is no table, and `InvalidManifest` for a broken one.
     """
-    form = ENDINGS.get(sheet.suffix.lower())
+    form = TEXT if is_text(sheet) else ENDINGS.get(sheet.suffix.lower())
     if form is None or form == "jsonl":
-        raise UsageProblem(f"{sheet}: init looks at tables: {', '.join(k for k, v in ENDINGS.items() if v != 'jsonl')}")
+        known = ", ".join(ending for ending, of in ENDINGS.items() if of != "jsonl")
+        raise UsageProblem(f"{sheet}: init looks at tables: {known}; save it as one of them")
     if not sheet.is_file():
         raise InputMissing(f"{sheet}: no such file")
+    if is_text(sheet) and not has_tabs(sheet):
+        raise UsageProblem(f"{sheet}: a .txt without tabs: name it .csv if it is a table")
     look = _look_at(sheet, form, said)
     name = re.sub(r"[^a-z0-9._-]+", "-", sheet.stem.lower()).strip("-._") or "batch"
     file = os.path.relpath(sheet, manifest.parent)

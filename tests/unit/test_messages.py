@@ -375,6 +375,7 @@ CASES = {
     "a source of neither kind": sheet(ROW, text="version: 1\nsources: [{format: csv}]\n"),
     "a source that is missing": sheet(ROW, text="version: 1\nsources: [{file: d.csv}]\n"),
     "a source of an unknown kind": sheet(ROW, text="version: 1\nsources: [{file: c.doc}]\n"),
+    "a text without tabs as a source": {"m.yaml": "version: 1\nsources: [{file: c.txt}]\n", "c.txt": TABLE},
     "a glob for a file": sheet(ROW, text="version: 1\nsources: [{file: c.csv, glob: '*.jpg'}]\n"),
     "a sheet for a folder": sheet(ROW, text="version: 1\nsources: [{folder: ., sheet: a}]\n"),
     "per without a preset": sheet(ROW, text="version: 1\nsources: [{file: c.csv, per: image}]\n"),

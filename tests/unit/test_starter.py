@@ -64,6 +64,14 @@ def test_a_shops_export_is_recognised(made, header, row, preset):
     assert [spec.job_id for spec in manifest.jobs] == ["mug"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_feed_of_tabs_may_be_called_a_text(made, encoding):
+    """As on the command line, and as Google calls it."""
+    text, manifest = made(f"id\ttitle\timage_link\nmug\tMug, blue\t{URL}\n", "feed.txt", encoding)
+    assert "file: feed.txt\n    preset: google-merchant" in text
+    assert [spec.inputs["prompt"][:36] for spec in manifest.jobs] == ["Pure white background for this Mug, "]
+
+
 @pytest.mark.parametrize(
     ("encoding", "said"),
     [("cp932", "cp932"), ("cp1250", "cp1250"), ("utf-8", None), ("utf-16", None), ("utf-8-sig", None)],
@@ -123,7 +131,9 @@ def test_a_name_that_yaml_would_read_otherwise_is_quoted(made):
     ("name", "data", "error", "said"),
     [
         ("a.jsonl", b"{}", UsageProblem, "init looks at tables: .csv"),
-        ("a.pdf", b"%PDF", UsageProblem, "init looks at tables"),
+        ("a.pdf", b"%PDF", UsageProblem, "init looks at tables: .+; save it as one of them"),
+        ("a.txt", b"id,title\n", UsageProblem, r"a \.txt without tabs: name it \.csv if it is a table"),
+        ("none.txt", None, InputMissing, "no such file"),
         ("none.csv", None, InputMissing, "no such file"),
         ("a.csv", b"", InvalidManifest, "an empty table"),
         ("a.csv", b"id\0\n", UsageProblem, "a NUL byte"),
