@@ -40,6 +40,8 @@ READABLE: Final = "see that it may be read, and try again"
 AHEAD: Final = 64
 """Photos that are looked at before they are asked for."""
 
+WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+"""A path with a drive or a server."""
 LONGEST_PATH: Final = 4096
 MOST_MATCHES: Final = 64
 """Photos that one glob in a job may stand for: no model takes more."""
@@ -299,8 +301,13 @@ def _nearly(path: Path, text: str) -> str:
         names = _names_in(folder, folder.stat().st_mtime_ns)
         if near := names.get(path.name.casefold()) or names.get(path.stem.casefold()):
             return f"did you mean {near!r}?"
+    if WINDOWS.match(text):
+        name = re.split(r"[\\/]", text)[-1]
+        return f"a path of Windows: put the photo into the manifest's folder, and write  {name}"
     if "\\" in text:
-        return "write / between folders, as in  photos/mug.jpg"
+        return f"write / between folders:  {text.replace(chr(92), '/')}"
+    if text.startswith("~"):
+        return f"it is looked for at {path}"
     if re.search(r"[,;]", text):
         return "several in one cell are separated by  |"
     return f"{PATHS}; a URL begins with https://"

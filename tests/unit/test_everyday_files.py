@@ -700,7 +700,11 @@ def test_a_photo_is_found_in_whichever_form_its_name_is_written(read, tmp_path, 
         ("photos/MUG.png", "did you mean 'mug.png'?"),
         ("photos/mug.jpeg", "did you mean 'mug.png'?"),
         ("photos/mug-2.png", "paths are from the manifest's folder; a URL begins with https://"),
-        ("photos\\mug.png", "write / between folders, as in  photos/mug.jpg"),
+        ("photos\\mug.png", "write / between folders:  photos/mug.png"),
+        *(
+            (path, "a path of Windows: put the photo into the manifest's folder, and write  mug.png")
+            for path in ("C:\\Users\\ana\\mug.png", "c:/ana/mug.png", "\\\\nas\\ana\\mug.png")
+        ),
         ("photos/lamp.png, photos/vase.png", "several in one cell are separated by  |"),
         ("photos/vase.png", "paths are from the manifest's folder; a URL begins with https://"),
     ],
@@ -711,6 +715,17 @@ def test_a_photo_that_is_not_there_is_looked_for(told, tmp_path, name, hint):
     with Photos(tmp_path, (tmp_path,)) as photos:
         errors = told(None, local=photos, s_csv=f'id,prompt,image_urls\na,On white.,"{name}"\n')
     assert (errors[0][0], errors[0][3]) == ("input-missing", hint)
+
+
+def test_a_path_from_home_that_leads_nowhere_is_told_where_it_leads(read, told, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "ana"))
+    laid(tmp_path, "ana/mug.png")
+    sheet = "id,prompt,image_urls\na,White.,~/{}.png\n"
+    with Photos(tmp_path, (tmp_path,)) as photos:
+        [(code, _, message, hint)] = told(None, local=photos, s_csv=sheet.format("cup"))
+        assert [len(spec.files) for spec in read(None, local=photos, s_csv=sheet.format("mug")).jobs] == [1]
+    assert (code, message) == ("input-missing", "~/cup.png: no such file")
+    assert hint == f"it is looked for at {tmp_path}/ana/cup.png"
 
 
 def test_a_pattern_in_a_cell_that_takes_another_rows_photo_is_told(read, tmp_path):
