@@ -409,7 +409,13 @@ def test_every_error_is_told_at_once_with_its_cell(found):
             "format the column as Text before pasting the numbers",
         ),
         ("prompt-length", 9, "B9", "prompt is 1001 characters long, the limit is 1000", "cut 1 character"),
-        ("duplicate-id", 10, "A10", "duplicate id 'a'", "first used at cell A2 on line 2"),
+        (
+            "duplicate-id",
+            10,
+            "A10",
+            "duplicate id 'a'",
+            "first used at cell A2 on line 2; give one of them another id, or delete its row",
+        ),
     ]
 
 
@@ -423,7 +429,15 @@ def test_every_error_is_told_at_once_with_its_cell(found):
 )
 def test_two_ids_that_a_file_system_could_take_for_one_are_refused(found, first, second, said):
     text = f"{HEADER}{first},white,{URL},,\nlamp,white,{URL},,\n{second},white,{URL},,\n"
-    assert found(text) == [("duplicate-id", 4, "A4", said, "first used at cell A2 on line 2")]
+    assert found(text) == [
+        (
+            "duplicate-id",
+            4,
+            "A4",
+            said,
+            "first used at cell A2 on line 2; give one of them another id, or delete its row",
+        )
+    ]
 
 
 def test_equal_rows_without_ids_are_counted(read):

@@ -182,6 +182,9 @@ CASES = {
         "a/mug.png": photo(),
         "b/mug.png": photo(),
     },
+    "two tables with a row of one id": sheet(ROW, text="version: 1\nsources: [{file: c.csv}, {file: d.csv}]\n")
+    | {"d.csv": f"{TABLE}{ROW}\n"},
+    "a table that is named twice": sheet(ROW, text="version: 1\nsources: [{file: c.csv}, {file: c.csv}]\n"),
     "a folder that is named twice": {
         "m.yaml": "version: 1\nsources: [{folder: a}, {folder: a/}]\ndefaults: {prompt: white}\n",
         "a/mug.png": photo(),
