@@ -34,6 +34,7 @@ from runner.manifest.words import (
     is_of_pictures,
     is_of_prompts,
     is_surely_of_prompts,
+    may_be_of_prompts,
 )
 
 LOOKED_AT: Final = 2000
@@ -235,8 +236,10 @@ def _known_as(look: _Look, keys: Sequence[str], field: str) -> int | None:
 def _perhaps_prompts(look: _Look, keys: Sequence[str]) -> str | None:
     """A column that may hold prompts by its name, or what a cook, a courier or an owner is to do."""
     for index, key in enumerate(keys):
-        is_one = (key in SYNONYMS["prompt"] or is_of_prompts(key)) and not _holds_pictures(look, index)
-        if is_one and any(value.casefold() not in YES | NO for value in _values(look, index)):
+        is_one = key in SYNONYMS["prompt"] or is_of_prompts(key)
+        is_one |= may_be_of_prompts(key) and _holds_sentences(look, index)
+        says_more = any(value.casefold() not in YES | NO for value in _values(look, index))
+        if is_one and says_more and not _holds_pictures(look, index):
             return look.header[index]
     return None
 
@@ -261,6 +264,12 @@ def _pictured(look: _Look, keys: Sequence[str]) -> list[int]:
 def _holds_pictures(look: _Look, index: int, kind: re.Pattern[str] = PICTURE) -> bool:
     values = _values(look, index)
     return bool(values) and sum(kind.match(value) is not None for value in values) * 2 > len(values)
+
+
+def _holds_sentences(look: _Look, index: int) -> bool:
+    """Whether most of what stands in a column has three words or more."""
+    values = _values(look, index)
+    return sum(len(value.split()) > 2 for value in values) * 2 > len(values)
 
 
 def _values(look: _Look, index: int) -> list[str]:

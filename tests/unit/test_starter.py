@@ -200,7 +200,7 @@ def test_the_first_picture_alone_is_sent_as_the_comment_says(made, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["Prompt text", "Prompt DE", "Image prompt", "Edit instructions", "背景指示", "プロンプト"]
+    "name", ["Prompt text", "Prompt DE", "Image prompt", "Edit instructions", "背景指示", "プロンプト", "Bildanweisung"]
 )
 @pytest.mark.parametrize("ratio", ["Ratio", "Format", "縦横比"])
 def test_prompts_and_ratios_under_other_names_are_taken(made, name, ratio):
@@ -230,6 +230,25 @@ def test_what_may_be_prompts_is_offered_and_not_sent(made, tmp_path, name):
     manifest = load(tmp_path / "spring.yaml")
     assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["On oak.", "On sand."]
     assert manifest.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["Bearbeitung", "Bildbearbeitung", "Bearbeitungshinweis", "Consigne", "Consignes de retouche", "Retouche"]
+)
+def test_sentences_under_a_word_for_editing_are_offered_as_prompts(made, name):
+    """It may also say what an order has come to: then there are none."""
+    sheet = f"sku,title,{name},photo\nA,Mug,{{}},{URL}\nB,Cup,{{}},{URL}?2\n"
+    text, manifest = made(sheet.format("Fond blanc s'il vous plaît.", "Auf weißem Grund."))
+    assert f"    # To send {name} as the prompt, take the one above out, and write\n" in text
+    assert manifest.warnings == ()
+    for cells in (("in Bearbeitung", "fertig"), ("oui", "non"), ("0,25 €", "")):
+        assert "as the prompt" not in made(sheet.format(*map('"{}"'.format, cells)))[0]
+
+
+@pytest.mark.parametrize("name", ["Hintergrund", "Consignes de sécurité", "Retouche date", "Bearbeitungsgebühr"])
+def test_sentences_under_another_word_are_not_offered(made, name):
+    text, _ = made(f"sku,title,{name},photo\nA,Mug,Auf weißem Grund.,{URL}\n")
+    assert "as the prompt" not in text
 
 
 @pytest.mark.parametrize(
