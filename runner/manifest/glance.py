@@ -31,6 +31,8 @@ class Look:
     rows: Sequence[Sequence[str]]
     encoding: str | None
     """What it is read as, where the user says so."""
+    worksheet: str | None
+    """The one of a workbook that the user names."""
     count: str
     late: Mapping[int, str]
     """Columns that are empty in these rows, with the first text that one of the others has in it."""
@@ -51,13 +53,16 @@ class Look:
         return sum(len(value.split()) > 2 for value in values) * 2 > len(values)
 
 
-def look_at(sheet: Path, form: str, said: str | None) -> Look:
-    """What a sheet shows; raises `UsageProblem` and `InvalidManifest` for one that cannot be read."""
+def look_at(sheet: Path, form: str, said: str | None, worksheet: str | None) -> Look:
+    """What a sheet shows, of a workbook the worksheet that is named, or else its first.
+
+    Raises `UsageProblem` and `InvalidManifest` for one that cannot be read.
+    """
     findings = Findings(str(sheet))
     if form == "xlsx":
         from runner.manifest.workbook import open_workbook  # its XML, which few need
 
-        opening: AbstractContextManager[Sheet | None] = open_workbook(sheet, None, findings, str(sheet))
+        opening: AbstractContextManager[Sheet | None] = open_workbook(sheet, worksheet, findings, str(sheet))
     else:
         read_as = _codec(sheet, form, said, findings)
         opening = open_text(sheet, read_as, "\t" if form == "tsv" else None, findings, str(sheet))
@@ -67,7 +72,7 @@ def look_at(sheet: Path, form: str, said: str | None) -> Look:
         rows = [cells for _, _, cells in islice(opened.rows, LOOKED_AT + 1)]
         count = f"{LOOKED_AT:,} rows and more" if len(rows) > LOOKED_AT else f"{len(rows):,} rows"
         empty = {index for index in range(len(opened.header)) if not any(cells[index].strip() for cells in rows)}
-        return Look(opened.header, rows, said, count, dict(_late(opened.rows, empty)))
+        return Look(opened.header, rows, said, worksheet, count, dict(_late(opened.rows, empty)))
 
 
 def _late(rows: Iterable[Cells], empty: set[int]) -> Iterator[tuple[int, str]]:

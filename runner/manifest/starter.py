@@ -41,14 +41,16 @@ IDENTITY: Final = re.compile(
     r"|商品番号|商品コード|品番|型番|管理番号|货号|商品编号|貨號|상품코드|상품번호|품번|артикул"
 )
 """Columns, as `key_of` spells them, whose name says that they tell one product from another."""
+MOST_SHEETS: Final = 6
 MOST_NAMES: Final = 24
 LONGEST_SAMPLE: Final = 32
 
 
-def starter(sheet: Path, manifest: Path, *, said: str | None = None) -> str:
+def starter(sheet: Path, manifest: Path, *, said: str | None = None, worksheet: str | None = None) -> str:
     """The text of a YAML manifest beside which the sheet lies; it validates where the sheet has pictures.
 
     `said` is the encoding that the user names; without it a sheet that could be read in two ways is refused.
+    `worksheet` is the one of a workbook that is looked at, if it is not the first.
     Raises `InputMissing`, `UsageProblem` for what is no table, and `InvalidManifest` for a broken one.
     """
     form = TEXT if is_text(sheet) else ENDINGS.get(sheet.suffix.lower())
@@ -59,10 +61,29 @@ def starter(sheet: Path, manifest: Path, *, said: str | None = None) -> str:
         raise InputMissing(f"{sheet}: no such file")
     if is_text(sheet) and not has_tabs(sheet):
         raise UsageProblem(f"{sheet}: a .txt without tabs: name it .csv if it is a table")
-    look = look_at(sheet, form, said)
-    name = re.sub(r"[^a-z0-9._-]+", "-", sheet.stem.lower()).strip("-._") or "batch"
+    if worksheet is not None and form != "xlsx":
+        raise UsageProblem(f"{sheet}: --worksheet is for workbooks, and this is {form}")
+    look = look_at(sheet, form, said, worksheet)
+    title = sheet.stem if worksheet is None else f"{sheet.stem}-{worksheet}"
+    name = re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._") or "batch"
     file = os.path.relpath(sheet, manifest.parent)
     return "\n".join(_lines(look, name, file, manifest.name)) + "\n"
+
+
+def unread(sheet: Path, manifest: Path) -> str:
+    """What is said of a workbook of which only the first worksheet is looked at; empty where it has no other."""
+    if ENDINGS.get(sheet.suffix.lower()) != "xlsx":
+        return ""
+    from runner.manifest.workbook import worksheets  # its XML, which few need
+
+    first, *others = worksheets(sheet, hidden_too=False) or [""]
+    if not others:
+        return ""
+    another = shlex.join(
+        [str(manifest.with_stem(f"{manifest.stem}-2")), "--from", str(sheet), "--worksheet", others[0]]
+    )
+    shown = ", ".join(map(repr, others[:MOST_SHEETS])) + ", …" * (len(others) > MOST_SHEETS)
+    return f"the sheet {first!r} was looked at, and not {shown}; another is taken by  runcomfy-batch init {another}"
 
 
 def _lines(look: Look, name: str, file: str, manifest: str) -> Iterator[str]:
@@ -75,6 +96,8 @@ def _lines(look: Look, name: str, file: str, manifest: str) -> Iterator[str]:
     yield from ("  aspect_ratio: 1:1", "  output_format: jpeg", "", "sources:", f"  - file: {_quoted(file)}")
     if look.encoding is not None:
         yield f"    encoding: {_quoted(look.encoding)}  # if its letters look wrong, this is why"
+    if look.worksheet is not None:
+        yield f"    sheet: {_quoted(look.worksheet)}"
     yield from _mapping(look, keys, preset)
     yield "    # where: stock > 0     # which rows are wanted"
     yield ""

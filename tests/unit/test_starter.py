@@ -1,12 +1,15 @@
 """`init --from SHEET`: a manifest that fits the sheet, commented, and valid where the sheet has pictures."""
 
 import json
+import shlex
+from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from runner.batch import load
 from runner.errors import InputMissing, UsageProblem
-from runner.manifest import InvalidManifest, starter
+from runner.manifest import InvalidManifest, starter, unread
 
 URL = "https://photos.example.com/mug-blue.jpg"
 
@@ -144,6 +147,35 @@ def test_what_is_no_sheet_is_refused(tmp_path, name, data, error, said):
         (tmp_path / name).write_bytes(data)
     with pytest.raises(error, match=said):
         starter(tmp_path / name, tmp_path / "a.yaml")
+
+
+def test_another_sheet_of_a_workbook_is_looked_at_as_the_note_says(tmp_path):
+    """The first may be a cover."""
+    path, manifest = tmp_path / "Spring 24.xlsx", tmp_path / "spring.yaml"
+    rows = {"Cover": ["Catalogue"], "Old": ["x"], "My data": ["sku", "prompt", "photo"], "More": ["x"]}
+    with xlsxwriter.Workbook(path) as book:
+        for name, header in rows.items():
+            sheet = book.add_worksheet(name)
+            sheet.write_row(0, 0, header)
+            sheet.write_row(1, 0, ["A-1", "On oak.", URL][: len(header)])
+            if name == "Old":
+                sheet.hide()
+    note, _, command = unread(path, manifest).partition("; another is taken by  ")
+    assert note == "the sheet 'Cover' was looked at, and not 'My data', 'More'"
+    _, _, written, _, looked_at, _, worksheet = shlex.split(command)
+    (tmp_path / written).write_text(starter(Path(looked_at), Path(written), worksheet=worksheet))
+    assert written == str(tmp_path / "spring-2.yaml")
+    assert inputs(load(Path(written))) == [("A-1", "On oak.", [URL])]
+    assert load(Path(written)).name == "spring-24-my-data"  # its own run
+
+
+def test_a_table_that_is_alone_has_no_note(tmp_path):
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        book.add_worksheet("Only").write_row(0, 0, ["sku"])
+    (tmp_path / "a.csv").write_text("sku\n1\n")
+    assert [unread(tmp_path / name, tmp_path / "a.yaml") for name in ("a.xlsx", "a.csv", "none.xlsx")] == [""] * 3
+    with pytest.raises(UsageProblem, match="--worksheet is for workbooks, and this is csv"):
+        starter(tmp_path / "a.csv", tmp_path / "a.yaml", worksheet="Only")
 
 
 def test_a_column_of_pictures_that_begins_late_is_taken(made):
