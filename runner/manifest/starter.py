@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from keyword import iskeyword
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +42,11 @@ IDENTITY: Final = re.compile(
     r"|商品番号|商品コード|品番|型番|管理番号|货号|商品编号|貨號|상품코드|상품번호|품번|артикул"
 )
 """Columns, as `key_of` spells them, whose name says that they tell one product from another."""
+STOCK: Final = re.compile(
+    r"(?:variant_)?(?:inventory_)?(?:stock|qty|quantity|inventory|bestand|lagerbestand)|在庫数?|库存"
+)
+"""Columns whose name says that they count what is left."""
+MOST_WORDS: Final = 3
 MOST_SHEETS: Final = 6
 MOST_NAMES: Final = 24
 LONGEST_SAMPLE: Final = 32
@@ -99,7 +105,7 @@ def _lines(look: Look, name: str, file: str, manifest: str) -> Iterator[str]:
     if look.worksheet is not None:
         yield f"    sheet: {_quoted(look.worksheet)}"
     yield from _mapping(look, keys, preset)
-    yield "    # where: stock > 0     # which rows are wanted"
+    yield from _wanted(look, keys)
     yield ""
     yield "# What prompts, ids and paths may use, with the first row's value:"
     yield from (f"#   {line}" for line in _names(look))
@@ -169,6 +175,25 @@ def _mapping(look: Look, keys: Sequence[str], preset: Preset | None) -> Iterator
         yield f"    # columns: {{id: {_quoted(suggested)}}}"
     elif "id" in columns and len(look.rows) > LOOKED_AT:
         yield f"    # (only the first {LOOKED_AT:,} rows were looked at; plan tells of an id that comes twice)"
+
+
+def _wanted(look: Look, keys: Sequence[str]) -> Iterator[str]:
+    """A condition that can be judged by this sheet: it takes what is for sale, where that is to be seen."""
+    asked = {key: index for index, key in enumerate(keys) if key.isidentifier() and keys.count(key) == 1}
+    texts = {key: look.values(index) for key, index in asked.items() if key != "row" and not iskeyword(key)}
+    if "active" in texts.get("status", ()):
+        others = ", ".join(sorted({repr(text) for text in texts["status"]} - {"'active'"})[:MOST_WORDS])
+        told = f"without it {others} are sent as well" if others else "which rows are wanted"
+        yield f"    # where: status == 'active'     # {told}"
+        return
+    stock = next((key for key in texts if STOCK.fullmatch(key) and all(map(str.isdecimal, texts[key]))), None)
+    name = stock or next((key for key in texts if texts[key]), None)
+    if name is None:
+        return
+    is_whole = len(texts[name]) == len(look.rows)
+    conditions = [f"{name} != ''"] * (stock is None or not is_whole) + [f"{name} > 0"] * (stock is not None)
+    condition = " and ".join(conditions)
+    yield f"    # where: {condition}     # which rows are wanted"
 
 
 def _shown(columns: Mapping[str, str | list[str]]) -> str:

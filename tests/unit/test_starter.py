@@ -67,6 +67,29 @@ def test_a_shops_export_is_recognised(made, header, row, preset):
     assert [spec.job_id for spec in manifest.jobs] == ["mug"]
 
 
+@pytest.mark.parametrize(
+    ("header", "rows", "condition", "ids"),
+    [
+        (
+            "Handle,Title,Image Src,Image Position,Variant Inventory Qty,Status",
+            [f"mug,Mug,{URL},1,3,active", f"mug,,{URL}?2,2,,", f"cup,Cup,{URL}?3,1,0,draft"],
+            "status == 'active'     # without it 'draft' are sent as well",
+            ["mug"],
+        ),
+        ("sku,stock,photo", [f"A,3,{URL}", f"B,0,{URL}?2"], "stock > 0     # which rows are wanted", ["A"]),
+        ("sku,Bestand,photo", [f"A,,{URL}", f"B,2,{URL}?2"], "bestand != '' and bestand > 0     # which", ["B"]),
+        ("sku,stock,photo", [f"A,yes,{URL}", f"B,no,{URL}?2"], "sku != ''     # which rows are wanted", ["A", "B"]),
+        ("商品番号,在庫数,photo", [f"A,3,{URL}", f"B,0,{URL}?2"], "在庫数 > 0     # which rows are wanted", ["A"]),
+    ],
+)
+def test_the_condition_in_the_comment_can_be_judged(made, tmp_path, header, rows, condition, ids):
+    """It asks for a column that is there; of an export it takes what is for sale."""
+    text, _ = made("\n".join([header, *rows, ""]))
+    assert f"    # where: {condition}" in text
+    (tmp_path / "spring.yaml").write_text(text.replace("    # where:", "    where:"))
+    assert [spec.job_id for spec in load(tmp_path / "spring.yaml").jobs] == ids
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_a_feed_of_tabs_may_be_called_a_text(made, encoding):
     """As on the command line, and as Google calls it."""
