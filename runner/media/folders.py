@@ -23,7 +23,7 @@ def matching(folder: Path, pattern: str) -> list[Path]:
     """The files below a folder that match, in natural order, as a person counts them: hidden ones are left out.
 
     The end of a name may be in capitals: a camera's `.JPG` is a `.jpg`. Raises `ValueError` and `NotImplementedError`
-    for what is no pattern.
+    for what is no pattern. A `**` leads into no run's directory.
     """
     pattern = _any_case(pattern)
     shown = pattern.startswith(".") or "/." in pattern
@@ -32,6 +32,9 @@ def matching(folder: Path, pattern: str) -> list[Path]:
         for path in folder.glob(pattern)
         if path.is_file() and (shown or not any(part.startswith(".") for part in path.relative_to(folder).parts))
     ]
+    if "**" in pattern:
+        runs = {state.parent for state in folder.glob(f"**/*/{STATE}")}
+        found = [path for path in found if runs.isdisjoint(path.parents)]
     return sorted(found, key=lambda path: natural(path.as_posix()))
 
 
