@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from runner.model import LOCAL
 
@@ -56,6 +56,11 @@ def _judge(url: str, *, allow_loopback: bool) -> Problem | None:
         return "url-scheme", f"https: is missing: {_short(url)}", f"did you mean https:{_short(url)}"
     if url[0] in "['\"=":
         return "url", f"not a URL: {_short(url)}", "URLs alone, several with  |  between them: no brackets, no formula"
+    if found := re.match(r"file:(?://)?(?:localhost)?/", url, re.IGNORECASE):
+        path = unquote(url[found.end() - 1 :])
+        drive = re.match(r"/[A-Za-z]:/", path)
+        hint = f"put the photo into the manifest's folder, and write  {path.rpartition('/')[2]}"
+        return "url", f"not a URL: {_short(url)}", hint if drive else f"a photo of this machine is its path:  {path}"
     if re.match(r"\.{0,2}/|~|[A-Za-z]:\\|file:", url) or "://" not in url:
         hint = "the service fetches public https:// URLs: upload the file first"
         return "url", f"not a URL: {_short(url)}", hint

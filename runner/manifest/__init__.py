@@ -7,7 +7,7 @@ from runner.manifest.published import manifest_schema
 from runner.manifest.reader import Inline, Manifest, read_manifest
 from runner.manifest.schema import LONGEST_ID, template
 from runner.manifest.spool import Specs, Twins
-from runner.manifest.starter import starter
+from runner.manifest.starter import starter, unread
 from runner.manifest.twins import stems_of
 
 __all__ = [
@@ -30,4 +30,5 @@ __all__ = [
     "starter",
     "stems_of",
     "template",
+    "unread",
 ]

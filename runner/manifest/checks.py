@@ -6,7 +6,7 @@ What concerns a column is said once for the column, whatever its rows say.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from string import ascii_uppercase
@@ -28,9 +28,11 @@ from runner.manifest.damage import (
     unfilled,
     unseen,
 )
+from runner.manifest.diagnostics import nearest
 from runner.manifest.gaps import REMEDY, Gap, name_of
 from runner.manifest.given import Source
 from runner.manifest.jobs import Job
+from runner.manifest.lines import Line, row_of
 from runner.manifest.rows import RowItem
 from runner.manifest.schema import LONGEST_ID
 from runner.manifest.spoilt import hint_for_nothing
@@ -50,7 +52,12 @@ def check(job: Job) -> None:
     """Put what is wrong with a job, or looks wrong, into the findings."""
     if (rules := job.rules) is not None:
         for problem in rules.problems(job.inputs):
-            job.error(problem.code, problem.path, problem.message, problem.hint + _leaving_out(job, problem))
+            job.error(
+                problem.code,
+                problem.path,
+                problem.message,
+                problem.hint + _leaving_out(job, problem) + _own(job, problem),
+            )
     prompt, body = job.inputs.get("prompt"), job.body
     if isinstance(prompt, str) and prompt:
         _check_prompt(job, prompt)
@@ -77,6 +84,25 @@ def _leaving_out(job: Job, problem: InputProblem) -> str:
         return ""
     is_alone = any(isinstance(source, Source) and source.is_alone for source in job.common.head.sources)
     return f"; or leave such rows out{', in a manifest' * is_alone}:  where: {asked}"
+
+
+def _own(job: Job, problem: InputProblem) -> str:
+    """How a line of JSON carries keys of its own, where this one is no field with a slip of the pen."""
+    line, fields = job.item, job.rules.fields if job.rules else {}
+    if problem.code != "unknown-field" or not isinstance(line, Line):
+        return ""
+    own = {key: value for key, value in line.fields.items() if key not in fields and key not in ("id", "model")}
+    plain = {key: value for key, value in own.items() if not isinstance(value, (list, dict))}
+    if problem.path[0] not in plain or nearest(str(problem.path[0]), fields, 0.8):
+        return ""
+    row = line.row if isinstance(line.row, Mapping) else {}
+    shown = f"\nto carry it along write  {row_of({**row, **plain})}"
+    if line.wrapper:
+        return f"{shown}  beside {line.wrapper!r}"
+    if any(isinstance(source, Source) and source.is_alone for source in job.common.head.sources):
+        return shown
+    field = next((field for field in line.fields if field in fields), "id")
+    return f"{shown}\nor give the source  columns: {{{field}: {field}}}  and all such keys are carried along"
 
 
 def _check_id(job: Job, job_id: str) -> None:

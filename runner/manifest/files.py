@@ -5,12 +5,12 @@ from __future__ import annotations
 import codecs
 import re
 import stat
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 from runner.errors import InputMissing, UsageProblem
 from runner.manifest.diagnostics import Findings, Place
-from runner.manifest.head import ENDINGS
+from runner.manifest.head import ENDINGS, TEXT
 from runner.manifest.yaml_core import LARGEST
 
 FORMATS: Final = {".yaml": "yaml", ".yml": "yaml", **ENDINGS}
@@ -21,22 +21,27 @@ NOT_IN_YAML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u202
 
 def form_of(path: Path) -> str:
     """The format of a manifest by its name; raises `UsageProblem` for one that is not known."""
-    form = FORMATS.get(path.suffix.lower()) or _form_of_text(path)
+    form = FORMATS.get(path.suffix.lower())
+    if form is None and is_text(path):
+        if not has_tabs(path):
+            raise UsageProblem(f"{path}: a .txt without tabs: name it .csv, .jsonl or .yaml, by what is in it")
+        return TEXT
     if form is None:
         known = ", ".join(sorted(FORMATS))
         raise UsageProblem(f"{path}: not a manifest's name; known endings: {known}")
     return form
 
 
-def _form_of_text(path: Path) -> str | None:
-    """A `.txt` is a table where there are tabs in its first line, as spreadsheets and shops export feeds."""
-    if path.suffix.lower() != ".txt":
-        return None
+def is_text(path: PurePath) -> bool:
+    """Whether it is a `.txt`: a table where its first line has tabs, as spreadsheets and shops export feeds."""
+    return path.suffix.lower() == ".txt"
+
+
+def has_tabs(path: Path) -> bool:
+    """Whether there are tabs in a file's first line."""
     with path.open("rb") as file:
         head = file.read(1 << 16)
-    if b"\t" not in head.split(b"\n", 1)[0]:
-        raise UsageProblem(f"{path}: a .txt without tabs: name it .csv, .jsonl or .yaml, by what is in it")
-    return "tsv"
+    return b"\t" in head.split(b"\n", 1)[0]
 
 
 def check_there(path: Path) -> None:

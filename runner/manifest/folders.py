@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -16,6 +17,8 @@ from runner.model import InputProblem, LocalFiles
 
 PICTURES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 BRACES: Final = re.compile(r"(?P<before>[^{}]*)\{(?P<words>[^{}]*,[^{}]*)\}(?P<behind>[^{}]*)")
+MOST_COUNTED: Final = 1000
+"""Photos in the folders of a folder."""
 NOT_TAKEN: Final = frozenset(
     {".heic", ".heif", ".avif", ".gif", ".tif", ".tiff", ".bmp", ".psd", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
 )
@@ -29,12 +32,12 @@ def photos(
     findings: Findings,
     *,
     has_id: bool = False,
+    others: Iterable[Folder] = (),
 ) -> Iterator[Item]:
     """The photos of a folder in their natural order; `fields` makes a job's media field of a path.
 
-    A job is named after its photo without the extension, unless it `has_id`, which the defaults give.
-
-    What is wrong goes to the findings.
+    A job is named after its photo without the extension, unless it `has_id`, which the defaults give. `others` are the
+    manifest's other folders. What is wrong goes to the findings.
     """
     place = source.places["folder"]
     if local is None:
@@ -49,17 +52,39 @@ def photos(
         shown = ", ".join(f"{count:,} {ending}" for ending, count in sorted(left.items()))
         findings.warn("photos-left", place, f"not sent, of {source.folder}: {shown}", "save them as JPEG, PNG or WebP")
     names = [name for name, ending in endings.items() if ending in PICTURES]
+    deeper = _deeper(source, local, others)
     if not names:
         message = f"no photos match {source.glob!r} in {source.folder}"
-        hint = _without_braces(source) or f"photos end in {', '.join(sorted(PICTURES))}"
+        hint = deeper or _without_braces(source) or f"photos end in {', '.join(sorted(PICTURES))}"
         findings.error("source", source.places.get("glob", place), message, hint)
         return
+    if deeper:
+        message = f"photos in sub-folders of {source.folder} are not sent"
+        findings.note("photos-left", source.places.get("glob", place), message, deeper)
     sieve = Sieve(source.where, source.places.get("where", place), source.folder, findings)
     for path in local.ahead([f"{source.folder.rstrip('/')}/{name}" for name in names]):
         item = _item(path, source, fields(path), has_id=has_id)
         if sieve.takes(item):
             yield item
     sieve.tell()
+
+
+def _deeper(source: Folder, local: LocalFiles, others: Iterable[Folder]) -> str:
+    """How photos are sent that lie too deep for the glob; empty where none do, or another source has them."""
+    if "/" in source.glob or any(map(partial(_has_deeper, source), others)):
+        return ""
+    count = local.deeper(source.folder, source.glob, PICTURES, MOST_COUNTED)
+    if not count:
+        return ""
+    glob = "**/" + re.sub(r"^\*+", "*", source.glob)
+    shown = f"{count:,} or more" if count == MOST_COUNTED else f"{count:,}"
+    return f'those in sub-folders ({shown}) are sent with  glob: "{glob}"'
+
+
+def _has_deeper(source: Folder, other: Folder) -> bool:
+    """Whether another source may send some of what lies in the folders of one."""
+    folder, another = PurePosixPath(source.folder), PurePosixPath(other.folder)
+    return another.is_relative_to(folder) or ("/" in other.glob and folder.is_relative_to(another))
 
 
 def _without_braces(source: Folder) -> str:

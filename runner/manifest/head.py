@@ -40,6 +40,8 @@ ENDINGS: Final = {
     ".xlsx": "xlsx",
     ".xlsm": "xlsx",
 }
+TEXT: Final = "tsv"
+"""What a `.txt` is, if it is a table."""
 
 FITTING: Final = {
     "delimiter": ("csv", "tsv"),
@@ -233,7 +235,8 @@ def _source(document: Document, node: yaml.Node, value: Mapping[str, Any], findi
         return Folder(value["folder"], value.get("glob", "*"), where, places)
     if "glob" in value:
         findings.error("source", places["glob"], "glob goes with `folder`, not with `file`", "drop it")
-    form = value.get("format") or ENDINGS.get(PurePath(value["file"]).suffix.lower())
+    ending = PurePath(value["file"]).suffix.lower()
+    form = value.get("format") or ENDINGS.get(ending, TEXT if ending == ".txt" else None)
     if form is None:
         hint = "say what it is:  format: csv"
         findings.error("source", places["file"], f"{value['file']}: not a table's name", hint)

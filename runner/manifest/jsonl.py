@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place, nearest
 from runner.manifest.items import Item, holds_picture, is_filled_in, key_of, texts_in
-from runner.manifest.lines import WRAPPERS, Fraction, Line, Titles, columns, is_own, plain, text_of
+from runner.manifest.lines import WRAPPERS, Fraction, Line, Titles, columns, is_own, plain, row_of, text_of
 from runner.manifest.templates import is_template
 from runner.manifest.words import MEDIA, field_like
 from runner.model import canonical
@@ -135,8 +135,17 @@ class Renaming:
             self._findings.warn("unused-column", place, message, hint)
 
 
+FieldsOf = Callable[[Any], frozenset[str]]
+"""The fields of a model, by its id, or of the manifest's; none where it is not known."""
+
+
 def read_jsonl(
-    lines: Iterable[str], label: str, findings: Findings, renaming: Renaming | None, titles: Titles
+    lines: Iterable[str],
+    label: str,
+    findings: Findings,
+    renaming: Renaming | None,
+    titles: Titles,
+    fields_of: FieldsOf,
 ) -> Iterator[Item]:
     """The lines as items; what is wrong goes to `findings`."""
     for number, line in enumerate(lines, start=1):
@@ -145,7 +154,8 @@ def read_jsonl(
         place = Place(line=number, file=label)
         document = _parse(line.removesuffix("\n"), place, findings)
         if document is not None:
-            yield _item(document if renaming is None else renaming.of(document, place), place, label, findings, titles)
+            known = document if renaming is None else renaming.of(document, place)
+            yield _item(known, place, label, findings, titles, fields_of)
 
 
 def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None:
@@ -165,7 +175,9 @@ def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None
     return document
 
 
-def _item(document: dict[str, Any], place: Place, label: str, findings: Findings, titles: Titles) -> Item:
+def _item(
+    document: dict[str, Any], place: Place, label: str, findings: Findings, titles: Titles, fields_of: FieldsOf
+) -> Item:
     job_id = document.pop("id", None)
     custom_id = document.pop("custom_id", None)
     row = document.pop("row", None)
@@ -182,10 +194,11 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
         model = told.one("model", model, "url", _model_in(document.pop("url", None), place, findings))
         if str(document.pop("method", "POST")).upper() != "POST":
             findings.error("unknown-field", place, "a job is sent by the method POST alone", "drop  method")
-        for key in document:
-            if not key.startswith("x-"):
-                message = f"{key!r} stands beside {wrapped!r}: it would not be sent"
-                findings.error("unknown-field", place, message, f"put it inside {wrapped!r}, or call it x-{key}")
+        beside = {key: value for key, value in document.items() if not key.startswith("x-")}
+        for key in beside:
+            message = f"{key!r} stands beside {wrapped!r}: it would not be sent"
+            hint = _put_elsewhere(key, wrapped, beside, row or {}, fields_of(model))
+            findings.error("unknown-field", place, message, hint)
     else:
         fields = {key: value for key, value in document.items() if not key.startswith("x-")}
     if job_id is not None:
@@ -201,7 +214,17 @@ def _item(document: dict[str, Any], place: Place, label: str, findings: Findings
         {key: text_of(value) for key, value in row.items()},
         f"line {place.line}" if job_id is not None else "",
         titles=titles,
+        wrapper=wrapped or "",
     )
+
+
+def _put_elsewhere(key: str, wrapped: str, beside: Mapping[str, Any], row: Any, fields: Collection[str]) -> str:
+    """Where a key belongs that stands beside what is sent: in it, or in the row, from which templates are filled in."""
+    plain = {name: one for name, one in beside.items() if name not in fields and not isinstance(one, (list, dict))}
+    if not fields or key not in plain or not isinstance(row, dict):
+        inside = f"put it inside {wrapped!r}, or " * (not fields or key in fields)
+        return f"{inside}call it x-{key}"
+    return f"to carry it along write  {row_of(row | plain)}"
 
 
 class _Told:

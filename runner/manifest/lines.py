@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Any, Final, Self
 
 from runner.manifest.items import Entry, key_of
@@ -22,6 +23,12 @@ KEYS: Final = frozenset({"id", "custom_id", "model", "row", "url", "method", *WR
 """What a line may hold beside the fields of its model."""
 NAMED: Final = frozenset({"id", "custom_id", "model"})
 """Those that stand beside the fields and say something of the job."""
+
+
+LONGEST_SHOWN: Final = 40
+"""Characters of a value in a remedy."""
+MOST_SHOWN: Final = 4
+"""Columns in a remedy."""
 
 
 class Fraction(float):
@@ -149,6 +156,8 @@ class Line(Entry):
     """A line as an item."""
 
     titles: Titles = field(kw_only=True)
+    wrapper: str = field(default="", kw_only=True)
+    """The key that its fields stand under, where they have one."""
 
     @property
     def condition_scope(self) -> Scope:
@@ -170,6 +179,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return list(map(plain, value))
     return {key: plain(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
+def row_of(own: Mapping[str, Any]) -> str:
+    """How a line carries keys that are no fields: templates have them, and they are not sent."""
+    shown = [f"{_json(key)}: {_json(value)}" for key, value in islice(own.items(), MOST_SHOWN)]
+    return f'"row": {{{", ".join([*shown, *["…"] * (len(own) > MOST_SHOWN)])}}}'
+
+
+def _json(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_SHOWN else "…"
 
 
 def text_of(value: Any) -> str:

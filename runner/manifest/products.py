@@ -93,12 +93,11 @@ def products(
             if not sieve.takes(item, _judged(group, part, own, source.where, table)):
                 continue
             is_wanted = True
-            if not part.pictures and preset.variation is not None and not is_told:
-                is_told = _tell_variation(preset.variation, group, table, item, findings)
-            if not part.pictures and (is_one_each or media not in given.fields | given.overridden):
-                findings.warn(
-                    "no-pictures", item.at(), f"{group.name!r} has no picture: there is no job for it", PICTURED
-                )
+            has_job = bool(part.pictures) or (not is_one_each and media in given.fields | given.overridden)
+            if not part.pictures:
+                sign = None if is_told else preset.variation
+                is_told |= _tell_no_picture(sign, group, table, item, findings, has_job=has_job)
+            if not has_job:
                 continue
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             if "id" not in kept:
@@ -186,16 +185,22 @@ def _one_each(group: Group, own: _Own) -> Iterator[_Part]:
         yield _Part(name, (picture,), cells, *at, extras, carried, differing, unshown, of_it or ())
 
 
-def _tell_variation(sign: tuple[str, str], group: Group, table: Table, item: Item, findings: Findings) -> bool:
-    """Say of a variation without a picture which one its shop shows; whether it is one."""
-    column, word = sign
+def _tell_no_picture(
+    sign: tuple[str, str] | None, group: Group, table: Table, item: Item, findings: Findings, *, has_job: bool
+) -> bool:
+    """Say that a product has no picture; of a variation, by its `sign`, which one its shop shows. Whether it is one."""
+    column, word = sign or ("", "")
     index = table.names.get(column, -1)
-    if index < 0 or group.cells[index].strip().lower() != word:
-        return False
-    message = f"{group.name!r} is a {word} without a picture of its own: the shop shows its parent's"
-    hint = f"copy that into its cell, or leave such rows out:  where: {column} != '{word}'"
-    findings.warn("no-pictures", item.at(), message, hint)
-    return True
+    is_variation = index >= 0 and group.cells[index].strip().lower() == word
+    if is_variation:
+        message = f"{group.name!r} is a {word} without a picture of its own: the shop shows its parent's"
+        message += "" if has_job else ", and there is no job for it"
+        hint = f"copy that into its cell, or leave such rows out:  where: {column} != '{word}'"
+        findings.warn("no-pictures", item.at(), message, hint)
+    elif not has_job:
+        message = f"{group.name!r} has no picture: there is no job for it"
+        findings.warn("no-pictures", item.at(), message, PICTURED)
+    return is_variation
 
 
 def _tell_unlisted(group: Group, own: _Own, media: str, source: Source, table: Table, findings: Findings) -> None:

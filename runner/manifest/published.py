@@ -22,7 +22,7 @@ Schema = dict[str, Any]
 
 TEMPLATE: Final = r"\{[{%]"
 """What makes a text a template."""
-FILE_NAMES: Final = "|".join("".join(f"[{c}{c.upper()}]" for c in ending[1:]) for ending in ENDINGS)
+FILE_NAMES: Final = "|".join("".join(f"[{c}{c.upper()}]" for c in ending[1:]) for ending in (*ENDINGS, ".txt"))
 ONE_WORD: Final = {"pattern": r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$"}
 ID: Final = {
     "type": ["string", "number", "boolean", "null"],

@@ -14,7 +14,7 @@ from runner.manifest.assembly import Assembly
 from runner.manifest.blocks import Block
 from runner.manifest.common import DEFAULT_MODEL, MODEL
 from runner.manifest.diagnostics import Diagnostic, Findings, Place
-from runner.manifest.files import check_there, form_of, name_of, problem_of, yaml_text
+from runner.manifest.files import check_there, form_of, has_tabs, is_text, name_of, problem_of, yaml_text
 from runner.manifest.folders import photos
 from runner.manifest.given import Given, Source
 from runner.manifest.head import Folder, Head, Settings
@@ -214,7 +214,9 @@ class _Reading:
                     message = f"each photo of {source.folder} replaces this: nothing of it is sent"
                     place = self.assembly.head.places.get(name) or source.places["folder"]
                     self._findings.error("template", place, message, "drop it, or name the photos in a sheet")
-            yield from photos(source, self._media_of, self._local, self._findings, has_id=has_id)
+            sources = self.assembly.head.sources
+            others = [other for other in sources if isinstance(other, Folder) and other is not source]
+            yield from photos(source, self._media_of, self._local, self._findings, has_id=has_id, others=others)
             return
         path = self._path if source.is_alone else self._path.parent / source.file
         label = str(self._path) if source.is_alone else source.file
@@ -225,6 +227,10 @@ class _Reading:
                 f"{source.file}{missing if missing[0] == ' ' else ': ' + missing}",
                 "paths are from the manifest's folder",
             )
+            return
+        if not source.is_alone and is_text(path) and "format" not in source.places and not has_tabs(path):
+            hint = "say what it is, as in  format: csv"
+            self._findings.error("source", source.place("file"), f"{source.file}: a .txt without tabs", hint)
             return
         if source.format == "jsonl":
             yield from self._json_lines(source, path, label)
@@ -307,7 +313,11 @@ class _Reading:
             model = self.assembly.head.fields.get("model")
             renaming = self._renaming(source, model)
             titles = Titles(reopen, self._fields_of(model) if renaming is not None else None)
-            yield from filter(sieve.takes, read_jsonl(file, label, self._findings, renaming, titles))
+
+            def fields_of(named: Any) -> frozenset[str]:
+                return self._fields_of(named or model)
+
+            yield from filter(sieve.takes, read_jsonl(file, label, self._findings, renaming, titles, fields_of))
             sieve.tell()
             for name, key in sorted(renaming.unseen) if renaming is not None else ():
                 place = source.place(f"columns.{name}", "columns")

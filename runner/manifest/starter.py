@@ -6,26 +6,23 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from keyword import iskeyword
 from pathlib import Path
 from typing import Final
 
 from runner.errors import InputMissing, UsageProblem
-from runner.manifest import encoding
 from runner.manifest.cells import NO, YES
 from runner.manifest.columns import Columns
-from runner.manifest.diagnostics import Findings, InvalidManifest
+from runner.manifest.diagnostics import Findings
+from runner.manifest.files import has_tabs, is_text
 from runner.manifest.given import Given, Source
-from runner.manifest.head import ENDINGS
-from runner.manifest.header import LOOKED_AT as ROWS
+from runner.manifest.glance import IMAGE_FILE, LOOKED_AT, Look, look_at
+from runner.manifest.head import ENDINGS, TEXT
+from runner.manifest.header import LOOKED_AT as FIRST_ROWS
 from runner.manifest.header import first_texts
 from runner.manifest.items import key_of
 from runner.manifest.presets import Preset, recognised
-from runner.manifest.readings import MOST_SHOWN, decide
-from runner.manifest.tables import Cells, Sheet, open_text
 from runner.manifest.words import (
     NAMING,
     NEAR,
@@ -35,12 +32,9 @@ from runner.manifest.words import (
     is_of_pictures,
     is_of_prompts,
     is_surely_of_prompts,
+    may_be_of_prompts,
 )
 
-LOOKED_AT: Final = 2000
-"""Rows."""
-PICTURE: Final = re.compile(r"https?://\S+|[^\s|,;]+\.(?:jpe?g|png|webp)", re.IGNORECASE)
-IMAGE_FILE: Final = re.compile(r"\S+\.(?:jpe?g|png|webp)(?:$|[?#|,;\s])", re.IGNORECASE)
 TITLES: Final = ("title", "name", "product_name", "product_title", "product", "item_name", "productname")
 IDENTITY: Final = re.compile(
     r"id|(?:\w+_)?(?:sku|asin|upc|mpn|isbn)s?|handle|slug|barcode|(?:ean|gtin)(?:_?(?:8|12|13|14))?(?:_code)?"
@@ -50,88 +44,57 @@ IDENTITY: Final = re.compile(
     r"|商品番号|商品コード|品番|型番|管理番号|货号|商品编号|貨號|상품코드|상품번호|품번|артикул"
 )
 """Columns, as `key_of` spells them, whose name says that they tell one product from another."""
+STOCK: Final = re.compile(
+    r"(?:variant_)?(?:inventory_)?(?:stock|qty|quantity|inventory|bestand|lagerbestand)|在庫数?|库存"
+)
+"""Columns whose name says that they count what is left."""
+MOST_WORDS: Final = 3
+MOST_SHEETS: Final = 6
 MOST_NAMES: Final = 24
 LONGEST_SAMPLE: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What a sheet shows at first sight."""
-
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    encoding: str | None
-    """What it is read as, where the user says so."""
-    count: str
-    late: Mapping[int, str]
-    """Columns that are empty in these rows, with the first text that one of the others has in it."""
-
-
-def starter(sheet: Path, manifest: Path, *, said: str | None = None) -> str:
+def starter(sheet: Path, manifest: Path, *, said: str | None = None, worksheet: str | None = None) -> str:
     """The text of a YAML manifest beside which the sheet lies; it validates where the sheet has pictures.
 
     `said` is the encoding that the user names; without it a sheet that could be read in two ways is refused.
+    `worksheet` is the one of a workbook that is looked at, if it is not the first.
     Raises `InputMissing`, `UsageProblem` for what is no table, and `InvalidManifest` for a broken one.
     """
-    form = ENDINGS.get(sheet.suffix.lower())
+    form = TEXT if is_text(sheet) else ENDINGS.get(sheet.suffix.lower())
     if form is None or form == "jsonl":
-        raise UsageProblem(f"{sheet}: init looks at tables: {', '.join(k for k, v in ENDINGS.items() if v != 'jsonl')}")
+        known = ", ".join(ending for ending, of in ENDINGS.items() if of != "jsonl")
+        raise UsageProblem(f"{sheet}: init looks at tables: {known}; save it as one of them")
     if not sheet.is_file():
         raise InputMissing(f"{sheet}: no such file")
-    look = _look_at(sheet, form, said)
-    name = re.sub(r"[^a-z0-9._-]+", "-", sheet.stem.lower()).strip("-._") or "batch"
+    if is_text(sheet) and not has_tabs(sheet):
+        raise UsageProblem(f"{sheet}: a .txt without tabs: name it .csv if it is a table")
+    if worksheet is not None and form != "xlsx":
+        raise UsageProblem(f"{sheet}: --worksheet is for workbooks, and this is {form}")
+    look = look_at(sheet, form, said, worksheet)
+    title = sheet.stem if worksheet is None else f"{sheet.stem}-{worksheet}"
+    name = re.sub(r"[^a-z0-9._-]+", "-", title.lower()).strip("-._") or "batch"
     file = os.path.relpath(sheet, manifest.parent)
     return "\n".join(_lines(look, name, file, manifest.name)) + "\n"
 
 
-def _look_at(sheet: Path, form: str, said: str | None) -> _Look:
-    findings = Findings(str(sheet))
-    if form == "xlsx":
-        from runner.manifest.workbook import open_workbook  # its XML, which few need
+def unread(sheet: Path, manifest: Path) -> str:
+    """What is said of a workbook of which only the first worksheet is looked at; empty where it has no other."""
+    if ENDINGS.get(sheet.suffix.lower()) != "xlsx":
+        return ""
+    from runner.manifest.workbook import worksheets  # its XML, which few need
 
-        opening: AbstractContextManager[Sheet | None] = open_workbook(sheet, None, findings, str(sheet))
-    else:
-        read_as = _codec(sheet, form, said, findings)
-        opening = open_text(sheet, read_as, "\t" if form == "tsv" else None, findings, str(sheet))
-    with opening as opened:
-        if opened is None:
-            raise InvalidManifest(findings.found)
-        rows = [cells for _, _, cells in islice(opened.rows, LOOKED_AT + 1)]
-        count = f"{LOOKED_AT:,} rows and more" if len(rows) > LOOKED_AT else f"{len(rows):,} rows"
-        empty = {index for index in range(len(opened.header)) if not any(cells[index].strip() for cells in rows)}
-        return _Look(opened.header, rows, said, count, dict(_late(opened.rows, empty)))
+    first, *others = worksheets(sheet, hidden_too=False) or [""]
+    if not others:
+        return ""
+    another = shlex.join(
+        [str(manifest.with_stem(f"{manifest.stem}-2")), "--from", str(sheet), "--worksheet", others[0]]
+    )
+    shown = ", ".join(map(repr, others[:MOST_SHEETS])) + ", …" * (len(others) > MOST_SHEETS)
+    return f"the sheet {first!r} was looked at, and not {shown}; another is taken by  runcomfy-batch init {another}"
 
 
-def _late(rows: Iterable[Cells], empty: set[int]) -> Iterator[tuple[int, str]]:
-    """The first text of each of some columns."""
-    for _, _, cells in rows if empty else ():
-        for index in [index for index in empty if cells[index].strip()]:
-            empty.discard(index)
-            yield index, cells[index].strip()
-        if not empty:
-            return
-
-
-def _codec(sheet: Path, form: str, said: str | None, findings: Findings) -> str:
-    """What the sheet is read as: certain, or said, or the same in every encoding that it could have."""
-    match encoding.look(sheet, said):
-        case encoding.Broken(message=message, hint=hint):
-            raise UsageProblem(f"{sheet}: {message}; {hint}")
-        case encoding.Certain(codec=codec):
-            return codec
-        case encoding.Unsaid(codecs=codecs):
-            source = Source(file=str(sheet), format=form, is_alone=True)
-            read_as = decide(source, sheet, str(sheet), codecs, None, Given(names=frozenset({"row"})), findings)
-            if read_as is None:
-                raise InvalidManifest(findings.found)
-            with open_text(sheet, read_as, "\t" if form == "tsv" else None, findings, str(sheet)) as opened:
-                if len(codecs) > 1 and opened is not None and not "".join(opened.header).isascii():
-                    known = ", ".join(codecs[:MOST_SHOWN])
-                    raise UsageProblem(f"{sheet}: it is not UTF-8: say what it is with  --encoding NAME, of {known}")
-            return read_as
-
-
-def _lines(look: _Look, name: str, file: str, manifest: str) -> Iterator[str]:
+def _lines(look: Look, name: str, file: str, manifest: str) -> Iterator[str]:
     preset = recognised(look.header)
     keys = [key_of(title) for title in look.header]
     yield "# yaml-language-server: $schema=./runcomfy-batch.schema.json"
@@ -141,8 +104,10 @@ def _lines(look: _Look, name: str, file: str, manifest: str) -> Iterator[str]:
     yield from ("  aspect_ratio: 1:1", "  output_format: jpeg", "", "sources:", f"  - file: {_quoted(file)}")
     if look.encoding is not None:
         yield f"    encoding: {_quoted(look.encoding)}  # if its letters look wrong, this is why"
+    if look.worksheet is not None:
+        yield f"    sheet: {_quoted(look.worksheet)}"
     yield from _mapping(look, keys, preset)
-    yield "    # where: stock > 0     # which rows are wanted"
+    yield from _wanted(look, keys)
     yield ""
     yield "# What prompts, ids and paths may use, with the first row's value:"
     yield from (f"#   {line}" for line in _names(look))
@@ -160,7 +125,7 @@ def _lines(look: _Look, name: str, file: str, manifest: str) -> Iterator[str]:
     )
 
 
-def _prompt(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterator[str]:
+def _prompt(look: Look, keys: Sequence[str], preset: Preset | None) -> Iterator[str]:
     """A prompt for all, or where a column of prompts is empty."""
     column = _known_as(look, keys, "prompt") if preset is None else None
     if column is not None:
@@ -174,7 +139,7 @@ def _prompt(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterator
         yield f"    Pure white background for {subject}. Keep the product and a soft shadow."
 
 
-def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterator[str]:
+def _mapping(look: Look, keys: Sequence[str], preset: Preset | None) -> Iterator[str]:
     if preset is not None:
         yield f"    preset: {preset.name}"
         yield "    per: product           # one job a product, with all its pictures; or  image: one a picture"
@@ -190,7 +155,7 @@ def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterato
             columns["id"] = look.header[index]
         elif naming:
             suggested = look.header[naming[0]]
-    texts = first_texts(look.rows[:ROWS])
+    texts = first_texts(look.rows[:FIRST_ROWS])
     known = Columns(Source(file=""), look.header, None, Given(), Findings(""), texts).of.get("image_urls", [])
     found = in_order({index: keys[index] for index in {*known, *_pictured(look, keys)}})
     if not found:
@@ -215,60 +180,70 @@ def _mapping(look: _Look, keys: Sequence[str], preset: Preset | None) -> Iterato
         yield f"    # (only the first {LOOKED_AT:,} rows were looked at; plan tells of an id that comes twice)"
 
 
+def _wanted(look: Look, keys: Sequence[str]) -> Iterator[str]:
+    """A condition that can be judged by this sheet: it takes what is for sale, where that is to be seen."""
+    asked = {key: index for index, key in enumerate(keys) if key.isidentifier() and keys.count(key) == 1}
+    texts = {key: look.values(index) for key, index in asked.items() if key != "row" and not iskeyword(key)}
+    if "active" in texts.get("status", ()):
+        others = ", ".join(sorted({repr(text) for text in texts["status"]} - {"'active'"})[:MOST_WORDS])
+        told = f"without it {others} are sent as well" if others else "which rows are wanted"
+        yield f"    # where: status == 'active'     # {told}"
+        return
+    stock = next((key for key in texts if STOCK.fullmatch(key) and all(map(str.isdecimal, texts[key]))), None)
+    name = stock or next((key for key in texts if texts[key]), None)
+    if name is None:
+        return
+    is_whole = len(texts[name]) == len(look.rows)
+    conditions = [f"{name} != ''"] * (stock is None or not is_whole) + [f"{name} > 0"] * (stock is not None)
+    condition = " and ".join(conditions)
+    yield f"    # where: {condition}     # which rows are wanted"
+
+
 def _shown(columns: Mapping[str, str | list[str]]) -> str:
     return "{" + ", ".join(f"{field}: {_quoted(value)}" for field, value in columns.items()) + "}"
 
 
-def _known_as(look: _Look, keys: Sequence[str], field: str) -> int | None:
+def _known_as(look: Look, keys: Sequence[str], field: str) -> int | None:
     """The column of prompts, or of ratios, that has another name."""
     if field in keys:
         return None
     if field == "prompt":
         found = (index for index, key in enumerate(keys) if is_surely_of_prompts(key))
-        return next((index for index in found if any(_values(look, index)) and not _holds_pictures(look, index)), None)
+        return next((index for index in found if any(look.values(index)) and not look.holds_pictures(index)), None)
     called = {*NEAR["aspect_ratio"], *NEAR["output_format"]}
-    ratios = (index for index, key in enumerate(keys) if key in called and _values(look, index))
-    return next((index for index in ratios if all(RATIO.fullmatch(value) for value in _values(look, index))), None)
+    ratios = (index for index, key in enumerate(keys) if key in called and look.values(index))
+    return next((index for index in ratios if all(RATIO.fullmatch(value) for value in look.values(index))), None)
 
 
-def _perhaps_prompts(look: _Look, keys: Sequence[str]) -> str | None:
+def _perhaps_prompts(look: Look, keys: Sequence[str]) -> str | None:
     """A column that may hold prompts by its name, or what a cook, a courier or an owner is to do."""
     for index, key in enumerate(keys):
-        is_one = (key in SYNONYMS["prompt"] or is_of_prompts(key)) and not _holds_pictures(look, index)
-        if is_one and any(value.casefold() not in YES | NO for value in _values(look, index)):
+        is_one = key in SYNONYMS["prompt"] or is_of_prompts(key)
+        is_one |= may_be_of_prompts(key) and look.holds_sentences(index)
+        says_more = any(value.casefold() not in YES | NO for value in look.values(index))
+        if is_one and says_more and not look.holds_pictures(index):
             return look.header[index]
     return None
 
 
-def _names_each(look: _Look, index: int) -> bool:
+def _names_each(look: Look, index: int) -> bool:
     """Whether a column names every row that was looked at, each by another name."""
     values = [row[index].strip() for row in look.rows]
-    return bool(values) and all(values) and len(set(values)) == len(values) and not _holds_pictures(look, index)
+    return bool(values) and all(values) and len(set(values)) == len(values) and not look.holds_pictures(index)
 
 
-def _pictured(look: _Look, keys: Sequence[str]) -> list[int]:
+def _pictured(look: Look, keys: Sequence[str]) -> list[int]:
     """The columns of pictures: by what is in them, and where that may be pages as well, by their names.
 
     One that is empty in the whole sheet is one of them too where it is called so, and others are there.
     """
-    holding = [index for index, key in enumerate(keys) if key and _holds_pictures(look, index)]
-    sure = [index for index in holding if is_of_pictures(keys[index]) or _holds_pictures(look, index, IMAGE_FILE)]
-    empty = [index for index, key in enumerate(keys) if is_of_pictures(key) and not any(_values(look, index))]
+    holding = [index for index, key in enumerate(keys) if key and look.holds_pictures(index)]
+    sure = [index for index in holding if is_of_pictures(keys[index]) or look.holds_pictures(index, IMAGE_FILE)]
+    empty = [index for index, key in enumerate(keys) if is_of_pictures(key) and not any(look.values(index))]
     return sorted([*sure, *empty]) if sure else holding
 
 
-def _holds_pictures(look: _Look, index: int, kind: re.Pattern[str] = PICTURE) -> bool:
-    values = _values(look, index)
-    return bool(values) and sum(kind.match(value) is not None for value in values) * 2 > len(values)
-
-
-def _values(look: _Look, index: int) -> list[str]:
-    """What stands in a column."""
-    found = [row[index].strip() for row in look.rows if row[index].strip()]
-    return found or [look.late[index]] if index in look.late else found
-
-
-def _names(look: _Look) -> Iterator[str]:
+def _names(look: Look) -> Iterator[str]:
     first = look.rows[0] if look.rows else [""] * len(look.header)
     for title, value in list(zip(look.header, first, strict=True))[:MOST_NAMES]:
         key = key_of(title)

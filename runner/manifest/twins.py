@@ -60,8 +60,10 @@ def _settle_ids(specs: Specs, hashes: frozenset[int], findings: Findings, line_o
         same = (
             "duplicate id" if other.job_id == spec.job_id else f"differs from {other.job_id!r} only in case or form: id"
         )
-        is_elsewhere = id_at != other_at
-        hint = f"first used at {_shown(other, other_at, spec)}{'' if is_elsewhere else _remedy(other, spec)}"
+        remedy = _of_rows(other, spec, id_at) if id_at[:1].isupper() or id_at.startswith("line") else ""
+        if id_at == other_at:
+            remedy = _remedy(other, spec) or remedy
+        hint = f"first used at {_shown(other, other_at, spec)}{remedy}"
         findings.error("duplicate-id", _place(spec, id_at, line_of), f"{same} {spec.job_id!r}", hint)
 
 
@@ -108,12 +110,21 @@ def _remedy(other: JobSpec, spec: JobSpec) -> str:
     """What sets two jobs of one name apart, where it is not for their author to find two names."""
     if spec.variant != other.variant and spec.source == other.source:
         return f', for {other.variant!r}; put the matrix\'s axes into the id, as in  id: "…-{{{{ axis }}}}"'
-    if spec.source == other.source:
-        return ": it is in two sources; narrow their folders or globs"
     if PICTURE.fullmatch(spec.source.rpartition(":")[0]):
+        if spec.source == other.source:
+            return ": it is in two sources; narrow their folders or globs"
         name = "path" if folded(spec.row["file"]) == folded(other.row["file"]) else "file"  # in two folders, or beside
         return f'; name them by their whole files:  defaults: {{id: "{{{{ {name} }}}}"}}'
     return ""
+
+
+def _of_rows(other: JobSpec, spec: JobSpec, id_at: str) -> str:
+    """What sets two rows of tables apart, or two lines, that have one id."""
+    if spec.source == other.source:
+        return ": it is in two sources; leave it out of one of them with  where:"
+    if spec.source.rpartition(":")[0] != other.source.rpartition(":")[0]:
+        return "; give one of them another id, or leave it out of one source with  where:"
+    return f"; give one of them another id, or delete its {'row' if id_at[:1].isupper() else 'line'}"
 
 
 def _shown(spec: JobSpec, id_at: str, beside: JobSpec) -> str:

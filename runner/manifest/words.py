@@ -29,22 +29,25 @@ BESIDE: Final = re.compile(
 TEXT: Final = re.compile(r"(?:^|_)texts?(?=_|$)")
 """What a prompt is, and the alternative of a picture."""
 ASKS: Final = re.compile(
-    r"(?:^|_)(?:prompt|instruction|anweisung|instrucci[oó]n|istruzion[ei])(?:s|en|es)?(?=_|\d|$)|プロンプト|指示文?"
+    r"(?:^|_)(?:prompt|instruction|(?:bild|foto)?(?:bearbeitungs)?anweisung|instrucci[oó]n|istruzion[ei])(?:s|en|es)?(?=_|\d|$)|プロンプト|指示文?"
     r"|提示[词詞]|指令|프롬프트|промпт"
 )
 ASKS_FOR_SURE: Final = re.compile(
     r"(?:^|_)prompt(?:s|en|es)?(?=_|\d|$)|プロンプト|提示[词詞]|프롬프트|промпт"
     r"|(?:画像|写真|編集|加工|背景)指示|(?:[图圖]片|编辑)指令"
     r"|(?:^|_)(?:edit|image|picture|photo|bild|foto|retouch\w*)_(?:instruction|anweisung)(?:s|en)?(?=_|\d|$)"
+    r"|(?:^|_)(?:bild|foto)(?:bearbeitungs)?anweisung(?:en)?(?=_|\d|$)"
 )
 """What the name of a column says that holds prompts, and nothing else."""
+MAY_ASK: Final = re.compile(r"(?:^|_)(?:(?:bild|foto)?bearbeitung(?:shinweise?)?|consignes?|retouches?)(?=_|\d|$)")
+"""The same of one that holds prompts if it holds sentences: it may also say what an order has come to."""
 LONGEST_URL: Final = 2_000
 PICTURE: Final = re.compile(r"https?://\S+\.(?:jpe?g|png|webp|gif|avif|heic|bmp|tiff?)(?:\?\S*)?", re.IGNORECASE)
 """A cell that holds one."""
 RATIO: Final = re.compile(r"\d{1,2}\s?[:x\xd7/]\s?\d{1,2}", re.IGNORECASE)
 OF_CARE: Final = re.compile(
     r"(?:^|_)(?:care|wash|washing|use|usage|user|assembly|safety|mounting|install\w*|pflege|cooking|storage|delivery|gift"
-    r"|special|orders?|shipping|preparation|dosage|dosing|handling)(?:_|$)"
+    r"|special|orders?|shipping|preparation|dosage|dosing|handling|lavage|entretien|tri|s[eé]curit[eé]|livraison)(?:_|$)"
 )
 """What instructions in a shop are about."""
 MEDIA: Final = ("image_urls", "image_url", "image", "images", "video_url", "video", "videos")
@@ -158,6 +161,11 @@ def is_of_prompts(key: str) -> bool:
         and BESIDE.search(TEXT.sub("", key)) is None
         and key not in OF_OTHERS
     )
+
+
+def may_be_of_prompts(key: str) -> bool:
+    """Whether it is so if there are sentences in the column."""
+    return MAY_ASK.search(key) is not None and OF_CARE.search(key) is None and BESIDE.search(key) is None
 
 
 def is_surely_of_prompts(key: str) -> bool:

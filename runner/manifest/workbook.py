@@ -43,7 +43,7 @@ def open_workbook(path: Path, sheet: str | None, findings: Findings, label: str)
     yield _opened(python_calamine, path, sheet, findings, label)
 
 
-def worksheets(path: Path) -> list[str]:
+def worksheets(path: Path, *, hidden_too: bool = True) -> list[str]:
     """The names of a workbook's worksheets, those that are shown first; none where it cannot be read."""
     try:
         import python_calamine
@@ -52,6 +52,8 @@ def worksheets(path: Path) -> list[str]:
     except (ImportError, python_calamine.CalamineError, OSError):
         return []
     shown = _shown(book)
+    if not hidden_too:
+        return shown
     hidden = [about.name for about in book.sheets_metadata if str(about.typ).endswith("WorkSheet")]
     return [*shown, *(name for name in hidden if name not in shown)]
 

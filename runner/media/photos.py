@@ -17,7 +17,7 @@ import os
 import re
 import stat
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
@@ -27,9 +27,9 @@ from typing import Final, Self
 
 from PIL import Image, ImageOps
 
+from runner.media.folders import matching, names_below
 from runner.media.sniff import Broken, format_of, inspect
 from runner.model import LOCAL, Failure, FailureKind, InputProblem, JobSpec, LocalFile, canonical
-from runner.rules.names import natural
 
 LARGEST: Final = 6 << 20
 """Bytes of one photo: what RunComfy's own nodes send at most."""
@@ -40,6 +40,8 @@ READABLE: Final = "see that it may be read, and try again"
 AHEAD: Final = 64
 """Photos that are looked at before they are asked for."""
 
+WINDOWS: Final = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+"""A path with a drive or a server."""
 LONGEST_PATH: Final = 4096
 MOST_MATCHES: Final = 64
 """Photos that one glob in a job may stand for: no model takes more."""
@@ -99,6 +101,12 @@ class Photos:
             return names if bad is None else _problem("source", f"{folder}: {bad!a} is no text", "rename it")
         except (OSError, RuntimeError, ValueError, NotImplementedError) as error:
             return _problem("source", f"{folder}: {pattern!r}: {error}", "as in  *.jpg  or  **/*.jpg")
+
+    def deeper(self, folder: str, pattern: str, endings: Collection[str], most: int) -> int:
+        """How many files in the folders of a folder are called as a glob and have one of some endings, up to `most`."""
+        names = names_below(self._base / Path(folder).expanduser(), pattern)
+        found = (name for name in names if Path(name).suffix.lower() in endings)
+        return sum(1 for _ in itertools.islice(found, most))
 
     def ahead(self, paths: Sequence[str]) -> Iterator[str]:
         """The paths one by one, the next ones being looked at meanwhile."""
@@ -193,24 +201,6 @@ class Photos:
             height=found.height,
             is_shrunk=is_large,
         )
-
-
-def matching(folder: Path, pattern: str) -> list[Path]:
-    """The files below a folder that match, in natural order, as a person counts them: hidden ones are left out.
-
-    The end of a name may be in capitals: a camera's `.JPG` is a `.jpg`. Raises `ValueError` and `NotImplementedError`
-    for what is no pattern.
-    """
-    stem, dot, ending = pattern.rpartition(".")
-    if dot and not set(ending) & set("[/"):
-        pattern = stem + dot + "".join(f"[{c.lower()}{c.upper()}]" if c.isalpha() else c for c in ending)
-    shown = pattern.startswith(".") or "/." in pattern
-    found = [
-        path
-        for path in folder.glob(pattern)
-        if path.is_file() and (shown or not any(part.startswith(".") for part in path.relative_to(folder).parts))
-    ]
-    return sorted(found, key=lambda path: natural(path.as_posix()))
 
 
 def read_regular(path: Path) -> bytes:
@@ -311,8 +301,13 @@ def _nearly(path: Path, text: str) -> str:
         names = _names_in(folder, folder.stat().st_mtime_ns)
         if near := names.get(path.name.casefold()) or names.get(path.stem.casefold()):
             return f"did you mean {near!r}?"
+    if WINDOWS.match(text):
+        name = re.split(r"[\\/]", text)[-1]
+        return f"a path of Windows: put the photo into the manifest's folder, and write  {name}"
     if "\\" in text:
-        return "write / between folders, as in  photos/mug.jpg"
+        return f"write / between folders:  {text.replace(chr(92), '/')}"
+    if text.startswith("~"):
+        return f"it is looked for at {path}"
     if re.search(r"[,;]", text):
         return "several in one cell are separated by  |"
     return f"{PATHS}; a URL begins with https://"

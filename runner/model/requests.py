@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -115,6 +115,9 @@ class LocalFiles(Protocol):
 
     def below(self, folder: str, pattern: str) -> Sequence[str] | InputProblem:
         """The files below a folder that match a glob, as paths from there, in natural order; or why there are none."""
+
+    def deeper(self, folder: str, pattern: str, endings: Collection[str], most: int) -> int:
+        """How many files in the folders of a folder are called as a glob and have one of some endings, up to `most`."""
 
     def ahead(self, paths: Sequence[str]) -> Iterator[str]:
         """The paths one by one; the next ones may be looked at meanwhile."""

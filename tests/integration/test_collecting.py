@@ -38,11 +38,11 @@ def states(directory):
     ("added", "fault", "choices", "code"),
     [
         ({"id": "b", "prompt": ""}, {}, {}, ExitCode.MANIFEST_INVALID),
-        ({"id": "b", "prompt": "x", "image_urls": ["gone.png"]}, {}, {}, ExitCode.MANIFEST_INVALID),
-        ({"id": "b", "prompt": "x", "image_urls": [EXPIRED]}, {}, {}, ExitCode.MANIFEST_INVALID),
-        ({"id": "b", "prompt": "x"}, {"status": 404}, {}, ExitCode.MANIFEST_INVALID),
-        ({"id": "b", "prompt": "x"}, {"status": 500}, {}, ExitCode.UNAVAILABLE),
-        ({"id": "b", "prompt": "x"}, {}, {"yes": False}, ExitCode.USAGE),
+        ({"id": "b", "prompt": "Put it on oak.", "image_urls": ["gone.png"]}, {}, {}, ExitCode.MANIFEST_INVALID),
+        ({"id": "b", "prompt": "Put it on oak.", "image_urls": [EXPIRED]}, {}, {}, ExitCode.MANIFEST_INVALID),
+        ({"id": "b", "prompt": "Put it on oak."}, {"status": 404}, {}, ExitCode.MANIFEST_INVALID),
+        ({"id": "b", "prompt": "Put it on oak."}, {"status": 500}, {}, ExitCode.UNAVAILABLE),
+        ({"id": "b", "prompt": "Put it on oak."}, {}, {"yes": False}, ExitCode.USAGE),
     ],
 )
 def test_a_run_that_is_refused_collects_what_is_paid(night, added, fault, choices, code):

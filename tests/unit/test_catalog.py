@@ -289,7 +289,21 @@ def test_a_public_https_url_can_be_fetched(url):
         ("s3://bucket.x/a.jpg", "url-scheme", "s3:// is not fetched: s3://bucket.x/a.jpg", "use an https:// URL"),
         *(
             (url, "url", f"not a URL: {url}", "the service fetches public https:// URLs: upload the file first")
-            for url in ("/home/me/a.jpg", "./a.jpg", "../a.jpg", "~/a.jpg", "C:\\a.jpg", "file:///a.jpg", "a.jpg")
+            for url in ("/home/me/a.jpg", "./a.jpg", "../a.jpg", "~/a.jpg", "C:\\a.jpg", "file:a.jpg", "a.jpg")
+        ),
+        *(
+            (url, "url", f"not a URL: {url}", f"a photo of this machine is its path:  {path}")
+            for url, path in (
+                ("file:///a%20b.jpg", "/a b.jpg"),
+                ("FILE://localhost/a.jpg", "/a.jpg"),
+                ("file:/home/a.jpg", "/home/a.jpg"),
+            )
+        ),
+        (
+            "file:///C:/photos/a.jpg",
+            "url",
+            "not a URL: file:///C:/photos/a.jpg",
+            "put the photo into the manifest's folder, and write  a.jpg",
         ),
         (
             "//cdn.example.com/a.jpg",

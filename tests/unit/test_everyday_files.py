@@ -700,7 +700,11 @@ def test_a_photo_is_found_in_whichever_form_its_name_is_written(read, tmp_path, 
         ("photos/MUG.png", "did you mean 'mug.png'?"),
         ("photos/mug.jpeg", "did you mean 'mug.png'?"),
         ("photos/mug-2.png", "paths are from the manifest's folder; a URL begins with https://"),
-        ("photos\\mug.png", "write / between folders, as in  photos/mug.jpg"),
+        ("photos\\mug.png", "write / between folders:  photos/mug.png"),
+        *(
+            (path, "a path of Windows: put the photo into the manifest's folder, and write  mug.png")
+            for path in ("C:\\Users\\ana\\mug.png", "c:/ana/mug.png", "\\\\nas\\ana\\mug.png")
+        ),
         ("photos/lamp.png, photos/vase.png", "several in one cell are separated by  |"),
         ("photos/vase.png", "paths are from the manifest's folder; a URL begins with https://"),
     ],
@@ -713,6 +717,17 @@ def test_a_photo_that_is_not_there_is_looked_for(told, tmp_path, name, hint):
     assert (errors[0][0], errors[0][3]) == ("input-missing", hint)
 
 
+def test_a_path_from_home_that_leads_nowhere_is_told_where_it_leads(read, told, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "ana"))
+    laid(tmp_path, "ana/mug.png")
+    sheet = "id,prompt,image_urls\na,White.,~/{}.png\n"
+    with Photos(tmp_path, (tmp_path,)) as photos:
+        [(code, _, message, hint)] = told(None, local=photos, s_csv=sheet.format("cup"))
+        assert [len(spec.files) for spec in read(None, local=photos, s_csv=sheet.format("mug")).jobs] == [1]
+    assert (code, message) == ("input-missing", "~/cup.png: no such file")
+    assert hint == f"it is looked for at {tmp_path}/ana/cup.png"
+
+
 def test_a_pattern_in_a_cell_that_takes_another_rows_photo_is_told(read, tmp_path):
     (tmp_path / "ph").mkdir()
     for name in ("12", "123"):
@@ -723,3 +738,60 @@ def test_a_pattern_in_a_cell_that_takes_another_rows_photo_is_told(read, tmp_pat
     [(code, cell, message)] = warned(manifest)
     assert (code, cell) == ("input-glob", "C3")
     assert message == "123.jpg is sent for 'ph/12*.jpg', and for 'ph/123*.jpg' as well"
+
+
+def laid(folder, *names):
+    """The folder, with pictures of these names in it."""
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 64), (number, 0, 0)).save(folder / name)
+    return folder
+
+
+LEFT = ("photos-left", None, "photos in sub-folders of ph are not sent")
+
+
+@pytest.mark.parametrize(
+    ("glob", "deeper", "sent"),
+    [("*", "**/*", ["a", "s/b", "s/t/c"]), ("*.jpg", "**/*.jpg", ["a", "s/b"]), ("A*", "", [])],
+)
+def test_photos_in_sub_folders_are_told(read, tmp_path, glob, deeper, sent):
+    laid(tmp_path, "ph/A.jpg" if glob == "A*" else "ph/a.jpg", "ph/s/b.JPG", "ph/s/t/c.png", "ph/.thumbs/d.jpg")
+    laid(tmp_path, "ph/runs/a/outputs/e.jpg")
+    (tmp_path / "ph/runs/a/state.db").touch()
+    (tmp_path / "ph/s/notes.txt").touch()
+    head = "defaults: {prompt: White.}\nsources: "
+    with Photos(tmp_path, (tmp_path,)) as local:
+        found = read(f"{head}[{{folder: ph, glob: '{glob}'}}]", local=local)
+        assert warned(found) == [LEFT] * bool(deeper)
+        for hint in (warning.hint.partition("with  ")[2] for warning in found.warnings):
+            assert hint == f'glob: "{deeper}"'
+            again = read(f"{head}[{{folder: ph, {hint}}}]", local=local)
+            assert [spec.job_id for spec in again.jobs] == sent
+
+
+@pytest.mark.parametrize(
+    "sources", ["{folder: ph/}, {folder: ph/s}", "{folder: ph, glob: '*.jpg'}, {folder: ./ph, glob: 's/*'}"]
+)
+def test_sub_folders_that_have_a_source_are_not_told(read, tmp_path, sources):
+    laid(tmp_path, "ph/a.jpg", "ph/s/b.jpg")
+    with Photos(tmp_path, (tmp_path,)) as local:
+        found = read(f"defaults: {{prompt: White.}}\nsources: [{sources}]", local=local)
+    assert (len(found.jobs), warned(found)) == (2, [])
+
+
+def test_a_folder_whose_photos_are_all_in_sub_folders_says_how_they_are_sent(told, tmp_path):
+    laid(tmp_path, "ph/s/b.jpg")
+    with Photos(tmp_path, (tmp_path,)) as local:
+        [(code, _, message, hint)] = told("defaults: {prompt: White.}\nsources: [{folder: ph}]", local=local)
+    assert (code, message) == ("source", "no photos match '*' in ph")
+    assert hint == 'those in sub-folders (1) are sent with  glob: "**/*"'
+
+
+def test_photos_in_sub_folders_are_counted_to_a_thousand(read, tmp_path):
+    laid(tmp_path, "ph/a.jpg", "ph/s/b.jpg")
+    for number in range(1200):
+        (tmp_path / f"ph/s/{number}.jpg").touch()
+    with Photos(tmp_path, (tmp_path,)) as local:
+        [warning] = read("defaults: {prompt: White.}\nsources: [{folder: ph}]", local=local).warnings
+    assert warning.hint == 'those in sub-folders (1,000 or more) are sent with  glob: "**/*"'

@@ -161,6 +161,46 @@ def test_a_condition_knows_the_id_of_a_line_by_both_names(read, where, ids):
     assert [spec.job_id for spec in found.jobs] == ids
 
 
+def test_a_source_of_lines_says_how_their_own_keys_are_carried(read, told):
+    """Templates and conditions have them then."""
+    line = {"id": "9", "image_urls": [C], "title": "Lamp", "stock": 3}
+    source = "file: s.jsonl, where: stock > 0"
+    head = 'defaults: {prompt: "{{ title }} on oak."}\nsources:'
+    hints = {hint for code, *_, hint in told(f"{head} [{{file: s.jsonl}}]", s_jsonl=lines(line)) if "field" in code}
+    [hint] = (hint.partition("source  ")[2].partition("  and ")[0] for hint in hints)
+    assert hint == "columns: {image_urls: image_urls}"
+    assert prompts(read(f"{head} [{{{source}, {hint}}}]", s_jsonl=lines(line))) == {"9": "Lamp on oak."}
+
+
+@pytest.mark.parametrize(
+    ("other", "remedy", "sent"),
+    [
+        (
+            "t.csv",
+            " of s.csv; give one of them another id, or leave it out of one source with  where:",
+            {"1": "Oak.", "2": "Snow."},
+        ),
+        (
+            "s.csv",
+            ": it is in two sources; leave it out of one of them with  where:",
+            {"1": "Oak."},
+        ),
+    ],
+)
+def test_an_id_of_two_tables_is_left_out_of_one_as_the_error_says(read, told, other, remedy, sent):
+    files = {"s_csv": f"id,prompt,photo\n1,Oak.,{A}\n", "t_csv": f"id,prompt,photo\n2,Snow.,{B}\n1,Sand.,{C}\n"}
+    sources = f"sources: [{{file: s.csv}}, {{file: {other}"
+    hint = f"first used at cell A2 on line 2{remedy}"
+    assert [(code, said) for code, *_, said in told(f"{sources}}}]", **files)] == [("duplicate-id", hint)]
+    assert prompts(read(f"{sources}, where: id != '1'}}]", **files)) == sent
+
+
+def test_two_lines_of_one_id_are_answered_as_two_rows_are(told):
+    line = {"id": "1", "prompt": "Oak.", "image_urls": [A]}
+    [(*_, hint)] = told(None, s_jsonl=lines(line, line))
+    assert hint == "first used at line 1; give one of them another id, or delete its line"
+
+
 @pytest.mark.parametrize("name", ["body", "input", "method", "url", "x_note", "prompts"])
 def test_what_wraps_a_line_is_no_name_of_a_condition(told, name):
     """An empty cell would be unlike any text: `method != 'POST'` would be true of every line."""

@@ -422,7 +422,13 @@ def test_every_error_is_told_at_once_with_its_cell(found):
             "format the column as Text before pasting the numbers",
         ),
         ("prompt-length", 9, "B9", "prompt is 1001 characters long, the limit is 1000", "cut 1 character"),
-        ("duplicate-id", 10, "A10", "duplicate id 'a'", "first used at cell A2 on line 2"),
+        (
+            "duplicate-id",
+            10,
+            "A10",
+            "duplicate id 'a'",
+            "first used at cell A2 on line 2; give one of them another id, or delete its row",
+        ),
     ]
 
 
@@ -436,7 +442,15 @@ def test_every_error_is_told_at_once_with_its_cell(found):
 )
 def test_two_ids_that_a_file_system_could_take_for_one_are_refused(found, first, second, said):
     text = f"{HEADER}{first},white,{URL},,\nlamp,white,{URL},,\n{second},white,{URL},,\n"
-    assert found(text) == [("duplicate-id", 4, "A4", said, "first used at cell A2 on line 2")]
+    assert found(text) == [
+        (
+            "duplicate-id",
+            4,
+            "A4",
+            said,
+            "first used at cell A2 on line 2; give one of them another id, or delete its row",
+        )
+    ]
 
 
 def test_equal_rows_without_ids_are_counted(read):
@@ -676,6 +690,23 @@ def test_a_line_that_cannot_be_sent_is_named_by_its_number(found, text, code, me
     ((found_code, number, cell, said, remedy),) = found(f"{line(id='first')}\n{text}\n", "jsonl")
     assert (found_code, number, cell, remedy) == (code, 3, None, hint)
     assert said.startswith(message)  # Python's own words may go on
+
+
+@pytest.mark.parametrize("key", ["title", "stock"])
+@pytest.mark.parametrize("wrap", [False, True])
+def test_a_line_says_how_it_carries_columns_of_its_own(found, read, key, wrap):
+    """Done as it says, they are carried along: that of one is that of all."""
+    fields = {"prompt": "white", "image_urls": [URL]}
+    document = {"id": "mug", **({"input": fields} if wrap else fields), "row": {"shelf": "3a"}}
+    own = {"title": "Mug", "stock": 3}
+    findings = found(json.dumps(document | own), "jsonl")
+    message = f"{key!r} stands beside 'input': it would not be sent" if wrap else f"unknown field {key!r}"
+    [hint] = (hint for code, _, _, said, hint in findings if (code, said) == ("unknown-field", message))
+    assert hint.endswith('to carry it along write  "row": {"shelf": "3a", "title": "Mug", "stock": 3}')
+    mended = document | json.loads(f"{{{hint.partition('write  ')[2]}}}")
+    assert [spec.row for spec in read(json.dumps(mended), "jsonl").jobs] == [
+        {"shelf": "3a", "title": "Mug", "stock": "3"}
+    ]
 
 
 @pytest.mark.parametrize(

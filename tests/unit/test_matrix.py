@@ -371,7 +371,7 @@ def test_combinations_are_left_out_and_added(read, matrix, made):
             "{scene: [a, b], exclude: [{scene: b}], include: [{scene: b, when: title > 0}]}",
             58,
             "matrix: when: 'Shirt' is compared with a number, and is none (for c.csv:2)",
-            "compare it as text, with quotes:  size == '38';  or leave such rows out:  stock != 'n/a' and …",
+            "compare it as text, with quotes:  title == '38';  or leave such rows out:  title != 'n/a' and …",
         ),
         (
             f"{{scene: [{', '.join(f's{n}' for n in range(150))}], take: [{', '.join(f't{n}' for n in range(99))}]}}",

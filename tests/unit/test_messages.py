@@ -182,6 +182,9 @@ CASES = {
         "a/mug.png": photo(),
         "b/mug.png": photo(),
     },
+    "two tables with a row of one id": sheet(ROW, text="version: 1\nsources: [{file: c.csv}, {file: d.csv}]\n")
+    | {"d.csv": f"{TABLE}{ROW}\n"},
+    "a table that is named twice": sheet(ROW, text="version: 1\nsources: [{file: c.csv}, {file: c.csv}]\n"),
     "a folder that is named twice": {
         "m.yaml": "version: 1\nsources: [{folder: a}, {folder: a/}]\ndefaults: {prompt: white}\n",
         "a/mug.png": photo(),
@@ -305,6 +308,9 @@ CASES = {
         "a1.png": photo(),
     },
     "photos that are not there": jobs(job(image_urls="['photos/*.jpg']")),
+    "a photo as a browser shows it": jobs(job(image_urls="['file:///home/ana/a%20mug.jpg']")),
+    "a photo of Windows": jobs(job(image_urls="['C:\\photos\\mug.jpg']")),
+    "a photo with the separators of Windows": jobs(job(image_urls="['photos\\mug.jpg']")),
     "a photo elsewhere": jobs(job(image_urls="[../mug.jpg]")),
     "a photo that is a folder": {"m.yaml": jobs(job(image_urls="[photos]")), "photos/mug.png": photo()},
     "a photo that is none": {"m.yaml": jobs(job(image_urls="[mug.png]")), "mug.png": b"\x89PNG\r\n\x1a\nand no more"},
@@ -375,6 +381,7 @@ CASES = {
     "a source of neither kind": sheet(ROW, text="version: 1\nsources: [{format: csv}]\n"),
     "a source that is missing": sheet(ROW, text="version: 1\nsources: [{file: d.csv}]\n"),
     "a source of an unknown kind": sheet(ROW, text="version: 1\nsources: [{file: c.doc}]\n"),
+    "a text without tabs as a source": {"m.yaml": "version: 1\nsources: [{file: c.txt}]\n", "c.txt": TABLE},
     "a glob for a file": sheet(ROW, text="version: 1\nsources: [{file: c.csv, glob: '*.jpg'}]\n"),
     "a sheet for a folder": sheet(ROW, text="version: 1\nsources: [{folder: ., sheet: a}]\n"),
     "per without a preset": sheet(ROW, text="version: 1\nsources: [{file: c.csv, per: image}]\n"),
@@ -384,6 +391,15 @@ CASES = {
         "m.yaml": "version: 1\nsources: [{folder: photos}]\ndefaults: {prompt: white}\n",
         "photos/mug.png": photo(),
         "photos/lamp.gif": photo(form="GIF"),
+    },
+    "photos in sub-folders": {
+        "m.yaml": 'version: 1\nsources: [{folder: photos, glob: "*.png"}]\ndefaults: {prompt: white}\n',
+        "photos/mug.png": photo(),
+        "photos/back/mug.png": photo(),
+    },
+    "photos in sub-folders alone": {
+        "m.yaml": "version: 1\nsources: [{folder: photos}]\ndefaults: {prompt: white}\n",
+        "photos/back/mug.png": photo(),
     },
     "braces in a glob": {
         "m.yaml": 'version: 1\nsources: [{folder: photos, glob: "*.{jpg,png}"}]\n',
@@ -670,6 +686,17 @@ CASES = {
     "a field beside the wrapper": {
         "m.jsonl": '{"id": "a", "prompt": "p", "input": {"image_urls": ["' + URL + '"], "prompt": "q"}}\n'
     },
+    "a column beside the wrapper": {
+        "m.jsonl": json.dumps({"id": "a", "title": "Mug", "input": {"prompt": "p", "image_urls": [URL]}}) + "\n"
+    },
+    "a column inside the wrapper": {
+        "m.jsonl": json.dumps({"id": "a", "input": {"prompt": "p", "image_urls": [URL], "title": "Mug"}}) + "\n"
+    },
+    "a column in a line": {"m.jsonl": line(title="Mug", stock=3)},
+    "a column in a line of a source": {
+        "m.yaml": "version: 1\nsources: [{file: c.jsonl}]\n",
+        "c.jsonl": line(title="Mug", row={"shelf": "3a"}),
+    },
     "a line that says two things": {"m.jsonl": line(custom_id="lamp")},
     "a line for another model": {
         "m.jsonl": json.dumps({"model": "a/b", "url": "/v1/models/a/c", "body": json.loads(line())}) + "\n"
@@ -768,7 +795,7 @@ def told(tmp_path_factory):
         elif files is None:
             workbook(folder, name)
         for path, content in ({"m.yaml": files} if isinstance(files, str | bytes) else files or {}).items():
-            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content if isinstance(content, bytes) else content.encode())
         names = (folder / f"m.{ending}" for ending in ("yaml", "csv", "tsv", "jsonl", "xlsx"))
         first = next(path for path in names if path.exists())

@@ -1000,8 +1000,12 @@ def test_a_variation_without_a_picture_is_told_what_the_shop_shows(read):
     assert jobs(read(export, "woocommerce")) == [("vase", [A])]
     manifest = read(export, "woocommerce", "where: type != 'variation'")
     assert jobs(manifest) == [("vase", [A])]
-    told = [message for _, _, message in warned(read(export, "woocommerce", "per: image")) if "parent" in message]
-    assert told == ["'vase-0' is a variation without a picture of its own: the shop shows its parent's"]
+    told = [message for _, _, message in warned(read(export, "woocommerce", "per: image"))]
+    assert told == [
+        "'vase-0' is a variation without a picture of its own: the shop shows its parent's, and there is no job for it",
+        "'vase-1' has no picture: there is no job for it",
+        "'vase-2' has no picture: there is no job for it",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ def refused(tmp_path_factory):
     (folder / "c.csv").write_text(SHEET)
     (folder / "shop.csv").write_text(SHOP)
     (folder / "c.txt").write_text(SHEET)
+    (folder / "c.doc").write_text(SHEET)
+    (folder / "feed.txt").write_text(SHEET.replace(",", "\t"))
 
     def refused(text):
         (folder / "m.yaml").write_text(text, "utf-8")
@@ -108,6 +110,7 @@ GOOD = {
     "an override that skips": of("overrides: [{match: mug, skip: true}]", JOB, JOB.replace("mug,", "b,")),
     "an output path": of('output: {path: "{{ id }}/{{ n }}.{{ ext }}", on_conflict: suffix}'),
     "a sheet": sheet("{file: c.csv}"),
+    "a feed of tabs that is called a text": sheet("{file: feed.txt}"),
     "a sheet and an empty list of jobs": sheet("{file: c.csv}", "jobs: []"),
     "a sheet with all there is to say": sheet(
         "{file: c.txt, format: csv, encoding: utf-8, delimiter: ',', columns: {id: id}, where: stock > 0}"
@@ -179,7 +182,7 @@ BAD = {
     "a sheet for a folder": sheet("{folder: ., sheet: a}"),
     "per without a preset": sheet("{file: c.csv, per: image}"),
     "a preset that is unknown": sheet("{file: shop.csv, preset: shopfy}"),
-    "a file of an unknown kind": sheet("{file: c.txt}"),
+    "a file of an unknown kind": sheet("{file: c.doc}"),
     "a format that is unknown": sheet("{file: c.txt, format: excel}"),
     "a delimiter that is none": sheet("{file: c.csv, delimiter: ':'}"),
     "columns that are a list": sheet("{file: c.csv, columns: [id]}"),

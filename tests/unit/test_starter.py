@@ -1,12 +1,15 @@
 """`init --from SHEET`: a manifest that fits the sheet, commented, and valid where the sheet has pictures."""
 
 import json
+import shlex
+from pathlib import Path
 
 import pytest
+import xlsxwriter
 
 from runner.batch import load
 from runner.errors import InputMissing, UsageProblem
-from runner.manifest import InvalidManifest, starter
+from runner.manifest import InvalidManifest, starter, unread
 
 URL = "https://photos.example.com/mug-blue.jpg"
 
@@ -71,6 +74,37 @@ def test_a_shops_export_is_recognised(made, header, row, preset):
 
 
 @pytest.mark.parametrize(
+    ("header", "rows", "condition", "ids"),
+    [
+        (
+            "Handle,Title,Image Src,Image Position,Variant Inventory Qty,Status",
+            [f"mug,Mug,{URL},1,3,active", f"mug,,{URL}?2,2,,", f"cup,Cup,{URL}?3,1,0,draft"],
+            "status == 'active'     # without it 'draft' are sent as well",
+            ["mug"],
+        ),
+        ("sku,stock,photo", [f"A,3,{URL}", f"B,0,{URL}?2"], "stock > 0     # which rows are wanted", ["A"]),
+        ("sku,Bestand,photo", [f"A,,{URL}", f"B,2,{URL}?2"], "bestand != '' and bestand > 0     # which", ["B"]),
+        ("sku,stock,photo", [f"A,yes,{URL}", f"B,no,{URL}?2"], "sku != ''     # which rows are wanted", ["A", "B"]),
+        ("商品番号,在庫数,photo", [f"A,3,{URL}", f"B,0,{URL}?2"], "在庫数 > 0     # which rows are wanted", ["A"]),
+    ],
+)
+def test_the_condition_in_the_comment_can_be_judged(made, tmp_path, header, rows, condition, ids):
+    """It asks for a column that is there; of an export it takes what is for sale."""
+    text, _ = made("\n".join([header, *rows, ""]))
+    assert f"    # where: {condition}" in text
+    (tmp_path / "spring.yaml").write_text(text.replace("    # where:", "    where:"))
+    assert [spec.job_id for spec in load(tmp_path / "spring.yaml").jobs] == ids
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_feed_of_tabs_may_be_called_a_text(made, encoding):
+    """As on the command line, and as Google calls it."""
+    text, manifest = made(f"id\ttitle\timage_link\nmug\tMug, blue\t{URL}\n", "feed.txt", encoding)
+    assert "file: feed.txt\n    preset: google-merchant" in text
+    assert [spec.inputs["prompt"][:36] for spec in manifest.jobs] == ["Pure white background for this Mug, "]
+
+
+@pytest.mark.parametrize(
     ("encoding", "said"),
     [("cp932", "cp932"), ("cp1250", "cp1250"), ("utf-8", None), ("utf-16", None), ("utf-8-sig", None)],
 )
@@ -129,7 +163,9 @@ def test_a_name_that_yaml_would_read_otherwise_is_quoted(made):
     ("name", "data", "error", "said"),
     [
         ("a.jsonl", b"{}", UsageProblem, "init looks at tables: .csv"),
-        ("a.pdf", b"%PDF", UsageProblem, "init looks at tables"),
+        ("a.pdf", b"%PDF", UsageProblem, "init looks at tables: .+; save it as one of them"),
+        ("a.txt", b"id,title\n", UsageProblem, r"a \.txt without tabs: name it \.csv if it is a table"),
+        ("none.txt", None, InputMissing, "no such file"),
         ("none.csv", None, InputMissing, "no such file"),
         ("a.csv", b"", InvalidManifest, "an empty table"),
         ("a.csv", b"id\0\n", UsageProblem, "a NUL byte"),
@@ -140,6 +176,35 @@ def test_what_is_no_sheet_is_refused(tmp_path, name, data, error, said):
         (tmp_path / name).write_bytes(data)
     with pytest.raises(error, match=said):
         starter(tmp_path / name, tmp_path / "a.yaml")
+
+
+def test_another_sheet_of_a_workbook_is_looked_at_as_the_note_says(tmp_path):
+    """The first may be a cover."""
+    path, manifest = tmp_path / "Spring 24.xlsx", tmp_path / "spring.yaml"
+    rows = {"Cover": ["Catalogue"], "Old": ["x"], "My data": ["sku", "prompt", "photo"], "More": ["x"]}
+    with xlsxwriter.Workbook(path) as book:
+        for name, header in rows.items():
+            sheet = book.add_worksheet(name)
+            sheet.write_row(0, 0, header)
+            sheet.write_row(1, 0, ["A-1", "On oak.", URL][: len(header)])
+            if name == "Old":
+                sheet.hide()
+    note, _, command = unread(path, manifest).partition("; another is taken by  ")
+    assert note == "the sheet 'Cover' was looked at, and not 'My data', 'More'"
+    _, _, written, _, looked_at, _, worksheet = shlex.split(command)
+    (tmp_path / written).write_text(starter(Path(looked_at), Path(written), worksheet=worksheet))
+    assert written == str(tmp_path / "spring-2.yaml")
+    assert inputs(load(Path(written))) == [("A-1", "On oak.", [URL])]
+    assert load(Path(written)).name == "spring-24-my-data"  # its own run
+
+
+def test_a_table_that_is_alone_has_no_note(tmp_path):
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as book:
+        book.add_worksheet("Only").write_row(0, 0, ["sku"])
+    (tmp_path / "a.csv").write_text("sku\n1\n")
+    assert [unread(tmp_path / name, tmp_path / "a.yaml") for name in ("a.xlsx", "a.csv", "none.xlsx")] == [""] * 3
+    with pytest.raises(UsageProblem, match="--worksheet is for workbooks, and this is csv"):
+        starter(tmp_path / "a.csv", tmp_path / "a.yaml", worksheet="Only")
 
 
 def test_a_column_of_pictures_that_begins_late_is_taken(made):
@@ -196,7 +261,7 @@ def test_the_first_picture_alone_is_sent_as_the_comment_says(made, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["Prompt text", "Prompt DE", "Image prompt", "Edit instructions", "背景指示", "プロンプト"]
+    "name", ["Prompt text", "Prompt DE", "Image prompt", "Edit instructions", "背景指示", "プロンプト", "Bildanweisung"]
 )
 @pytest.mark.parametrize("ratio", ["Ratio", "Format", "縦横比"])
 def test_prompts_and_ratios_under_other_names_are_taken(made, name, ratio):
@@ -226,6 +291,25 @@ def test_what_may_be_prompts_is_offered_and_not_sent(made, tmp_path, name):
     manifest = load(tmp_path / "spring.yaml")
     assert [spec.inputs["prompt"] for spec in manifest.jobs] == ["On oak.", "On sand."]
     assert manifest.warnings == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["Bearbeitung", "Bildbearbeitung", "Bearbeitungshinweis", "Consigne", "Consignes de retouche", "Retouche"]
+)
+def test_sentences_under_a_word_for_editing_are_offered_as_prompts(made, name):
+    """It may also say what an order has come to: then there are none."""
+    sheet = f"sku,title,{name},photo\nA,Mug,{{}},{URL}\nB,Cup,{{}},{URL}?2\n"
+    text, manifest = made(sheet.format("Fond blanc s'il vous plaît.", "Auf weißem Grund."))
+    assert f"    # To send {name} as the prompt, take the one above out, and write\n" in text
+    assert manifest.warnings == ()
+    for cells in (("in Bearbeitung", "fertig"), ("oui", "non"), ("0,25 €", "")):
+        assert "as the prompt" not in made(sheet.format(*map('"{}"'.format, cells)))[0]
+
+
+@pytest.mark.parametrize("name", ["Hintergrund", "Consignes de sécurité", "Retouche date", "Bearbeitungsgebühr"])
+def test_sentences_under_another_word_are_not_offered(made, name):
+    text, _ = made(f"sku,title,{name},photo\nA,Mug,Auf weißem Grund.,{URL}\n")
+    assert "as the prompt" not in text
 
 
 @pytest.mark.parametrize(
