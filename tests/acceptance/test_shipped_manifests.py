@@ -75,12 +75,17 @@ JOBS = {
         "00400": ("Dining chair, black and white.", ["00400.webp"]),
     },
     "shopify.yaml": {
-        f"{handle}-{n}": (
+        f"{handle}--{file}": (
             f"{WHITE} for this {handle.replace('-', ' ')}. Keep the product and a soft shadow.",
             [f"{handle}/{n}.jpg"],
         )
-        for handle, count in (("oak-mug", 2), ("desk-lamp", 2), ("linen-shirt", 2), ("field-watch", 1))
-        for n in range(1, count + 1)
+        for handle, *files in (
+            ("oak-mug", "mug-blue", "mug-red"),
+            ("desk-lamp", "lamp-navy-gold", "lamp-cream-gold"),
+            ("linen-shirt", "shirt-navy", "shirt-white"),
+            ("field-watch", "watch-brown-silver"),
+        )
+        for n, file in enumerate(files, 1)
     },
     "woocommerce.yaml": {
         name: ("Seamless beige background. Keep the product unchanged.", [f"{name}.jpg"])
