@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 LONGEST: Final = 60
 """Characters of a file's name that are readable in an id; the rest is told by its hash."""
@@ -34,5 +34,7 @@ def picture_ids(urls: Sequence[str]) -> list[str]:
 
 def _stem(url: str) -> str:
     """The name of a picture's file, without its ending, in letters and signs of an id."""
-    name = unquote(urlsplit(url).path if "://" in url else url).rstrip("/").rpartition("/")[2]
+    place = re.split(r"[?#]", url, maxsplit=1)[0]
+    path = place.partition("://")[2].partition("/")[2] if "://" in place else place
+    name = unquote(path).rstrip("/").rpartition("/")[2]
     return re.sub(r"[^\w.+]+", "-", ENDING.sub("", name)).strip("-.")

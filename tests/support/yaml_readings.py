@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -260,7 +260,7 @@ def _shopify(table: Table) -> list[Expected] | None:
         first = {}
         for _, row in ranked:
             first.setdefault(row[picture].strip(), row)
-        for number, (url, row) in enumerate(first.items(), start=1):
+        for url, row in first.items():
             of_row = [key.startswith("variant_") or key in OF_A_PICTURE for key in table.keys]
             cells = [own if own.strip() or of_row[index] else common[index] for index, own in enumerate(row)]
             if re.fullmatch(
@@ -268,8 +268,16 @@ def _shopify(table: Table) -> list[Expected] | None:
             ):  # as seen
                 prompt = f"Ghost mannequin for {cells[places[1]]}."
                 fields = {"prompt": prompt, "image_urls": [url]}
-                found.append(Expected(f"{cells[handle].strip()}-{number}", fields, table.named(cells)))
+                found.append(Expected(f"{cells[handle].strip()}--{_called(url, first)}", fields, table.named(cells)))
     return found
+
+
+def _called(url: str, urls: Iterable[str]) -> str:
+    """What tells a picture from the product's others: its file, `1` of `1.jpg`; a `*` where that is no plain name."""
+    names = [re.fullmatch(r"https://[a-z./0-9-]+/([a-z0-9]{1,20})\.jpg", one) for one in urls]
+    plain = [name[1] for name in names if name]
+    own = re.fullmatch(r"https://[a-z./0-9-]+/([a-z0-9]{1,20})\.jpg", url)
+    return own[1] if own and len(plain) == len(names) == len(set(plain)) else "*"
 
 
 def google(files: Mapping[str, bytes]) -> list[list[Expected]]:

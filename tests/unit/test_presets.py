@@ -1068,6 +1068,7 @@ def test_a_cell_that_says_nothing_is_told_where_a_template_sends_it(read, text, 
         (["https://a.example/IMG_1.JPG", "https://a.example/1.2.webp"], ["IMG_1", "1.2"]),
         (["https://a.example/正面.jpg"], ["正面"]),
         (["photos/front.jpg", "https://a.example/w_500/back"], ["front", "back"]),
+        (["https://[a.example/front.jpg", "https://a.example/b.jpg#x"], ["front", "b"]),
     ],
 )
 def test_a_picture_is_called_like_its_file(urls, named):
