@@ -100,7 +100,11 @@ def _not_one(url: str) -> Problem | None:
         )
         return "url-space", f"the URL holds white space: {_short(url)}", hint
     if "|" in url:
-        return "url-space", f"the URL holds a | : {_short(url)}", "write it as %7C; a second picture needs its https://"
+        return (
+            "url-space",
+            f"the URL holds a | : {_short(url)}",
+            "write it as %7C; between two pictures write it with spaces,  | ",
+        )
     if not url.startswith("data:") and (GLUED.search(url.split("?", 1)[0]) or GLUED_BEHIND.search(url)):
         return "url-glued", f"two pictures in one URL: {_short(url)}", ONE_EACH
     return None

@@ -38,7 +38,6 @@ MARKS: Final = ("{{", "{%", "Err:", "E+")
 """In what is sent: a template, what a spreadsheet makes of a cell."""
 ODD_PROMPT: Final = re.compile(r"\0[ '=]")
 """In prompts with a NUL before each: a beginning that is worth a word."""
-HTTP: Final = frozenset(("http", "HTTP", "Http"))
 PROMPT_MARKS: Final = ("?", "{", "[", "%", "$", "_x000")
 ODD_FILLING: Final = re.compile(r"\0\s*(?=[\0=])")
 """In cells that are filled in, with a NUL before and behind each: one that is empty, or a formula."""
@@ -108,7 +107,7 @@ class Blocks:
         naming: int | None,
     ) -> Blocks | None:
         """`None` where the rows are to be looked at one by one, whatever they hold."""
-        if rules is None or given.rest is None or source.format == "xlsx" or table.nameless:
+        if rules is None or given.rest is None or source.format == "xlsx" or table.nameless or columns.ticked:
             return None
         rest = {name: value for name, value in given.rest.items() if name != "model"}
         if "id" in rest or not COUNTS.isdisjoint({*rest, *columns.of}):
@@ -230,9 +229,10 @@ def _are_prompts(texts: Sequence[str], *, is_filled_in: bool) -> bool:
 
 def _says_nothing(prompt: str) -> bool:
     """Whether a prompt is too little to say anything, or another column's value."""
-    if len(prompt) > LONGEST_VALUE:
-        return prompt[:4] in HTTP and hint_for_nothing(prompt) is not None
-    return not any(map(str.isalnum, prompt)) or hint_for_nothing(prompt) is not None
+    text = prompt.strip()
+    if len(text) > LONGEST_VALUE:
+        return text[:4].lower() == "http" and hint_for_nothing(text) is not None
+    return not any(map(str.isalnum, text)) or hint_for_nothing(text) is not None
 
 
 def _is_odd(text: str) -> bool:

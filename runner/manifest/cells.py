@@ -115,7 +115,11 @@ class Cell(str):
         if mine is None and theirs is None:
             return self._by_letters(other, compare)
         message = f"{self[:40]!r} and {other[:40]!r} are compared, and only one of them is a number"
-        raise TemplateProblem(message, "leave such rows out first:  stock != 'n/a' and …")
+        odd = self if mine is None else other
+        is_price = (amount := amount_in(odd)) is not None and amount.is_price
+        raise TemplateProblem(
+            message, remedy_for(odd) if is_price else "leave such rows out first:  stock != 'n/a' and …"
+        )
 
     def _by_letters(self, other: str, compare: Callable[[Any, Any], bool]) -> bool:
         """As in a dictionary, and dates with the year first; `9,50 €` and `12,50 €` have no such order."""

@@ -67,6 +67,8 @@ class Columns:
         """Columns that give way to another, a flag or a default, and are told."""
         self._known = {*self._keys, *given.axes}
         self._marks = {index for index in self._header.marks if self._keys[index] not in given.names}
+        self.ticked: dict[int, str] = {}
+        """Columns called like pictures that were passed over since they tick off, each with the remedy."""
         self._kept: set[str] = set()
         """Fields whose defaults have a place for the column that would replace them."""
         self._map_named(is_known=rules is not None)
@@ -222,6 +224,8 @@ class Columns:
         for index in found:
             is_other = "model" in self.of and self._keys[index] in MEDIA  # rows of another model have it
             is_other |= name in self._urls and (self._header.is_page(index, taken[0]) or index in self._marks)
+            if name in self._urls and index in self._marks:
+                self.ticked[index] = self._source.mapping(name, self._header.in_order([*taken, index]))
             if index not in sent and self._keys[index] not in self._given.names and not is_other:
                 self._aside.add(index)
                 message = f"the column {self._header.titles[index]!r} is not sent: "

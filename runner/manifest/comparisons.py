@@ -15,7 +15,7 @@ from runner.manifest.cells import StandIn, TemplateProblem, seen
 from runner.manifest.conditions import LISTED
 from runner.manifest.diagnostics import nearest
 from runner.manifest.templates import Scope
-from runner.manifest.verdicts import IN, Column, Texts, cased
+from runner.manifest.verdicts import Column, Texts, cased
 
 NEAR: Final = 0.75
 """How alike two texts are of which one is the other mistyped: `wodo` and `wood`."""
@@ -24,6 +24,8 @@ SHORTEST: Final = 4
 MOST: Final = 100
 """Texts of a column that are kept; who has more of them compares it with few."""
 SHOWN: Final = 4
+BEGINNING: Final = 2
+"""Letters of which one makes another word, and seldom a mistyped one: `matte` and `latte`, `shirt` and `skirt`."""
 ENDING: Final = 2
 """Letters: a plural's, and no other word's."""
 
@@ -44,30 +46,35 @@ class Comparisons:
             text = cased(_text_in(scope, column), column.how)
             if not text or text in met:
                 continue
-            if column.how == IN:
-                met.update(dict.fromkeys(piece for piece in self._texts[column] if piece in text))
-            is_known = text in self._texts[column]
-            if is_known or len(met) < MOST:
+            texts = self._texts[column]
+            found = [one for one in texts if one in text] if column.is_within else [text] if text in texts else []
+            met.update(dict.fromkeys(found))
+            if found or len(met) < MOST:
                 met[text] = None
-            if not (is_known or column.how or self.capitals) and text.lower() in self._small[column]:
-                meant = self._small[column][text.lower()]
-                message = f"capitals count: {text[:40]!r} in {source} is not {meant[:40]!r}"
-                how = f"without them compare  {_asked(column)} | lower  with {meant.lower()[:40]!r}"
-                self.capitals = message, how
+            if not (found or column.how or self.capitals):
+                self._look_at_capitals(column, text, source)
+
+    def _look_at_capitals(self, column: Column, text: str, source: str) -> None:
+        small = self._small[column]
+        likely = [one for one in small if one in text.lower()] if column.is_within else [text.lower()]
+        if likely and (meant := small.get(likely[0])) is not None:
+            message = f"capitals count: {text[:40]!r} in {source} is not {meant[:40]!r}"
+            message = message.replace(" is not ", " does not hold ") if column.is_within else message
+            self.capitals = message, f"without them compare  {_asked(column)} | lower  with {meant.lower()[:40]!r}"
 
     def mistyped(self) -> Iterator[tuple[str, str]]:
         """What is said of texts that are nearly those of some rows, or a list of them in one, with the remedy."""
         for column, met in self._met.items():
             others = met.keys() - self._texts[column]
-            if column.how == IN:
+            if column.is_within:
                 others = {word for text in others for word in re.findall(r"[\w-]+", text)}
             for text in sorted(self._texts[column] - met.keys()):
                 words = LISTED.split(text)
-                if column.how != IN and len(words) > 1 and any(word in met for word in words):
+                if not column.is_within and len(words) > 1 and any(word in met for word in words):
                     yield f"{_asked(column)} is {text[:40]!r} in no row: it is one text", f"write  in {words}"
                 elif (meant := _near(text, sorted(others))) is not None:
                     said = f"{text[:40]!r} is in {_asked(column)} in no row"
-                    said = said if column.how == IN else f"{_asked(column)} is {text[:40]!r} in no row"
+                    said = said if column.is_within else f"{_asked(column)} is {text[:40]!r} in no row"
                     yield said, f"did you mean {meant[:40]!r}?"
 
     def foreign(self, wanted: Texts) -> Iterator[tuple[str, str]]:
@@ -82,7 +89,7 @@ class Comparisons:
 
 def _text_in(scope: Scope, column: Column) -> str:
     """The text of a column in some row as a person sees it; empty where it has none, or is not to be had."""
-    name, title, _ = column
+    name, title = column.name, column.title
     value: object = None
     with suppress(TemplateProblem, LookupError):  # it was not asked for, since the verdict was known before
         value = scope["row"][title] if title else scope[name]
@@ -93,7 +100,7 @@ def _text_in(scope: Scope, column: Column) -> str:
 
 def _asked(column: Column) -> str:
     """The column as a template writes it."""
-    name, title, how = column
+    name, title, how = column.name, column.title, column.how
     asked = f"row[{title!r}]" if title else name
     return f"{asked} | {how}" if how in ("lower", "upper") else asked
 
@@ -120,5 +127,6 @@ def _are_both_meant(text: str, other: str) -> bool:
     short, long = sorted((text.lower(), other.lower()), key=len)
     words, others = set(re.findall(r"\w+", short)), set(re.findall(r"\w+", long))
     is_ending = long.endswith(short) or (long.startswith(short) and len(long) - len(short) > ENDING)
-    is_one_letter = len(short) == len(long) and sum(one != two for one, two in zip(short, long, strict=True)) == 1
-    return words < others or others < words or is_ending or is_one_letter
+    unlike = [at for at, (one, two) in enumerate(zip(short, long, strict=False)) if one != two]
+    is_other_word = len(short) == len(long) and len(unlike) == 1 and unlike[0] < BEGINNING
+    return words < others or others < words or is_ending or is_other_word

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from runner.manifest.cells import number_in
+
 EXAMPLE: Final = re.compile(r"\b(?:price|stock|published|colour|size)(?= (?:[|!=<>]))")
 SHOWN: Final = 40
 """Characters of a cell that a message shows."""
@@ -22,7 +24,8 @@ def with_column(hint: str, message: str, columns: Mapping[str, Any], likely: str
     if EXAMPLE.search(hint) is None:
         return hint
     shown = [name for name, value in columns.items() if isinstance(value, str) and _is_shown(value, message)]
-    name = shown[0] if len(shown) == 1 else likely
+    odd = [name for name in shown if number_in(columns[name]) is None]  # of two the one that is no number
+    name = shown[0] if len(shown) == 1 else odd[0] if len(odd) == 1 else likely
     return EXAMPLE.sub(lambda _: name, hint) if name else hint
 
 

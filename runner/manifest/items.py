@@ -98,17 +98,22 @@ def split_urls(text: str) -> list[str]:
     """
     if _SEPARATOR.search(text) is None:
         return [text] if text else []
-    templates = _TEMPLATE.findall(text) if "{{" in text else []
+    templates = iter(_TEMPLATE.findall(text) if "{{" in text else ())
+    bare = _TEMPLATE.sub("\0", text) if "{{" in text else text
     found: list[str] = []
-    for part in re.split(r"[|\r\n]+", _TEMPLATE.sub("\0", text) if templates else text):
+    for part in re.split(r"[|\r\n]+", bare):
         pieces = _NEXT_URL.split(part.strip()) if "://" in part else [part]
         found += [piece.strip().rstrip(COMMAS) for piece in pieces]
     found = [piece for piece in found if piece]
     if len({"://" in piece for piece in found if not piece.startswith(("data:", "\0"))}) > 1:
-        several = _APART.split(text)
-        return [url for one in several for url in split_urls(one.strip())] if len(several) > 1 else [text]
-    fillings = iter(templates)
-    return [re.sub("\0", lambda _: next(fillings), piece) for piece in found] if templates else found
+        several = [_filled_up(one.strip(), templates) for one in _APART.split(bare)]
+        return [url for one in several for url in split_urls(one)] if len(several) > 1 else [text]
+    return [_filled_up(piece, templates) for piece in found]
+
+
+def _filled_up(text: str, templates: Iterator[str]) -> str:
+    """A text with the templates at the places that were kept for them."""
+    return re.sub("\0", lambda _: next(templates), text) if "\0" in text else text
 
 
 def holds_picture(text: str) -> bool:

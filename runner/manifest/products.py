@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final, Self
 
 from runner.manifest.columns import Columns
@@ -15,6 +16,7 @@ from runner.manifest.items import Entry, Item, Sieve, is_filled_in, key_of, spli
 from runner.manifest.picture_ids import picture_ids
 from runner.manifest.presets import Group, Picture, Preset, groups
 from runner.manifest.rows import ALIKE, RowScope, Table
+from runner.manifest.schema import LONGEST_ID
 from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
 from runner.manifest.tables import Cells, Sheet, cell_name
 from runner.manifest.templates import Condition, TemplateProblem
@@ -24,6 +26,8 @@ _NAMES: Final = ("handle", "image_count", "position")
 """What templates may ask of a product beside its columns."""
 MADE_OF: Final = {"product": "product", "image": "picture"}
 """What a job is made of, by the source's `per`."""
+LONGEST_NAME: Final = LONGEST_ID - 20
+"""Characters of what a picture's job is called: there is room for what a matrix adds."""
 PICTURED: Final = "give it one, or leave it out:  where: image_count > 0"
 
 
@@ -138,7 +142,10 @@ def _kept(source: Source, table: Table, given: Given, media: str) -> set[str]:
 
 
 def _id_of(part: _Part, base: str) -> str:
-    return f"{base}--{part.name}" if part.name else base
+    whole = f"{base}--{part.name}" if part.name else base
+    if not part.name or len(whole) <= LONGEST_NAME:
+        return whole
+    return f"{whole[: LONGEST_NAME - 9]}-{sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def _media_of(part: _Part, gap: Gap | None, *, is_list: bool) -> list[str] | str:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 SIZES: Final = re.compile(
-    "(?<![^\\W\\d_])(?:sizes?|dimensions?|measure(?:ment)?s?|width|height|length|gr\u00f6(?:\u00df|ss)en?|groessen?|ma(?:\u00dfe?|sse)"
-    "|abmessung(?:en)?|tailles?|tallas?|taglie?|tama(?:n|\u00f1)h?os?|medidas?|misur[ae]|maat|ages?|alter)(?![^\\W\\d_])"
-    "|gr\u00f6\u00dfe(?![^\\W\\d_])|\u30b5\u30a4\u30ba|\u5bf8\u6cd5|\u5c3a[\u5bf8\u7801]|\uc0ac\uc774\uc988",
+    "(?:(?:sizes?|gr\u00f6(?:\u00df|ss)en?|groessen?|ma\u00dfe?n?)"
+    "|(?<![^\\W\\d_])(?:dimensions?|measure(?:ment)?s?|width|height|length|masse|abmessung(?:en)?|tailles?|tallas?|taglie?"
+    "|tama(?:n|\u00f1)h?os?|medidas?|misur[ae]|maat|ages?|alter))(?![^\\W\\d_])"
+    "|\u30b5\u30a4\u30ba|\u5bf8\u6cd5|\u5c3a[\u5bf8\u7801]|\uc0ac\uc774\uc988",
     re.IGNORECASE,
 )
 """In the title of a column of sizes."""
@@ -22,11 +23,11 @@ _MONTH: Final = r"(?:0?[1-9]|1[0-2])"
 _ENGLISH: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _OTHER: Final = (
     "ene|gen|fev|f\u00e9vr?|mrz|m\u00e4rz?|m\u00e4r|mars|abr|avr|mai|mag|giu|juin|juil|lug|ago|ao\u00fbt|sept|set|okt|ott|out"
-    "|dez|dic|d\u00e9c|janv"
+    "|dez|dic|d\u00e9c|janv|mrt|mei"
 )
 DATE: Final = re.compile(
     rf"{_DAY}-(?:{_ENGLISH}|{_OTHER})\.?|(?:{_ENGLISH}|{_OTHER})\.?-\d\d|{_DAY}\. ?(?:{_ENGLISH}|{_OTHER})\.?"
-    rf"|{_MONTH}\u6708{_DAY}\u65e5|(?:19|20)\d\d[-/]{_MONTH}[-/]{_DAY}(?: 00:00(?::00)?)?"
+    rf"|{_MONTH}(?:\u6708|\uc6d4 ?){_DAY}(?:\u65e5|\uc77c)|(?:19|20)\d\d[-/]{_MONTH}[-/]{_DAY}(?: 00:00(?::00)?)?"
     rf"|(?:{_DAY}[/.]{_MONTH}|{_MONTH}/{_DAY})[/.](?:19|20)\d\d",
     re.IGNORECASE,
 )

@@ -17,7 +17,7 @@ from runner.manifest.columns import Columns
 from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.given import Given, Source
 from runner.manifest.header import LOOKED_AT, first_texts
-from runner.manifest.items import Item, Sieve, key_of
+from runner.manifest.items import Item, Sieve, holds_picture, key_of
 from runner.manifest.products import products
 from runner.manifest.rows import RowItem, Table
 from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
@@ -131,6 +131,8 @@ class _RowReader:
                     fields[name] = value
             if naming is not None:
                 fields["id"] = cells[naming].strip()
+            if columns.ticked:
+                _tell_ticked(columns, cells, table, line, number, findings)
             if self._is_book or "#" in text or "Err:" in text:
                 used = [index for _, indexes, _ in columns.readers for index in indexes]
                 used += [] if naming is None else [naming]
@@ -141,6 +143,18 @@ class _RowReader:
             if "prompt" in fields:
                 look_at_prompt(item, findings)
             yield item
+
+
+def _tell_ticked(
+    columns: Columns, cells: Sequence[str], table: Table, line: int, number: int, findings: Findings
+) -> None:
+    """A column that ticks off in the first rows may hold pictures in others."""
+    for index in [index for index in columns.ticked if holds_picture(cells[index])]:
+        message = (
+            f"the column {table.header[index]!r} ticks off in its first rows, and holds pictures here that are not sent"
+        )
+        place = Place(line=line, cell=cell_name(index, number), file=table.label)
+        findings.warn("unused-column", place, message, f"to send them as well:  {columns.ticked.pop(index)}")
 
 
 def _tell_nameless(

@@ -24,7 +24,7 @@ DITTO: Final = frozenset(
 OF_DATES: Final = "tz\u5e74\u6708\u65e5"
 """Letters between the numbers of a date."""
 URL: Final = re.compile(r"https?://\S+", re.IGNORECASE)
-FILE: Final = re.compile(r"[\w .-]+\.(?:jpe?g|png|webp|gif|tiff?|heic|bmp)", re.IGNORECASE)
+FILE: Final = re.compile(r"[\w .-]*[\w-]\.(?:jpe?g|png|webp|gif|tiff?|heic|bmp)", re.IGNORECASE)
 LONGEST_VALUE: Final = 40
 """Characters of a number, a date or a file's name."""
 AROUND: Final = " .!…。()[]<>\uff08\uff09"

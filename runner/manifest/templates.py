@@ -251,7 +251,7 @@ def _of_condition(problem: TemplateProblem, text: str) -> TemplateProblem:
         hint = unshown.remedy_for_condition(str(problem), text)
     elif str(problem).endswith("needs it"):
         name = unshown.asked_in(str(problem))
-        hint = f"ask first, as in  {name} != '' and {name} > 0"
+        hint = f"ask first:  {name} != '' and " + (f"({text})" if len(text) <= unshown.LONGEST else "…")
     message = str(problem).replace("the template", "the condition")
     message = message.replace("expected token '%}', got", "unexpected").replace("unexpected '%}'", "it ends too early")
     return TemplateProblem(message, hint, is_everywhere=problem.is_everywhere)

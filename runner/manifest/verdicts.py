@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from jinja2 import nodes
 
 from runner.manifest.cells import TemplateProblem, number_in, seen
-
-IN: Final = "in"
 
 
 class Column(NamedTuple):
@@ -24,7 +22,9 @@ class Column(NamedTuple):
     name: str
     title: str
     how: str
-    """`lower` or `upper` where its letters are made so before, `in` where a text is looked for in it."""
+    """`lower` or `upper` where its letters are made so before."""
+    is_within: bool = False
+    """Whether a text is looked for in it, and need not be all of it."""
 
 
 Texts = Mapping[Column, frozenset[str]]
@@ -61,36 +61,39 @@ def texts_compared(tree: nodes.Template) -> tuple[Texts, Texts]:
     """The texts that columns are compared with, and of these the ones that they are to be."""
     compared: dict[Column, frozenset[str]] = {}
     wanted: dict[Column, frozenset[str]] = {}
-    aliases = {
-        node.target.name: node.node for node in tree.find_all(nodes.Assign) if isinstance(node.target, nodes.Name)
-    }
-    for node in tree.find_all(nodes.Compare):
-        match node:
-            case nodes.Compare(expr=nodes.Const(value=str() as piece), ops=[nodes.Operand(op="in" | "notin", expr=of)]):
-                texts, how, is_equal = [piece], IN, False
-            case _:
-                if (asked := _asked(node)) is None:
-                    continue
-                of, how, is_equal = asked.of, "", asked.is_equal
-                texts = [value for value in asked.values if isinstance(value, str)]
-        if (column := _column(of, aliases, how)) is not None and texts:
-            compared[column] = compared.get(column, frozenset()).union(texts)
-            if is_equal:
-                wanted[column] = wanted.get(column, frozenset()).union(texts)
+    for column, values, is_equal in _comparisons(tree):
+        texts = frozenset(value for value in values if isinstance(value, str))
+        if texts:
+            compared[column] = compared.get(column, frozenset()) | texts
+        if texts and is_equal:
+            wanted[column] = wanted.get(column, frozenset()) | texts
     return compared, wanted
 
 
 def check_cases(tree: nodes.Template) -> None:
-    """Raise `TemplateProblem` for a text with capitals beside what `| lower` gives: the two are never equal."""
+    """Raise `TemplateProblem` where all texts have capitals beside what `| lower` gives: none is ever equal."""
+    for column, values, _ in _comparisons(tree):
+        pairs = [(text, cased(text, column.how)) for text in values if isinstance(text, str)]
+        if len(pairs) == len(values) and all(text != meant for text, meant in pairs):
+            text, meant = pairs[0]
+            what = "capitals" if column.how == "lower" else "small letters"
+            message = f"{text[:40]!r} has {what}, and what {column.how} gives has none: they are never equal"
+            raise TemplateProblem(message, f"write  {meant[:40]!r}")
+
+
+def _comparisons(tree: nodes.Template) -> Iterator[tuple[Column, Sequence[Any], bool]]:
+    """Columns that are compared with constants, with those, and whether they are to be equal to one."""
+    assigned = ((node.target, node.node) for node in tree.find_all(nodes.Assign))
+    aliases = {target.name: node for target, node in assigned if isinstance(target, nodes.Name)}
     for node in tree.find_all(nodes.Compare):
-        if (asked := _asked(node)) is None or (column := _column(asked.of, {}, "")) is None:
-            continue
-        for text in filter(lambda value: isinstance(value, str), asked.values):
-            meant = cased(text, column.how)
-            if meant != text:
-                what = "capitals" if column.how == "lower" else "small letters"
-                message = f"{text[:40]!r} has {what}, and what {column.how} gives has none: they are never equal"
-                raise TemplateProblem(message, f"write  {meant[:40]!r}")
+        match node:
+            case nodes.Compare(expr=nodes.Const(value=str() as piece), ops=[nodes.Operand(op="in" | "notin", expr=of)]):
+                if (column := _column(of, aliases)) is not None:
+                    yield column._replace(is_within=True), [piece], False
+            case _:
+                asked = _asked(node)
+                if asked is not None and (column := _column(asked.of, aliases)) is not None:
+                    yield column, asked.values, asked.is_equal
 
 
 def cased(text: str, how: str) -> str:
@@ -121,9 +124,9 @@ def _base(of: nodes.Expr | None) -> str:
     return written(of)
 
 
-def _column(of: nodes.Node | None, aliases: Mapping[str, nodes.Node], how: str) -> Column | None:
+def _column(of: nodes.Node | None, aliases: Mapping[str, nodes.Node]) -> Column | None:
     """The column that an expression is about, also under the name that a `{% set %}` gives it."""
-    left = dict(aliases)
+    left, how = dict(aliases), ""
     while True:
         match of:
             case (

@@ -181,3 +181,13 @@ def test_a_remedy_names_the_column_that_is_asked(text, column):
     with pytest.raises(TemplateProblem) as caught:
         condition(text).holds(scope)
     assert caught.value.hint.startswith(f"make a number of it:  {column} | ")
+
+
+def test_a_price_beside_a_number_is_made_one():
+    scope = Names({"Preis": cell("Preis", "9,50 €"), "kosten": cell("kosten", "4")})
+    with pytest.raises(TemplateProblem) as caught:
+        condition("Preis > kosten").holds(scope)
+    assert (
+        caught.value.hint
+        == "make a number of it:  Preis | replace('€', '') | replace('.', '') | replace(',', '.') | float"
+    )

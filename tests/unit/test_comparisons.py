@@ -150,7 +150,7 @@ def test_a_text_that_is_looked_for_in_a_column_is_compared_too(read):
         ("material | lower == 'Wood'", "'Wood' has capitals, and what lower gives has none", "write  'wood'"),
         ("material | upper != 'Wood'", "'Wood' has small letters, and what upper gives has none", "write  'WOOD'"),
         (
-            "row.material.lower() in ['wood', 'Oak']",
+            "row.material.lower() in ['Oak']",
             "'Oak' has capitals, and what lower gives has none",
             "write  'oak'",
         ),
@@ -179,3 +179,36 @@ def test_a_list_in_one_text_is_told_where_rows_have_its_words(read, condition):
 def test_opposites_are_not_taken_for_one_another(read, text, other):
     sheet = f"id,material,image_urls\na,{other},{URL.format('a')}\n"
     assert asked(read, f"material != '{text}'", sheet) == []
+
+
+def test_one_of_a_list_that_can_be_met_is_enough(read):
+    assert asked(read, "material | lower in ['Wood', 'wood']") == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "title", "message"),
+    [
+        ("'zapato' in material | lower", "Zapatos negros", None),
+        ("'zapato' in material.lower()", "Zapatos negros", None),
+        (
+            "'zapato' in material",
+            "Zapatos negros",
+            "capitals count: 'Zapatos negros' in s.csv:2 does not hold 'zapato'",
+        ),
+        ("'wodo' in material | lower", "Wood, gift", "'wodo' is in material | lower in no row"),
+    ],
+)
+def test_a_text_is_looked_for_in_what_is_made_of_the_column(read, condition, title, message):
+    sheet = f'id,material,image_urls\na,"{title}",{URL.format("a")}\n'
+    assert [said for *_, said, _ in asked(read, condition, sheet)] == ([] if message is None else [message])
+
+
+def test_a_text_in_capitals_is_in_nothing_that_is_small(read):
+    prompt = "White.{% if 'WOOD' in material | lower %} Show the grain.{% endif %}"
+    [(_, _, message, hint)] = errors(read, f'defaults: {{prompt: "{prompt}"}}\nsources: [{{file: s.csv}}]', s_csv=SHEET)
+    assert (message.split(",")[0], hint) == ("'WOOD' has capitals", "write  'wood'")
+
+
+def test_one_letter_within_a_word_is_mistyped(read):
+    sheet = f"id,material,image_urls\na,Steel,{URL.format('a')}\n"
+    assert [hint for *_, hint in asked(read, "material in ['Wood', 'Steal']", sheet)] == ["did you mean 'Steel'?"]

@@ -211,6 +211,10 @@ def test_a_url_with_something_else_beside_it_is_refused(found, cell, code, messa
         (f"photos/a.jpg | {URL}", ["photos/a.jpg", URL]),
         (f"{URL}\nphotos/a b.jpg", [URL, "photos/a b.jpg"]),
         (f"{URL} {URL}2 | a.jpg", [URL, f"{URL}2", "a.jpg"]),
+        (
+            "https://a.example/{{ sku | lower }}.jpg | {{ id | upper }}.jpg",
+            ["https://a.example/{{ sku | lower }}.jpg", "{{ id | upper }}.jpg"],
+        ),
     ],
 )
 def test_a_photo_and_a_url_stand_in_one_cell_with_a_bar_or_a_line_between_them(cell, pictures):
@@ -412,7 +416,7 @@ def test_every_error_is_told_at_once_with_its_cell(found):
             8,
             "C8",
             f"the URL holds a | : {URL}|C:\\mug.jpg",
-            "write it as %7C; a second picture needs its https://",
+            "write it as %7C; between two pictures write it with spaces,  | ",
         ),
         (
             "id",

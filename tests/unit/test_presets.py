@@ -1104,3 +1104,12 @@ def test_a_picture_that_comes_in_front_leaves_the_others_as_they_were(read, pres
     after = {spec.job_id: spec.fingerprint for spec in read(export(C, B, A), preset, "per: image").jobs}
     assert before.items() < after.items()
     assert list(after) == ["mug--c", "mug--b", "mug--a"]
+
+
+def test_a_name_that_would_be_no_id_is_shortened(read):
+    """It was made here: nobody has to know that ids end at 120 characters."""
+    handle = "womens-organic-cotton-relaxed-fit-short-sleeve-crew-neck-t-shirt-ocean-blue"
+    url = f"https://cdn.example.com/{'front-' * 9}1.jpg"
+    [spec] = read(shopify(OLD, (handle, "Shirt", url, "1", "")), "shopify", "per: image").jobs
+    assert spec.job_id.startswith(f"{handle}--front-")
+    assert len(spec.job_id) == 100

@@ -14,7 +14,19 @@ def read(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "size", ["10-Dec", "3-May", "Dec-10", "10. Okt", "12月10日", "2026-12-10", "10/12/2026", "10.12.2026"]
+    "size",
+    [
+        "10-Dec",
+        "3-May",
+        "Dec-10",
+        "10. Okt",
+        "3-mrt",
+        "12月10日",
+        "10월 12일",
+        "2026-12-10",
+        "10/12/2026",
+        "10.12.2026",
+    ],
 )
 @pytest.mark.parametrize("rows", [1, 3])
 def test_a_size_that_became_a_date_is_an_error(read, size, rows):

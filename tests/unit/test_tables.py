@@ -674,7 +674,9 @@ def test_a_prompt_that_is_a_signed_url_is_told_without_its_signature(read):
     assert [message for _, _, message, _ in warned(manifest)] == [f"the prompt that is sent is '{URL}?…'"]
 
 
-@pytest.mark.parametrize("prompt", ["white", "Size 4", "4 mugs", "As in https://a.example/b", "xx large", "ditto it"])
+@pytest.mark.parametrize(
+    "prompt", ["white", "Size 4", "4 mugs", "As in https://a.example/b", "xx large", "ditto it", "Export as .png"]
+)
 def test_a_short_prompt_is_not_told(read, prompt):
     assert read(f"id,prompt,image_urls\nmug,{prompt},{URL}\n").warnings == ()
 
@@ -1205,3 +1207,13 @@ def test_a_feed_of_tabs_may_be_called_a_text(read_alone):
     assert prompts(manifest) == ["White, and plain."]
     with pytest.raises(UsageProblem, match=r"a \.txt without tabs"):
         read_alone(f"id,prompt,image_urls\na,White,{URL}\n", name="feed.txt")
+
+
+@pytest.mark.parametrize("rows", [25, 300])
+def test_a_column_that_ticks_off_and_holds_pictures_further_down_is_told(read, rows):
+    """A sheet that is sorted by whether there is a second picture."""
+    text = "".join(f"s{n},White.,{URL}?{n},no\n" for n in range(rows)) + f"last,White.,{URL}?last,{SECOND}\n"
+    manifest = read(f"id,prompt,Photo,Image\n{text}")
+    [told] = [one for one in warned(manifest) if one[0] == "unused-column"]
+    message = "the column 'Image' ticks off in its first rows, and holds pictures here that are not sent"
+    assert told[1:3] == (f"D{rows + 2}", message)

@@ -747,7 +747,7 @@ def test_a_piece_of_a_cell_arrives_as_it_is_written():
 
 def test_the_remedies_of_comparisons_work():
     """What the messages advise is taken."""
-    assert judged("colour > 0")[1] == "ask first, as in  colour != '' and colour > 0"
+    assert judged("colour > 0")[1] == "ask first:  colour != '' and (colour > 0)"
     assert holds("colour != '' and colour > 0") is False
     assert holds("none_left != '' and none_left > 0") is False
     assert "hidden == true" in judged("hidden")[1].replace("published", "hidden")
