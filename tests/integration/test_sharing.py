@@ -57,6 +57,18 @@ def test_a_renamed_job_is_not_paid_again(nights):
     assert set(files(nights)) == {"old.png", "new.png"}
 
 
+def test_what_was_run_by_its_request_is_not_paid_again_where_a_key_names_it_now(nights):
+    """So were lines without ids, also with a `sku`, before it named them."""
+    nights.write({"prompt": "One."}, {"prompt": "Two."})
+    before = nights.run()
+    assert (before.ledger["posts"], before.states) == (2, ["done"] * 2)
+    nights.write({"prompt": "Two.", "row": {"sku": "B"}}, {"prompt": "One.", "row": {"sku": "A"}})
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"], verify(nights.out)) == (0, 0, {})
+    assert {morning.results[job_id]["shared_from"] for job_id in "AB"} == before.results.keys()
+    assert {"A.png", "B.png"} < files(nights).keys()
+
+
 def test_a_failure_is_shared_too_and_one_retry_mends_both(nights):
     nights.write({"id": "a", **SAME}, {"id": "b", **SAME})
     morning = nights.run({"on": "job", "kind": "fail", "times": 1})
