@@ -214,6 +214,28 @@ def test_a_path_of_another_job_is_refused_before_the_first_post(nights, output, 
         nights.plan(rerun_changed=True, dedupe=False, **choices)
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ("Mug-1", "mug-1", "capitals alone"),
+        ("gr\u00fcn", "gru\u0308n", "their Unicode form alone: it was NFC, and is NFD"),
+    ],
+)
+def test_an_id_that_is_written_otherwise_is_told_with_what_costs_nothing(nights, before, now, told):
+    """A manifest of lines has no place for `output:`, so the remedy does not speak of it."""
+    nights.write({"id": before, "prompt": "White."})
+    nights.run()
+    nights.write({"id": now, "prompt": "Oak."})
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"]) == (65, 0)
+    assert f"where the files of job {before!r} are; the ids differ in {told}" in morning.said
+    assert f"write the id as it was, so that the job is called {before!r}: that costs nothing" in morning.said
+    assert f"give {now!r} another id, or choose another --out: then it is a new job, and paid for" in morning.said
+    assert "on_conflict" not in morning.said
+    nights.write({"id": before, "prompt": "Oak."})
+    assert (nights.run().exit_code, nights.plan().submits) == (0, 0)
+
+
 def test_what_is_owed_keeps_its_place(nights):
     """The file of a request in doubt may still come, also where the manifest does not name the job any more."""
     path = '{path: "same.{{ ext }}"}'
