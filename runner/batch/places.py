@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 from runner.batch.inputs import Unfit
 from runner.manifest import Manifest, Twins, stems_of
 from runner.model import Job, JobSpec
-from runner.rules.names import asked_for, folded, given_paths, numbered, stem_of_file, taken_by, unnumbered
+from runner.rules.names import asked_for, difference, folded, given_paths, numbered, stem_of_file, taken_by, unnumbered
 from runner.rules.planning import Change, PlanEntry
 from runner.store.binding import has_state
 from runner.store.reader import Reader
 
+YAML: Final = (".yaml", ".yml")
+"""Manifests that have a place for `output:`."""
 Weighed = Callable[[], Iterator[tuple[JobSpec | None, PlanEntry, Job | None]]]
 
 
@@ -71,10 +74,18 @@ class Places:
             return
         stem, owner = taken
         message = f"job {spec.job_id!r} would be written to {stem}, where the files of job {owner!r} are"
-        hint = (
-            f"give {spec.job_id!r} another id or output.path, say  output: {{on_conflict: suffix}},  "
-            "or choose another --out"
-        )
+        hint = f"give {spec.job_id!r} another id, or choose another --out"
+        if self._manifest.path.suffix.lower() in YAML:
+            hint = (
+                f"give {spec.job_id!r} another id or output.path, say  output: {{on_conflict: suffix}},  "
+                "or choose another --out"
+            )
+        if told := difference(owner, spec.job_id):
+            message += f"; {told}"
+            hint = (
+                f"write the id as it was, so that the job is called {owner!r}: that costs nothing; "
+                f"or {hint}: then it is a new job, and paid for"
+            )
         unfit.tell(f"{spec.source}: error[output-taken]: {message}", hint)
 
     def _free(self, spec: JobSpec) -> tuple[str, ...]:

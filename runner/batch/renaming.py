@@ -53,7 +53,7 @@ def _states_in(place: Path) -> Iterator[Path]:
 
 
 def refuse_renamed_jobs(manifest: Manifest, directory: Path) -> None:
-    """Raise `ManifestInvalid` where a sheet's column names its rows no more, and all that is paid for had its names."""
+    """Raise `ManifestInvalid` where a column names a source's rows no more, and all that is paid for had its names."""
     unnamed = [found for found in manifest.warnings if found.code == "unnamed-rows"]
     if not unnamed or not has_state(directory):
         return
@@ -72,7 +72,7 @@ def _told(warning: Diagnostic, jobs: list[Job], directory: Path) -> str:
         f"{warning.file}:{warning.place.line}: error[renamed-jobs]: {warning.message}. In {directory} "
         f"{len(jobs):,} of its jobs are paid for under names such as {jobs[0].job_id!r}, and none has its name now: "
         "all would be paid for again. Nothing was submitted.\n"
-        "        = make that column unique again, or name the column that names each row as id; --out begins anew"
+        "        = make that column unique again, or give each row the name it had as its id; --out begins anew"
     )
 
 

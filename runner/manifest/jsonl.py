@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Container, Iterable, Iterator,
 from typing import Any, Final, NoReturn
 
 from runner.manifest.diagnostics import Findings, Place, nearest
-from runner.manifest.items import Item, holds_picture, is_filled_in, key_of, texts_in
+from runner.manifest.items import holds_picture, is_filled_in, key_of, texts_in
 from runner.manifest.lines import WRAPPERS, Fraction, Line, Titles, columns, is_own, plain, row_of, text_of
 from runner.manifest.templates import is_template
 from runner.manifest.words import MEDIA, field_like
@@ -146,7 +146,7 @@ def read_jsonl(
     renaming: Renaming | None,
     titles: Titles,
     fields_of: FieldsOf,
-) -> Iterator[Item]:
+) -> Iterator[Line]:
     """The lines as items; what is wrong goes to `findings`."""
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -177,7 +177,7 @@ def _parse(line: str, place: Place, findings: Findings) -> dict[str, Any] | None
 
 def _item(
     document: dict[str, Any], place: Place, label: str, findings: Findings, titles: Titles, fields_of: FieldsOf
-) -> Item:
+) -> Line:
     job_id = document.pop("id", None)
     custom_id = document.pop("custom_id", None)
     row = document.pop("row", None)

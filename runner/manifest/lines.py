@@ -155,6 +155,7 @@ class _Judged(_Columns):
 class Line(Entry):
     """A line as an item."""
 
+    row: Mapping[str, str] = field(default_factory=dict)
     titles: Titles = field(kw_only=True)
     wrapper: str = field(default="", kw_only=True)
     """The key that its fields stand under, where they have one."""

@@ -20,7 +20,8 @@ from runner.manifest.given import Given, Source
 from runner.manifest.head import Folder, Head, Settings
 from runner.manifest.items import Item, Sieve, texts_in, typed
 from runner.manifest.jsonl import Renaming, read_jsonl
-from runner.manifest.lines import Titles
+from runner.manifest.lines import Line, Titles
+from runner.manifest.naming import named
 from runner.manifest.presets import PRESETS
 from runner.manifest.readings import decide, delimiter_of
 from runner.manifest.sources import Reopen, items
@@ -311,23 +312,30 @@ class _Reading:
         with reopen() as file:
             sieve = Sieve(source.where, source.place("where"), label, self._findings)
             model = self.assembly.head.fields.get("model")
-            renaming = self._renaming(source, model)
+            renaming = self._renaming(source, model, self._findings)
             titles = Titles(reopen, self._fields_of(model) if renaming is not None else None)
 
             def fields_of(named: Any) -> frozenset[str]:
                 return self._fields_of(named or model)
 
-            yield from filter(sieve.takes, read_jsonl(file, label, self._findings, renaming, titles, fields_of))
+            def again() -> Iterator[Line]:
+                told = Findings(label)  # what is wrong is told by the first reading
+                with reopen() as lines:
+                    yield from read_jsonl(lines, label, told, self._renaming(source, model, told), titles, fields_of)
+
+            wanted = filter(sieve.takes, read_jsonl(file, label, self._findings, renaming, titles, fields_of))
+            has_ids = "id" in self.assembly.head.given
+            yield from wanted if has_ids else named(wanted, again, self._findings)
             sieve.tell()
             for name, key in sorted(renaming.unseen) if renaming is not None else ():
                 place = source.place(f"columns.{name}", "columns")
                 self._findings.error("missing-column", place, f"no line of {label} has {key!r}", "name one of its keys")
 
-    def _renaming(self, source: Source, model: Any) -> Renaming | None:
+    def _renaming(self, source: Source, model: Any, findings: Findings) -> Renaming | None:
         if not source.columns:
             return None
         given = self._given()
-        return Renaming(source.columns, self._fields_of(model), self._findings, given.defaults, given.axes, given.names)
+        return Renaming(source.columns, self._fields_of(model), findings, given.defaults, given.axes, given.names)
 
 
 def _why_empty(head: Head) -> tuple[str, str]:

@@ -1,12 +1,10 @@
-"""From a table's rows to items: which rows are wanted, what they hold, and what names them.
+"""From a table's rows to items: which rows are wanted, what they hold, and which column names them.
 
-A row is named by the user's id; without one by a column `sku`, `handle` or `custom_id` that is unique in the sheet, and
-else by the request itself. Never by its number: sorting a sheet would pay twice.
+By which rule it does stands in `naming`.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
@@ -18,12 +16,12 @@ from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.given import Given, Source
 from runner.manifest.header import LOOKED_AT, first_texts
 from runner.manifest.items import Item, Sieve, holds_picture, key_of
+from runner.manifest.naming import Unnamed, naming_key
 from runner.manifest.products import products
 from runner.manifest.rows import RowItem, Table
 from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
 from runner.manifest.tables import Cells, Sheet, cell_name, column_name
 from runner.manifest.templates import TemplateProblem
-from runner.manifest.words import NAMING
 from runner.model import RulesOf
 
 Reopen = Callable[[], AbstractContextManager[Sheet | None]]
@@ -182,44 +180,18 @@ def _has_ids(source: Source, table: Table) -> bool:
 
 
 def _naming_column(table: Table, reopen: Reopen, findings: Findings) -> int | None:
-    """The first column that names every row, each by another name; of those that do not it is said why."""
-    keys = [key_of(name) for name in table.header]
-    unfit: list[tuple[int, str, int]] = []
-    found = None
-    for index in (keys.index(key) for key in NAMING if key in keys):
-        if (why := _unnamed(index, reopen)) is None:
-            found = index
-            break
-        unfit.append((index, *why))
-    for column, reason, line in unfit:
-        told = "jobs are known by their requests, and an edited row is a new job"
-        if found is not None:
-            told = f"jobs are named by {table.header[found]!r}"
-        place = Place(line=line, file=table.label)
-        hint = "give each row a name of its own, or name the column that does as id"
-        findings.warn("unnamed-rows", place, f"{table.header[column]!r} {reason}: {told}", hint)
-    if found is None and not unfit:
-        message = "no column names its rows: jobs are known by their requests, and an edited row is a new job"
-        findings.note(
-            "unnamed-rows",
-            Place(line=1, file=table.label),
-            message,
-            "so is one whose URL is signed anew; name a column id",
-        )
-    return found
-
-
-def _unnamed(index: int, reopen: Reopen) -> tuple[str, int] | None:
-    """Why a column does not name every row, and the line that shows it; `None` where it does."""
-    seen: set[int] = set()
-    for line, text in _filled(index, reopen):
-        if not text:
-            return f"is empty in line {line:,}", line
-        if (digest := _digest(text)) in seen:
-            first = next(before for before, other in _filled(index, reopen) if _digest(other) == digest)
-            return f"names two rows {text[:40]!r}, lines {first:,} and {line:,}", line
-        seen.add(digest)
-    return None if seen else ("is empty", 1)
+    """The first column that names every row."""
+    index_of: dict[str, int] = {}
+    for index, title in enumerate(table.header):
+        index_of.setdefault(key_of(title), index)
+    rows = Unnamed(
+        titles={key: table.header[index] for key, index in index_of.items()},
+        texts=lambda key: _filled(index_of[key], reopen),
+        first=Place(line=1, file=table.label),
+        remedies=("name a column id", "name the column that does as id"),
+    )
+    key = naming_key(rows, findings)
+    return None if key is None else index_of[key]
 
 
 def _filled(index: int, reopen: Reopen) -> Iterator[tuple[int, str]]:
@@ -229,7 +201,3 @@ def _filled(index: int, reopen: Reopen) -> Iterator[tuple[int, str]]:
             text = cells[index].strip()
             if text or "".join(cells).strip():
                 yield line, text
-
-
-def _digest(text: str) -> int:
-    return hash((text if text.isascii() else unicodedata.normalize("NFC", text)).casefold())

@@ -164,6 +164,24 @@ def folded(name: str) -> str:
     return name.lower() if name.isascii() else unicodedata.normalize("NFC", name.casefold())
 
 
+def difference(before: str, now: str) -> str:
+    """What tells two ids apart that a careless file system takes for one; empty for others, and where they are one."""
+    if before == now or folded(before) != folded(now):
+        return ""
+    if unicodedata.normalize("NFC", before) == unicodedata.normalize("NFC", now):
+        where = "their Unicode form alone"
+    elif before.casefold() == now.casefold():
+        return "the ids differ in capitals alone"
+    else:
+        where = "capitals and in their Unicode form"
+    return f"the ids differ in {where}: it was {_form(before)}, and is {_form(now)}"
+
+
+def _form(name: str) -> str:
+    """The Unicode form of a name; of one that mixes them its characters."""
+    return next((form for form in ("NFC", "NFD") if unicodedata.is_normalized(form, name)), ascii(name))
+
+
 def safe_path(path: str) -> str:
     """A path below the images folder, as a template made it, safe on every system.
 

@@ -82,3 +82,33 @@ async def test_rows_that_never_had_names_are_no_surprise(tmp_path, monkeypatch):
     sheet.write_text(SHEET.replace("SKU-2", "SKU-1"))
     assert (await runner.run(sheet, prompt="{{title}} on white", **READING)).exit_code == 0
     assert (await runner.plan(sheet, prompt="{{title}} on oak", **READING)).submits == 2
+
+
+async def test_lines_that_lose_their_names_are_not_paid_again(tmp_path, monkeypatch):
+    """As of a sheet: by one line too many, or without the key; the remedy costs nothing."""
+    monkeypatch.chdir(tmp_path)
+    lines, manifest = tmp_path / "shop.jsonl", tmp_path / "m.yaml"
+
+    def entries(*skus, title="on white", key="sku"):
+        urls = (f"https://photos.example.com/{n}.jpg" for n in range(len(skus)))
+        rows = [{key: sku, "photo": url} for sku, url in zip(skus, urls, strict=True)]
+        lines.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        source = {"file": "shop.jsonl", "columns": {"image_urls": "photo"}}
+        manifest.write_text(json.dumps({"version": 1, "defaults": {"prompt": f"Mug {title}"}, "sources": [source]}))
+
+    entries("SKU-1", "SKU-2")
+    assert (await runner.run(manifest, simulate=True, out="out")).exit_code == 0
+    entries("SKU-1", "SKU-2", title="on oak")
+    assert (await runner.plan(manifest, simulate=True, out="out")).submits == 0
+    entries("SKU-1", "SKU-2", "SKU-2", title="on oak")
+    place = r"shop\.jsonl:3: error\[renamed-jobs\]: 'sku' names two rows 'SKU-2', lines 2 and 3"
+    for act in (runner.run, runner.plan):
+        with pytest.raises(ManifestInvalid, match=place) as refused:
+            await act(manifest, simulate=True, out="out")
+        assert "2 of its jobs are paid for under names such as 'SKU-1'" in refused.value.message
+        assert "or give each row the name it had as its id; --out begins anew" in refused.value.message
+    entries("SKU-1", "SKU-2", title="on oak", key="name")
+    with pytest.raises(ManifestInvalid, match=r"shop\.jsonl:1: error\[renamed-jobs\]: no column names its rows"):
+        await runner.plan(manifest, simulate=True, out="out")
+    entries("SKU-1", "SKU-2", title="on oak", key="id")
+    assert (await runner.plan(manifest, simulate=True, out="out")).submits == 0

@@ -57,6 +57,18 @@ def test_a_renamed_job_is_not_paid_again(nights):
     assert set(files(nights)) == {"old.png", "new.png"}
 
 
+def test_what_was_run_by_its_request_is_not_paid_again_where_a_key_names_it_now(nights):
+    """So were lines without ids, also with a `sku`, before it named them."""
+    nights.write({"prompt": "One."}, {"prompt": "Two."})
+    before = nights.run()
+    assert (before.ledger["posts"], before.states) == (2, ["done"] * 2)
+    nights.write({"prompt": "Two.", "row": {"sku": "B"}}, {"prompt": "One.", "row": {"sku": "A"}})
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"], verify(nights.out)) == (0, 0, {})
+    assert {morning.results[job_id]["shared_from"] for job_id in "AB"} == before.results.keys()
+    assert {"A.png", "B.png"} < files(nights).keys()
+
+
 def test_a_failure_is_shared_too_and_one_retry_mends_both(nights):
     nights.write({"id": "a", **SAME}, {"id": "b", **SAME})
     morning = nights.run({"on": "job", "kind": "fail", "times": 1})
@@ -200,6 +212,28 @@ def test_a_path_of_another_job_is_refused_before_the_first_post(nights, output, 
     nights.manifest = path
     with pytest.raises(ManifestInvalid, match="output-taken"):
         nights.plan(rerun_changed=True, dedupe=False, **choices)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ("Mug-1", "mug-1", "capitals alone"),
+        ("gr\u00fcn", "gru\u0308n", "their Unicode form alone: it was NFC, and is NFD"),
+    ],
+)
+def test_an_id_that_is_written_otherwise_is_told_with_what_costs_nothing(nights, before, now, told):
+    """A manifest of lines has no place for `output:`, so the remedy does not speak of it."""
+    nights.write({"id": before, "prompt": "White."})
+    nights.run()
+    nights.write({"id": now, "prompt": "Oak."})
+    morning = nights.run()
+    assert (morning.exit_code, morning.ledger["posts"]) == (65, 0)
+    assert f"where the files of job {before!r} are; the ids differ in {told}" in morning.said
+    assert f"write the id as it was, so that the job is called {before!r}: that costs nothing" in morning.said
+    assert f"give {now!r} another id, or choose another --out: then it is a new job, and paid for" in morning.said
+    assert "on_conflict" not in morning.said
+    nights.write({"id": before, "prompt": "Oak."})
+    assert (nights.run().exit_code, nights.plan().submits) == (0, 0)
 
 
 def test_what_is_owed_keeps_its_place(nights):

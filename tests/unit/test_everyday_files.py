@@ -629,6 +629,92 @@ def test_a_mistyped_key_is_told_once_and_a_picture_is_sent_once(read):
     assert warned(manifest) == [("unused-column", None, "the key 'aspect_ration' is not sent")]
 
 
+def named(read, *rows, columns=", columns: {image_urls: photo}", **more):
+    """The ids of lines with such keys, and what is said of their names; `None` for one that is its request."""
+    lines = [{"prompt": "On white.", "photo": URL.format(n), **row} for n, row in enumerate(rows)]
+    manifest = read(
+        f"sources: [{{file: s.jsonl{columns}}}]{more.get('head', '')}",
+        s_jsonl="".join(json.dumps(line) + "\n" for line in lines),
+    )
+    ids = [None if spec.job_id == spec.fingerprint[:12] else spec.job_id for spec in manifest.jobs]
+    told = [(d.severity, d.place.line, d.message, d.hint) for d in manifest.warnings if d.code == "unnamed-rows"]
+    return ids, told
+
+
+@pytest.mark.parametrize(
+    ("rows", "ids"),
+    [
+        ([{"sku": "001"}, {"SKU": 2}], ["001", "2"]),
+        ([{"Custom ID": "a"}, {"Custom ID": " b "}], ["a", "b"]),
+        ([{"row": {"Handle": "a"}}, {"handle": "b"}], ["a", "b"]),
+        ([{"sku": "x", "id": "a"}, {"sku": "y"}, {"custom_id": "c"}], ["a", "y", "c"]),
+    ],
+)
+def test_a_line_without_an_id_is_named_as_a_row_is(read, rows, ids):
+    """By its `sku`, `handle` or `custom_id`: else an edited prompt would be a new job, and paid again."""
+    assert named(read, *rows) == (ids, [])
+
+
+def test_a_row_of_a_line_names_it_by_itself(read):
+    rows = [{"image_urls": [URL.format(n)], "prompt": "White.", "row": {"sku": f"00{n}"}} for n in range(2)]
+    manifest = read(None, s_jsonl="".join(json.dumps(row) + "\n" for row in rows))
+    assert ([spec.job_id for spec in manifest.jobs], warned(manifest)) == (["000", "001"], [])
+
+
+@pytest.mark.parametrize(
+    ("rows", "line", "why"),
+    [
+        ([{"sku": "a"}, {"sku": "b"}, {"sku": "A"}], 3, "names two rows 'A', lines 1 and 3"),
+        ([{"sku": "a"}, {}, {"sku": "b"}], 2, "is empty in line 2"),
+        ([{"id": "a"}, {"sku": ""}, {"sku": "b"}], 2, "is empty in line 2"),
+        ([{"id": "a"}, {"sku": "a"}], 2, "names two rows 'a', lines 1 and 2"),
+    ],
+)
+def test_a_key_that_does_not_name_each_line_is_told(read, rows, line, why):
+    """As of a table's column."""
+    ids, told = named(read, *rows)
+    assert ids == [row.get("id") for row in rows]
+    message = f"'sku' {why}: jobs are known by their requests, and an edited row is a new job"
+    assert told == [("warning", line, message, "give each row a name of its own, or an id")]
+
+
+def test_the_key_that_names_lines_instead_is_told(read):
+    rows = [{"sku": "a", "handle": "x"}, {"sku": "a", "handle": "y"}]
+    message = "'sku' names two rows 'a', lines 1 and 2: jobs are named by 'handle'"
+    assert named(read, *rows) == (["x", "y"], [("warning", 2, message, "give each row a name of its own, or an id")])
+
+
+@pytest.mark.parametrize(("rows", "line"), [([{}, {}], 1), ([{"id": "a"}, {}, {"sku": "b"}, {}], 2)])
+def test_lines_that_nothing_names_are_told_once(read, rows, line):
+    """Where the first such line stands: jobs are known by their requests."""
+    ids, told = named(read, *rows)
+    message = "no column names its rows: jobs are known by their requests, and an edited row is a new job"
+    assert ids == [row.get("id") for row in rows]
+    assert told == [("note", line, message, "so is one whose URL is signed anew; give each line an id")]
+
+
+def test_an_id_of_the_defaults_names_lines(read):
+    head = '\ndefaults: {id: "p-{{ sku }}"}'
+    assert named(read, {"sku": "a"}, {"sku": "b"}, head=head) == (["p-a", "p-b"], [])
+
+
+def test_lines_that_are_left_out_need_no_name(read):
+    columns = ", columns: {image_urls: photo}, where: stock > 0"
+    assert named(read, {"id": "a", "stock": 1}, {"stock": 0}, columns=columns) == (["a"], [])
+
+
+def test_what_is_wrong_with_a_line_is_told_once_where_the_file_is_gone_through_twice(told):
+    lines = [{"sku": "a", "prompt": "White.", "photo": URL.format(1), "meta": {"a": 1}}, {"sku": "b"}]
+    found = told(
+        "sources: [{file: s.jsonl, columns: {image_urls: photo}}]",
+        s_jsonl="".join(json.dumps(line) + "\n" for line in lines) + "{\n",
+    )
+    assert [(code, line) for code, line, *_ in found if code in ("json-syntax", "unknown-field")] == [
+        ("unknown-field", 1),
+        ("json-syntax", 3),
+    ]
+
+
 def test_a_key_that_no_line_has_is_told(told):
     line = json.dumps({"id": "a", "prompt": "On white.", "image_urls": [URL.format(1)]})
     [*_, (code, line_number, message, hint)] = told(

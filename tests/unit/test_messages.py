@@ -432,6 +432,13 @@ CASES = {
         "m.yaml": "version: 1\nsources: [{file: s.jsonl, columns: {prompt: text}}]\n",
         "s.jsonl": json.dumps({"id": "mug", "text": "white", "image_urls": [URL], "aspect": "4:5"}) + "\n",
     },
+    "lines that nothing names": {"m.jsonl": json.dumps({"prompt": "white", "image_urls": [URL]}) + "\n"},
+    "a key that does not name each line": {
+        "m.jsonl": "".join(
+            json.dumps({"prompt": prompt, "image_urls": [URL], "row": {"sku": "a"}}) + "\n"
+            for prompt in ("white", "oak")
+        )
+    },
     "a spreadsheet's error": {"m.csv": TABLE + f"mug,#REF!,{URL}\n"},
     "a spreadsheet's time": {"m.csv": f"id,prompt,image_urls,aspect_ratio\nmug,white,{URL},16:09\n"},
     "a table of which the encoding is open": {"m.csv": f"id,prompt,image_urls\nmug,背景を白に,{URL}\n".encode("cp932")},

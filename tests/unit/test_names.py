@@ -11,6 +11,7 @@ from runner.rules.names import (
     are_plain,
     asked_for,
     before_aside,
+    difference,
     folded,
     given_paths,
     kept_paths,
@@ -232,3 +233,28 @@ def test_numbers_in_names_are_numbers():
 )
 def test_ids_that_are_their_own_names_are_seen_at_a_glance(ids, expected):
     assert are_plain(ids) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        ("Mug-1", "mug-1", "the ids differ in capitals alone"),
+        ("gr\u00fcn", "gru\u0308n", "the ids differ in their Unicode form alone: it was NFC, and is NFD"),
+        ("gru\u0308n", "gr\u00fcn", "the ids differ in their Unicode form alone: it was NFD, and is NFC"),
+        (
+            "u\u0308-\u00fc",
+            "\u00fc-\u00fc",
+            "the ids differ in their Unicode form alone: it was 'u\\u0308-\\xfc', and is NFC",
+        ),
+        (
+            "Gr\u00fcn",
+            "gru\u0308n",
+            "the ids differ in capitals and in their Unicode form: it was NFC, and is NFD",
+        ),
+        ("mug", "cup", ""),
+        ("mug", "mug", ""),
+    ],
+)
+def test_what_tells_two_names_apart_that_look_like_one_is_said(before, now, told):
+    """Else a message shows one name twice."""
+    assert difference(before, now) == told
