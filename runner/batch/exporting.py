@@ -13,7 +13,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from runner.batch.following import run_of
-from runner.batch.matching import Matched, Ran
+from runner.batch.matching import Known, Matched, Ran
 from runner.batch.review import Review, Word
 from runner.errors import StorageFailed, UsageProblem
 from runner.manifest.original import Original, Row, original
@@ -189,12 +189,12 @@ class _Export:
 
     def _sheet(self, back: _Back) -> str:
         with original(back.source, back.ran.knows, self.wishes.encoding, back.worksheet) as table:
-            jobs_of = partial(back.ran.of, twice=back.matched.twice)
-            rows = self._with_jobs((cells for _, _, cells in table.sheet.rows), table.row, jobs_of)
+            known = partial(back.ran.of, twice=back.matched.twice)
+            rows = self._with_jobs((cells for _, _, cells in table.sheet.rows), table.row, known)
             self._write_sheet(back.path, table, rows)
         return f"{back.path}: {back.source.name} with what became of {_told(back.matched)}"
 
-    def _write_sheet(self, path: Path, table: Original, rows: Iterator[tuple[Sequence[str], Sequence[Job]]]) -> None:
+    def _write_sheet(self, path: Path, table: Original, rows: Iterator[sheet.Told]) -> None:
         """As a workbook where the name ends so, else as the table was written."""
         header = table.sheet.header
         if path.suffix.lower() == ".xlsx":
@@ -212,17 +212,17 @@ class _Export:
         return beside if label != self.run.manifest and beside.is_file() else Path(label)
 
     def _with_jobs(
-        self, rows: Iterator[Sequence[str]], row_of: Callable[[Sequence[str]], Row], jobs_of: Callable[[Row], list[str]]
-    ) -> Iterator[tuple[Sequence[str], Sequence[Job]]]:
+        self, rows: Iterator[Sequence[str]], row_of: Callable[[Sequence[str]], Row], known: Callable[[Row], Known]
+    ) -> Iterator[sheet.Told]:
         """Each row with its jobs, which are read a few hundred at a time."""
         while chunk := list(islice(rows, CHUNK)):
-            wanted = [jobs_of(row_of(cells)) for cells in chunk]
-            flat = [job_id for names in wanted for job_id in names]
+            wanted = [known(row_of(cells)) for cells in chunk]
+            flat = [job_id for names, _ in wanted for job_id in names]
             found: dict[str, Job] = {}
             for start in range(0, len(flat), CHUNK):
                 found |= self.reader.named(flat[start : start + CHUNK])
-            for cells, names in zip(chunk, wanted, strict=True):
-                yield cells, [found[name] for name in names if name in found]
+            for cells, (names, is_edited) in zip(chunk, wanted, strict=True):
+                yield cells, [found[name] for name in names if name in found], is_edited
 
     # -------------------------------------------------------------------------------------------------------- lists
 

@@ -12,12 +12,24 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from runner.manifest.original import Row
 from runner.model import Job
 
 Name = tuple[str, ...]
 """The cells that name a row."""
+
+
+class Known(NamedTuple):
+    """What became of a row."""
+
+    jobs: list[str]
+    is_edited: bool
+    """Whether something stands in it now that did not when they were sent."""
+
+
+NOTHING = Known([], False)
 
 
 @dataclass(frozen=True)
@@ -86,10 +98,11 @@ class Ran:
             exact=frozenset(key for _, whole, key in found if key == whole),
         )
 
-    def of(self, row: Row, twice: frozenset[Name]) -> list[str]:
-        """The jobs of a row; none where it was not run."""
-        key = self._found(hash(row), self._name(dict(row)), twice)
-        return [] if key is None else self.ids[key]
+    def of(self, row: Row, twice: frozenset[Name]) -> Known:
+        """What is known of a row; no jobs where it was not run."""
+        whole = hash(row)
+        key = self._found(whole, self._name(dict(row)), twice)
+        return NOTHING if key is None else Known(self.ids[key], key != whole)
 
     def knows(self, row: Row) -> bool:
         """Whether a row was run just as it is."""

@@ -113,6 +113,24 @@ def test_a_sheet_that_was_edited_since_is_matched_by_its_ids(nights, tmp_path):
         export(nights.out, Wishes(sheet=tmp_path / "none.csv"))
 
 
+def test_a_picture_of_an_entry_that_was_edited_is_told(nights, tmp_path):
+    """Also after a run that kept it as it was sent: results.csv has its own row, the sheet a word beside the new."""
+    path = written(tmp_path / "in.csv", sheet_of("mug", "lamp"))
+    run(nights, path)
+    header, mug, lamp = sheet_of("mug", "lamp")
+    mug[2], lamp[3] = "Grey.", "2 kg"
+    written(path, [header, mug, lamp])
+    morning = run(nights, path)
+    assert morning.ledger["posts"] == 0
+    assert [line["row"]["prompt"] for line in morning.results.values()] == ["White, mug.", "White, lamp."]
+    _, *table = read(nights.out / "results.csv", "utf-8-sig")
+    assert [row[-2:] for row in table] == [["White, mug.", "1,5 kg"], ["White, lamp.", "2 kg"]]
+    [told] = export(nights.out, Wishes(sheet=tmp_path / "back.csv"))
+    assert told.endswith("of 2 rows, 1 of them edited since")
+    [_, *rows] = read(tmp_path / "back.csv")
+    assert [(row[2], row[4], row[-1]) for row in rows] == [("Grey.", "done", "edited"), ("White, lamp.", "done", "")]
+
+
 @pytest.mark.parametrize(
     ("ran", "now", "jobs"),
     [
@@ -133,7 +151,7 @@ def test_a_row_is_known_by_the_cells_that_name_it(ran, now, jobs):
         rows.add(Job(spec=spec, state=JobState.DONE))
     row = tuple(zip(("Handle", "Position", "prompt"), now, strict=True))
     matched = rows.match([(2, row)])
-    assert rows.of(row, matched.twice) == jobs
+    assert rows.of(row, matched.twice)[0] == jobs
     assert matched.unknown == (() if jobs else (2,))
 
 
