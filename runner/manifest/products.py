@@ -101,7 +101,8 @@ def products(
                 continue
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             if "id" not in kept:
-                item.fields["id"] = _id_of(part, item.fields.get("id") or group.name)
+                base = item.fields.get("id") or group.name
+                item.fields["id"] = f"{base}--{part.name}" if part.name else base
             if media not in kept and part.pictures:
                 item.fields[media] = _media_of(part, None if is_one_each else group.gap, is_list=is_list)
             item.row = table.row(part.row)
@@ -115,6 +116,13 @@ def products(
         if (is_wanted or is_one_each) and own.shows is not None and pictures is None and media not in kept:
             _tell_unlisted(group, own, media, source, table, findings)
     sieve.tell()
+
+
+def carried(preset: Preset, header: Sequence[str], rows: Iterable[Cells]) -> Iterator[Sequence[str]]:
+    """The row that each job of some products carries along: of a whole one, and of each of its pictures."""
+    own = _Own.of(preset, header)
+    for group in groups(preset, header, iter(rows), None, lambda _: "", Findings(""), ""):
+        yield from (part.row for part in (_whole(group), *_one_each(group, own)))
 
 
 def _media_field(rules: InputRules | None) -> tuple[str, bool]:
@@ -135,10 +143,6 @@ def _kept(source: Source, table: Table, given: Given, media: str) -> set[str]:
     titles = [*table.header, *_NAMES]
     filled = {name for name in (media, "id") if any(is_filled_in(one, given.defaults.get(name)) for one in titles)}
     return filled | ({media} & given.fields if source.is_alone else set())
-
-
-def _id_of(part: _Part, base: str) -> str:
-    return f"{base}--{part.name}" if part.name else base
 
 
 def _media_of(part: _Part, gap: Gap | None, *, is_list: bool) -> list[str] | str:
