@@ -6,7 +6,6 @@ import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain, count, islice
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from runner.batch.following import run_of
 from runner.batch.matching import Matched, Ran
 from runner.batch.review import Review, Word
+from runner.batch.spanning import Known
 from runner.errors import StorageFailed, UsageProblem
 from runner.manifest.original import Original, Row, original
 from runner.manifest.workbook import worksheets
@@ -29,8 +29,6 @@ from runner.store.reader import Reader
 CHUNK: Final = 400
 TABLES: Final = (".csv", ".tsv", ".xlsx")
 IMAGES: Final = "images/"
-NAMED: Final = 8
-"""Rows that a sentence names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +75,10 @@ class _Back:
     ran: Ran
     matched: Matched
     path: Path = Path()
+
+    def known(self, number: int, row: Row) -> Known:
+        """What is known of one of its rows."""
+        return self.ran.of(number, row, self.matched)
 
 
 @dataclass(slots=True)
@@ -189,12 +191,12 @@ class _Export:
 
     def _sheet(self, back: _Back) -> str:
         with original(back.source, back.ran.knows, self.wishes.encoding, back.worksheet) as table:
-            jobs_of = partial(back.ran.of, twice=back.matched.twice)
-            rows = self._with_jobs((cells for _, _, cells in table.sheet.rows), table.row, jobs_of)
+            known = ((cells, back.known(number, table.row(cells))) for _, number, cells in table.sheet.rows)
+            rows = self._with_jobs(known)
             self._write_sheet(back.path, table, rows)
-        return f"{back.path}: {back.source.name} with what became of {_told(back.matched)}"
+        return f"{back.path}: {back.source.name} with what became of {back.matched.told()}"
 
-    def _write_sheet(self, path: Path, table: Original, rows: Iterator[tuple[Sequence[str], Sequence[Job]]]) -> None:
+    def _write_sheet(self, path: Path, table: Original, rows: Iterator[sheet.Told]) -> None:
         """As a workbook where the name ends so, else as the table was written."""
         header = table.sheet.header
         if path.suffix.lower() == ".xlsx":
@@ -211,18 +213,15 @@ class _Export:
         beside = Path(self.run.manifest).parent / label
         return beside if label != self.run.manifest and beside.is_file() else Path(label)
 
-    def _with_jobs(
-        self, rows: Iterator[Sequence[str]], row_of: Callable[[Sequence[str]], Row], jobs_of: Callable[[Row], list[str]]
-    ) -> Iterator[tuple[Sequence[str], Sequence[Job]]]:
+    def _with_jobs(self, rows: Iterator[tuple[Sequence[str], Known]]) -> Iterator[sheet.Told]:
         """Each row with its jobs, which are read a few hundred at a time."""
         while chunk := list(islice(rows, CHUNK)):
-            wanted = [jobs_of(row_of(cells)) for cells in chunk]
-            flat = [job_id for names in wanted for job_id in names]
+            flat = [job_id for _, known in chunk for job_id in known.jobs]
             found: dict[str, Job] = {}
             for start in range(0, len(flat), CHUNK):
                 found |= self.reader.named(flat[start : start + CHUNK])
-            for cells, names in zip(chunk, wanted, strict=True):
-                yield cells, [found[name] for name in names if name in found]
+            for cells, known in chunk:
+                yield cells, [found[name] for name in known.jobs if name in found], known.is_edited
 
     # -------------------------------------------------------------------------------------------------------- lists
 
@@ -263,17 +262,6 @@ class _Export:
                 files += 1
         lost = f"; {counted(missing, 'file')} not here any more: verify --repair fetches them, free" if missing else ""
         return f"{folder}: {counted(files, 'file')}{lost}"
-
-
-def _told(matched: Matched) -> str:
-    """How many rows were run, and which were not."""
-    told = counted(matched.known, "row")
-    if matched.edited:
-        told += f", {matched.edited:,} of them edited since"
-    if missing := matched.unknown:
-        named = ", ".join(map(str, missing[:NAMED])) + (" …" if len(missing) > NAMED else "")
-        told += f"; {len(missing):,} of {matched.total:,} rows were not run here: row {named}"
-    return told
 
 
 def _urls(base: str) -> Callable[[str], str]:

@@ -12,12 +12,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
+from runner.batch.spanning import Known, Look, Spanning
 from runner.manifest.original import Row
-from runner.model import Job
+from runner.model import Job, counted
 
 Name = tuple[str, ...]
 """The cells that name a row."""
+NAMED: Final = 8
+"""Rows that a sentence names."""
+NOTHING: Final = Known([], is_edited=False)
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,23 @@ class Matched:
     """The rows that were run and are in the sheet."""
     exact: frozenset[int]
     """Those of them that are as they were."""
+    of_products: Mapping[int, Known]
+    """The rows, by number, of products that take several."""
 
     @property
     def known(self) -> int:
         """Rows that were run."""
         return self.total - len(self.unknown)
+
+    def told(self) -> str:
+        """How many rows were run, and which were not."""
+        told = counted(self.known, "row")
+        if self.edited:
+            told += f", {self.edited:,} of them edited since"
+        if missing := self.unknown:
+            named = ", ".join(map(str, missing[:NAMED])) + (" …" if len(missing) > NAMED else "")
+            told += f"; {len(missing):,} of {self.total:,} rows were not run here: row {named}"
+        return told
 
 
 @dataclass
@@ -52,6 +69,8 @@ class Ran:
     _columns: tuple[str, ...] = ()
     _within: set[str] = field(default_factory=set)
     _equal: set[str] = field(default_factory=set)
+    _spanning: Spanning | None = None
+    """Of a shop's export whose products take several rows."""
 
     def add(self, job: Job) -> None:
         """One more job, and the row that it came from."""
@@ -59,17 +78,21 @@ class Ran:
         if not self.ids:
             self._within = {name for name, text in row.items() if _stands_in(text, job_id)}
             self._columns, self._equal = tuple(name for name in row if name in self._within), set(self._within)
+            self._spanning = Spanning.of(tuple(row))
         self._within = {name for name in self._within if _stands_in(row.get(name, ""), job_id)}
         self._equal = {name for name in self._equal if row.get(name, "").strip() == job_id}
         key = hash(tuple(row.items()))
         self.ids[key].append(job_id)
         self._cells[key] = tuple(row.get(name, "").strip() for name in self._columns)
+        if self._spanning is not None:
+            self._spanning.add(job, key)
 
     def match(self, rows: Iterable[tuple[int, Row]]) -> Matched:
         """Look through a whole sheet: the rows with their numbers."""
         names: Counter[Name] = Counter()
         numbers: list[tuple[int, int, Name]] = []
-        for number, row in rows:
+        look = Look()
+        for number, row in rows if self._spanning is None else self._spanning.seen(rows, look):
             if not any(text.strip() for _, text in row):
                 continue
             name = self._name(dict(row))
@@ -77,19 +100,29 @@ class Ran:
             numbers.append((number, hash(row), name))
         twice = frozenset(name for name, count in names.items() if count > 1)
         found = [(number, whole, self._found(whole, name, twice)) for number, whole, name in numbers]
+        known = {number: key for number, _, key in found if key is not None} if self._spanning is not None else {}
+        placed = self._spanning.placed(look, known) if self._spanning is not None else {}
+        hashes = {key for _, _, key in found if key is not None}.union(*(one.rows for one in placed.values()))
         return Matched(
             total=len(found),
-            unknown=tuple(number for number, _, key in found if key is None),
-            edited=sum(key is not None and key != whole for _, whole, key in found),
+            unknown=tuple(number for number, _, key in found if key is None and number not in placed),
+            edited=sum(
+                placed[number].is_edited if number in placed else key not in (None, whole)
+                for number, whole, key in found
+            ),
             twice=twice,
-            hashes=frozenset(key for _, _, key in found if key is not None),
-            exact=frozenset(key for _, whole, key in found if key == whole),
+            hashes=frozenset(hashes),
+            exact=frozenset(key for _, whole, key in found if key == whole) | (hashes & look.now),
+            of_products=placed,
         )
 
-    def of(self, row: Row, twice: frozenset[Name]) -> list[str]:
-        """The jobs of a row; none where it was not run."""
-        key = self._found(hash(row), self._name(dict(row)), twice)
-        return [] if key is None else self.ids[key]
+    def of(self, number: int, row: Row, matched: Matched) -> Known:
+        """What is known of a row, by its number in the sheet as it is now; no jobs where it was not run."""
+        if (known := matched.of_products.get(number)) is not None:
+            return known
+        whole = hash(row)
+        key = self._found(whole, self._name(dict(row)), matched.twice)
+        return NOTHING if key is None else Known(self.ids[key], key != whole)
 
     def knows(self, row: Row) -> bool:
         """Whether a row was run just as it is."""

@@ -12,8 +12,12 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import unquote
 
+from runner.manifest.schema import LONGEST_ID
+
 LONGEST: Final = 60
 """Characters of a file's name that are readable in an id; the rest is told by its hash."""
+LONGEST_WHOLE: Final = LONGEST_ID - 20
+"""There is room for what a matrix adds."""
 ENDING: Final = re.compile(r"\.[A-Za-z0-9]{1,5}\Z")
 
 
@@ -27,9 +31,18 @@ def picture_ids(urls: Sequence[str]) -> list[str]:
         if stem and times[stem.casefold()] == 1 and len(stem) <= LONGEST:
             named.append(stem)
         else:
-            digest = sha256((place if at[place] == 1 else url).encode()).hexdigest()[:8]
-            named.append(f"{stem[:LONGEST]}-{digest}".lstrip("-"))
+            named.append(f"{stem[:LONGEST]}-{_digest(place if at[place] == 1 else url)}".lstrip("-"))
     return named
+
+
+def id_of(product: str, picture: str) -> str:
+    """What the job of a product's picture is called; a name that would be too long for an id ends in its hash."""
+    whole = f"{product}--{picture}"
+    return whole if len(whole) <= LONGEST_WHOLE else f"{whole[: LONGEST_WHOLE - 9]}-{_digest(whole)}"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:8]
 
 
 def _stem(url: str) -> str:

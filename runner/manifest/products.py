@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
 from typing import Any, Final, Self
 
 from runner.manifest.columns import Columns
@@ -13,10 +12,9 @@ from runner.manifest.diagnostics import Findings, Place
 from runner.manifest.gaps import Gap, Gapped, name_of
 from runner.manifest.given import Given, Source
 from runner.manifest.items import Entry, Item, Sieve, is_filled_in, key_of, split_urls
-from runner.manifest.picture_ids import picture_ids
+from runner.manifest.picture_ids import id_of, picture_ids
 from runner.manifest.presets import Group, Picture, Preset, groups
 from runner.manifest.rows import ALIKE, RowScope, Table
-from runner.manifest.schema import LONGEST_ID
 from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
 from runner.manifest.tables import Cells, Sheet, cell_name
 from runner.manifest.templates import Condition, TemplateProblem
@@ -26,8 +24,6 @@ _NAMES: Final = ("handle", "image_count", "position")
 """What templates may ask of a product beside its columns."""
 MADE_OF: Final = {"product": "product", "image": "picture"}
 """What a job is made of, by the source's `per`."""
-LONGEST_NAME: Final = LONGEST_ID - 20
-"""Characters of what a picture's job is called: there is room for what a matrix adds."""
 PICTURED: Final = "give it one, or leave it out:  where: image_count > 0"
 
 
@@ -105,7 +101,8 @@ def products(
                 continue
             item.fields = {name: value for name, _, read in readers if (value := read(part.cells)) is not None}
             if "id" not in kept:
-                item.fields["id"] = _id_of(part, item.fields.get("id") or group.name)
+                base = item.fields.get("id") or group.name
+                item.fields["id"] = id_of(base, part.name) if part.name else base
             if media not in kept and part.pictures:
                 item.fields[media] = _media_of(part, None if is_one_each else group.gap, is_list=is_list)
             item.row = table.row(part.row)
@@ -119,6 +116,13 @@ def products(
         if (is_wanted or is_one_each) and own.shows is not None and pictures is None and media not in kept:
             _tell_unlisted(group, own, media, source, table, findings)
     sieve.tell()
+
+
+def carried(preset: Preset, header: Sequence[str], rows: Iterable[Cells]) -> Iterator[Sequence[str]]:
+    """The row that each job of some products carries along: of a whole one, and of each of its pictures."""
+    own = _Own.of(preset, header)
+    for group in groups(preset, header, iter(rows), None, lambda _: "", Findings(""), ""):
+        yield from (part.row for part in (_whole(group), *_one_each(group, own)))
 
 
 def _media_field(rules: InputRules | None) -> tuple[str, bool]:
@@ -139,13 +143,6 @@ def _kept(source: Source, table: Table, given: Given, media: str) -> set[str]:
     titles = [*table.header, *_NAMES]
     filled = {name for name in (media, "id") if any(is_filled_in(one, given.defaults.get(name)) for one in titles)}
     return filled | ({media} & given.fields if source.is_alone else set())
-
-
-def _id_of(part: _Part, base: str) -> str:
-    whole = f"{base}--{part.name}" if part.name else base
-    if not part.name or len(whole) <= LONGEST_NAME:
-        return whole
-    return f"{whole[: LONGEST_NAME - 9]}-{sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def _media_of(part: _Part, gap: Gap | None, *, is_list: bool) -> list[str] | str:

@@ -15,8 +15,12 @@ from runner.rules.oddities import oddities
 COST: Final = "rb_cost_usd"
 PROMPT: Final = "rb_prompt"
 ADDED: Final = ("rb_status", "rb_files", "rb_urls", COST, "rb_error", "rb_look_at", PROMPT)
+EDITED: Final = "edited"
+"""What is said in `rb_look_at` of a row whose picture is of what stood there before."""
 UrlOf = Callable[[str], str]
 """Where a file of the run directory is to be had by the public; empty where nobody said."""
+Told = tuple[Sequence[str], Sequence[Job], bool]
+"""A row's cells, the jobs that were made of it, and whether it was edited since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ def write_sheet(
     put: Callable[[Sequence[str]], object],
     shown: Callable[[str], str],
     header: Sequence[str],
-    rows: Iterable[tuple[Sequence[str], Sequence[Job]]],
+    rows: Iterable[Told],
     url_of: UrlOf | None,
     again: Collection[str] = (),
 ) -> None:
@@ -54,15 +58,17 @@ def write_sheet(
     added = tuple(name for name in ADDED if name not in left_out)
     kept = [index for index, name in enumerate(header) if name not in ADDED]
     put([*(header[index] for index in kept), *added])
-    for cells, jobs in rows:
-        told = _told(jobs, url_of) | {PROMPT: "|".join(_prompts(jobs, again))}
+    for cells, jobs, is_edited in rows:
+        told = _told(jobs, url_of, is_edited=is_edited) | {PROMPT: "|".join(_prompts(jobs, again))}
         put([*(cells[index] for index in kept), *(shown(told[name]) for name in added)])
 
 
-def _told(jobs: Sequence[Job], url_of: UrlOf | None) -> dict[str, str]:
+def _told(jobs: Sequence[Job], url_of: UrlOf | None, *, is_edited: bool) -> dict[str, str]:
     files = [artifact.path for job in jobs for artifact in job.artifacts]
     failures = [(job, job.failure) for job in jobs if job.failure is not None and job.state is not JobState.DONE]
-    odd = {oddity for job in jobs for oddity in oddities(job)}
+    odd: set[str] = {oddity for job in jobs for oddity in oddities(job)}
+    if is_edited and files:
+        odd.add(EDITED)
     return {
         "rb_status": _status(jobs),
         "rb_files": "|".join(files),

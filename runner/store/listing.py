@@ -30,6 +30,7 @@ _SELECT: Final = (
 _PLACE: Final = "UPDATE jobs SET position = ?, is_gone = 0 WHERE job_id = ?"
 _SET: Final = "UPDATE jobs SET {} WHERE job_id = ?"
 _OWN_ANEW: Final = _SET.format(", ".join(f"{column} = ?" for column in _OWN))
+_PLACE_ANEW: Final = _SET.format("source = ?, variant = ?")
 _ALL_ANEW: Final = _SET.format(", ".join(f"{column} = ?" for column in SPEC))
 
 
@@ -42,6 +43,9 @@ class _Found(IntEnum):
     OTHERWISE = 2
     """It was never taken, and the manifest says something else now."""
     NOT = 3
+    KEPT = 4
+    """The manifest says something else now, and it keeps what it was sent with, and the row of that: only its place is
+    another."""
 
 
 class Listing:
@@ -71,6 +75,8 @@ class Listing:
                 yield _ALL_ANEW, (*spec_values(spec), spec.job_id)
             elif found == _Found.ELSEWHERE:
                 yield _OWN_ANEW, (*spec_values(spec)[len(SENT) :], spec.job_id)
+            elif found == _Found.KEPT:
+                yield _PLACE_ANEW, (spec.source, spec.variant, spec.job_id)
         if self._must_move:
             yield "UPDATE jobs SET position = ? - 1 - position WHERE position < 0", (len(self._found),)
 
@@ -99,6 +105,8 @@ def _compared(spec: JobSpec, values: list[Any], *, is_held: bool) -> _Found:
     sent = (spec.model, spec.fingerprint, json_text(spec.files), json_text(spec.paths))
     if not is_held and sent != (model, fingerprint, files, paths):  # the inputs are in the fingerprint
         return _Found.OTHERWISE
+    if fingerprint != spec.fingerprint:
+        return _Found.SAME if own[1:] == [spec.source, spec.variant] else _Found.KEPT
     return _Found.SAME if own == [json_text(spec.row), spec.source, spec.variant] else _Found.ELSEWHERE
 
 

@@ -113,6 +113,24 @@ def test_a_sheet_that_was_edited_since_is_matched_by_its_ids(nights, tmp_path):
         export(nights.out, Wishes(sheet=tmp_path / "none.csv"))
 
 
+def test_a_picture_of_an_entry_that_was_edited_is_told(nights, tmp_path):
+    """Also after a run that kept it as it was sent: results.csv has its own row, the sheet a word beside the new."""
+    path = written(tmp_path / "in.csv", sheet_of("mug", "lamp"))
+    run(nights, path)
+    header, mug, lamp = sheet_of("mug", "lamp")
+    mug[2], lamp[3] = "Grey.", "2 kg"
+    written(path, [header, mug, lamp])
+    morning = run(nights, path)
+    assert morning.ledger["posts"] == 0
+    assert [line["row"]["prompt"] for line in morning.results.values()] == ["White, mug.", "White, lamp."]
+    _, *table = read(nights.out / "results.csv", "utf-8-sig")
+    assert [row[-2:] for row in table] == [["White, mug.", "1,5 kg"], ["White, lamp.", "2 kg"]]
+    [told] = export(nights.out, Wishes(sheet=tmp_path / "back.csv"))
+    assert told.endswith("of 2 rows, 1 of them edited since")
+    [_, *rows] = read(tmp_path / "back.csv")
+    assert [(row[2], row[4], row[-1]) for row in rows] == [("Grey.", "done", "edited"), ("White, lamp.", "done", "")]
+
+
 @pytest.mark.parametrize(
     ("ran", "now", "jobs"),
     [
@@ -133,8 +151,63 @@ def test_a_row_is_known_by_the_cells_that_name_it(ran, now, jobs):
         rows.add(Job(spec=spec, state=JobState.DONE))
     row = tuple(zip(("Handle", "Position", "prompt"), now, strict=True))
     matched = rows.match([(2, row)])
-    assert rows.of(row, matched.twice) == jobs
+    assert rows.of(2, row, matched).jobs == jobs
     assert matched.unknown == (() if jobs else (2,))
+
+
+SHOP = "https://photos.example.com/"
+VARIANTS = (
+    "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Image Src,Image Position,Variant Image,Status\n"
+    "mug,Oak Mug,Colour,Blue,M-B,{}new.jpg,1,{}front.jpg,active\nmug,,,Red,M-R,{}front.jpg,2,{}red.jpg,\n"
+    "mug,,,,,{}red.jpg,3,,\nmug,,,Green,M-G,,,,\n"
+).replace("{}", SHOP)
+PLAIN = (
+    "Handle,Title,Image Src,Image Position,Status\nmug,Oak Mug,{}blue.jpg,1,active\nmug,,{}red.jpg,2,\n"
+    "lamp,Lamp,{}lamp.jpg,1,active\nvase,Vase,,,active\n"
+).replace("{}", SHOP)
+OUT_OF_ORDER = PLAIN.replace(",1,active\nmug", ",2,active\nmug").replace("red.jpg,2", "red.jpg,1")
+ALL = "of 4 rows"
+NO_VASE = "of 3 rows; 1 of 4 rows were not run here: row 5"
+VASE_AND = "1 of 4 rows were not run here: row 5"
+
+
+@pytest.mark.parametrize(
+    ("export_of_shop", "per", "now", "told", "files"),
+    [
+        (VARIANTS, "image", None, ALL, [["mug--new"], ["mug--front"], ["mug--red"], []]),
+        (VARIANTS, "product", None, ALL, [["mug"], [], [], []]),
+        (PLAIN, "image", None, NO_VASE, [["mug--blue"], ["mug--red"], ["lamp--lamp"], []]),
+        (PLAIN, "product", None, NO_VASE, [["mug"], [], ["lamp"], []]),
+        (OUT_OF_ORDER, "product", None, NO_VASE, [["mug"], [], ["lamp"], []]),
+        (PLAIN, "image", ("red.jpg", "red.jpg?v=2"), f"of 3 rows, 1 of them edited since; {VASE_AND}",
+         [["mug--blue"], ["mug--red"], ["lamp--lamp"], []]),
+        (PLAIN, "image", ("Oak Mug", "Mug"), f"of 3 rows, 2 of them edited since; {VASE_AND}",
+         [["mug--blue"], ["mug--red"], ["lamp--lamp"], []]),
+        (PLAIN, "image", ("red.jpg", "side.jpg"), "of 2 rows; 2 of 4 rows were not run here: row 3, 5",
+         [["mug--blue"], [], ["lamp--lamp"], []]),
+        (PLAIN, "image", ("lamp.jpg", "new.jpg"), f"of 3 rows, 1 of them edited since; {VASE_AND}",
+         [["mug--blue"], ["mug--red"], ["lamp--lamp"], []]),
+        (PLAIN, "product", ("red.jpg", "red.jpg?v=2"), f"of 3 rows, 1 of them edited since; {VASE_AND}",
+         [["mug"], [], ["lamp"], []]),
+        (PLAIN, "product", ("blue.jpg", "blue.jpg?v=2"), f"of 3 rows, 1 of them edited since; {VASE_AND}",
+         [["mug"], [], ["lamp"], []]),
+        (PLAIN.replace("blue.jpg", f"blue.jpg|{SHOP}side.jpg"), "image", None, NO_VASE,
+         [["mug--blue", "mug--side"], ["mug--red"], ["lamp--lamp"], []]),
+    ],
+)  # fmt: skip
+def test_each_picture_of_a_product_comes_back_on_its_row(nights, tmp_path, export_of_shop, per, now, told, files):
+    """What the product's other rows fill in, or a variant that shows it, makes no other row of it."""
+    path = tmp_path / "in.csv"
+    path.write_text(export_of_shop)
+    nights.run(manifest=path, preset="shopify", per=per, prompt="White background.")
+    if now is not None:
+        path.write_text(export_of_shop.replace(*now))
+    [said] = export(nights.out, Wishes(sheet=tmp_path / "back.csv"))
+    assert said == f"{tmp_path / 'back.csv'}: in.csv with what became {told}"
+    header, *rows = read(tmp_path / "back.csv")
+    at = header.index("rb_files")
+    assert [row[at] for row in rows] == ["|".join(f"images/{name}.png" for name in names) for names in files]
+    assert [row[at - 1] for row in rows] == ["done" if names else "" for names in files]
 
 
 def test_tables_of_one_name_come_back_as_two(nights, tmp_path):

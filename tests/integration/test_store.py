@@ -747,8 +747,20 @@ def test_a_changed_entry_counts_until_it_is_paid_for(store):
     new = [spec(job_id, "black", row={"sku": job_id}, source="b.csv:2") for job_id in ("mug", "lamp")]
     store.put_specs(new)
     assert store.job("mug").spec == new[0]
-    assert store.job("lamp").spec == replace(lamp.spec, row={"sku": "lamp"}, source="b.csv:2")
+    assert store.job("lamp").spec == replace(lamp.spec, source="b.csv:2")
     assert listed(store) == ([("mug", "black"), ("lamp", "white background")], {"vase"})
+
+
+def test_a_row_goes_with_its_request(store):
+    """Beside a picture stands the row that it was made from; what nobody sent is as it is now."""
+    store.put_specs([spec("lamp", row={"text": "white background", "weight": "1"})])
+    store.record_now(store.job("lamp"), INTENDED)
+    store.put_specs([spec("lamp", row={"text": "white background", "weight": "2"})])
+    assert store.job("lamp").spec.row == {"text": "white background", "weight": "2"}
+    store.put_specs([spec("lamp", "black", row={"text": "black", "weight": "3"})])
+    assert store.job("lamp").spec.row == {"text": "white background", "weight": "2"}
+    store.put_specs([spec("lamp", row={"text": "white background", "weight": "3"})])
+    assert store.job("lamp").spec.row == {"text": "white background", "weight": "3"}
 
 
 def test_a_mended_entry_that_was_rejected_counts_when_it_is_sent(store):
