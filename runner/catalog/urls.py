@@ -94,7 +94,7 @@ def _not_one(url: str) -> Problem | None:
         return "url-space", f"a file's name and its URL: {_short(url)}", f"write the URL alone: {_short(found[1])}"
     if re.search(r"\s", url):
         hint = (
-            "write a space in a URL as %20; a second picture needs its https://"
+            "write a space in a URL as %20; between two pictures write  | "
             if "://" in url
             else "write one URL or path each"
         )

@@ -9,8 +9,10 @@ NOUN: Final = "image|photo|picture|bild|foto|imagen|imagem|immagine|afbeelding"
 NOUNS: Final = "images|photos|pictures|bildern?|fotos?|im[a\u00e1]genes|imagens|immagini|afbeeldingen"
 NUMBERED: Final = r"(?:[\s_#-]{0,2}|\s?(?:(?:nr|no|n)\.|nr|number|nummer|num\u00e9ro|n[\u00ba\u00b0])\s?)"
 OF_ANOTHER: Final = (
-    r"(?![A-Za-z0-9:/\xd7%\u00b0]|[.,-]\d|\s?x\s?\d"
-    r"|\s?(?:px|mm|cm|mp|dpi|inch|inches|mal|degrees?|grad|percent|prozent|pour cent|times|steps?|stops?|stufen?)\b)"
+    r"(?![A-Za-z0-9:/\xd7%\u00b0]|[.,-]\d|\s?x\s?\d|\s?in (?:wide|high|tall|x)\b"
+    r"|\s?(?:px|mm|cm|m|mp|dpi|inch|inches|feet|foot|ft|met(?:er|re)s?|zentimeter|zoll|degrees?|grad|grados|degr\u00e9s"
+    r"|percent|prozent|procent|p(?:er|or) cento?|por ciento|pour cent|steps?|stops?|stufen?|shades?|levels?|times|mal"
+    r"|fois|veces|vezes|volte|keer)\b|\s?[\u5272\u70b9\u500d\ubc30])"
 )
 """What makes a number another's: `photo 10 cm wide`, `image 16:9`, `photo 3D`."""
 MOST: Final = 16
@@ -41,7 +43,7 @@ ORDINAL: Final = re.compile(
 BOTH: Final = re.compile(
     r"\b(?:both(?: of the)?|the two|beide|die beiden|den beiden|die zwei|les deux|las dos|ambas(?: as)?"
     rf"|entrambe(?: le)?|le due|as duas)(?: input)? (?:{NOUNS})\b"
-    r"(?!.{0,20}\b(?:walls?|wand|w\u00e4nden?|mur|pared|parete|muro|shelf|shelves)\b)"
+    r"(?!.{0,20}\b(?:walls?|wand|w\u00e4nden?|mur|pared|parete|muro|shelf|shelves|frames?|rahmen)\b)"
     r"|\u4e21\u65b9\u306e(?:\u753b\u50cf|\u5199\u771f)|\u4e24\u5f20\u56fe|\ub450 (?:\uc774\ubbf8\uc9c0|\uc0ac\uc9c4)",
     re.IGNORECASE,
 )

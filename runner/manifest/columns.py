@@ -180,6 +180,7 @@ class Columns:
         taken = self._aside.union(*self.of.values())
         keys = enumerate(self._keys)
         left = [index for index, key in keys if index not in taken and key != "prompt" and is_of_prompts(key)]
+        left = [index for index in left if index not in self._header.marks]
         if "prompt" in self.of:
             self._tell_left("prompt", left)
         elif "prompt" in self._flags | self._defaults:
@@ -205,12 +206,15 @@ class Columns:
         taken = found if name in self._lists else found[:1]
         self._take(name, taken)
         self._header.note_skipped(pairs.get(stem, ()), 2 if bases else 1)
-        beside = [index for index, key in enumerate(self._keys) if self._urls == (name,) and self._is_beside(key)]
+        beside = [index for index in range(len(self._keys)) if self._urls == (name,) and self._is_beside(index)]
         left = [*found, *bases[1:], *(index for rest in numbered.values() for index in rest), *beside]
         self._tell_left(name, dict.fromkeys(left))
 
-    def _is_beside(self, key: str) -> bool:
-        """Whether a column that is no field looks as if it held pictures."""
+    def _is_beside(self, index: int) -> bool:
+        """Whether a column that is no field looks as if it held pictures; a word, as of their quality, is none."""
+        key, text = self._keys[index], self._header.texts.get(index, "").strip()
+        if text and not ("." in text or "/" in text or index in self._marks):
+            return False
         others = [name for name in self._fields if name not in self._urls]
         is_another = nearest(key, others, cutoff=0.8) or any(key in NEAR.get(name, ()) for name in others)
         return is_of_pictures(key) and key not in self._fields and not is_another

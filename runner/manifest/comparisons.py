@@ -125,6 +125,8 @@ def _digits(text: str) -> list[str]:
 def _are_both_meant(text: str, other: str) -> bool:
     """Whether two texts are alike and both words: `X-Large` and `Large`, `unsold` and `sold`, `matte` and `latte`."""
     short, long = sorted((text.lower(), other.lower()), key=len)
+    if short == long:
+        return False
     words, others = set(re.findall(r"\w+", short)), set(re.findall(r"\w+", long))
     is_ending = long.endswith(short) or (long.startswith(short) and len(long) - len(short) > ENDING)
     unlike = [at for at, (one, two) in enumerate(zip(short, long, strict=False)) if one != two]

@@ -153,7 +153,7 @@ class Job:
             return model
         hint = f"as in {DEFAULT_MODEL}"
         if self.place(("model",))[0].cell is not None:
-            hint += "; where it is the product's, rename the column, or say which one it is:  columns: {model: …}"
+            hint += "; where it is the product's, rename the column"
         self.error("model", ("model",), f"not a model's id: {str(model)[:60]!r}", hint)
         return DEFAULT_MODEL
 

@@ -8,13 +8,15 @@ from typing import Final
 
 SIZES: Final = re.compile(
     "(?:(?:sizes?|gr\u00f6(?:\u00df|ss)en?|groessen?|ma\u00dfe?n?)"
-    "|(?<![^\\W\\d_])(?:dimensions?|measure(?:ment)?s?|width|height|length|masse|abmessung(?:en)?|tailles?|tallas?|taglie?"
+    "|(?<![^\\W\\d_])(?:dimensions?|measure(?:ment)?s?|width|height|length|masse|abmessung(?:en)?|tailles?|tallas?|tagli[ae]"
     "|tama(?:n|\u00f1)h?os?|medidas?|misur[ae]|maat|ages?|alter))(?![^\\W\\d_])"
     "|\u30b5\u30a4\u30ba|\u5bf8\u6cd5|\u5c3a[\u5bf8\u7801]|\uc0ac\uc774\uc988",
     re.IGNORECASE,
 )
 """In the title of a column of sizes."""
-TIMES: Final = re.compile("date|updated|changed|created|since|measured", re.IGNORECASE)
+TIMES: Final = re.compile(
+    "date|updated|changed|created|since|measured|launch|release|available|verf\u00fcgbar|lieferbar", re.IGNORECASE
+)
 """In one of dates, whatever else is in it."""
 NAMED: Final = re.compile(r"(?P<which>(?:option|attribute) ?\d+) value(?:\(s\))?", re.IGNORECASE)
 """A shop's column of values, of which another says what they are: `Option1 Value` and `Option1 Name`."""

@@ -19,7 +19,7 @@ from runner.manifest.items import Item, Sieve, holds_picture, key_of
 from runner.manifest.naming import Unnamed, naming_key
 from runner.manifest.products import products
 from runner.manifest.rows import RowItem, Table
-from runner.manifest.spoilt import look_at_prompt, refuse_spoilt
+from runner.manifest.spoilt import FILE, look_at_prompt, refuse_spoilt
 from runner.manifest.tables import Cells, Sheet, cell_name, column_name
 from runner.manifest.templates import TemplateProblem
 from runner.model import RulesOf
@@ -147,7 +147,7 @@ def _tell_ticked(
     columns: Columns, cells: Sequence[str], table: Table, line: int, number: int, findings: Findings
 ) -> None:
     """A column that ticks off in the first rows may hold pictures in others."""
-    for index in [index for index in columns.ticked if holds_picture(cells[index])]:
+    for index in [index for index in columns.ticked if holds_picture(cells[index]) or FILE.fullmatch(cells[index])]:
         message = (
             f"the column {table.header[index]!r} ticks off in its first rows, and holds pictures here that are not sent"
         )

@@ -103,6 +103,14 @@ def test_the_highest_counts(prompt, number):
         "Das Bild 3 Stufen heller",
         "Foto 9 mal 13",
         "image 10-15% larger",
+        "a photo 10 in wide",
+        "la foto 2 veces más clara",
+        "l'immagine 2 volte",
+        "photo 3 shades lighter",
+        "the image 2 m away",
+        "写真2割",
+        "사진 2배",
+        "the two pictures in the frame",
     ],
 )
 def test_other_numbers_call_no_picture(prompt):

@@ -209,6 +209,13 @@ def test_a_text_in_capitals_is_in_nothing_that_is_small(read):
     assert (message.split(",")[0], hint) == ("'WOOD' has capitals", "write  'wood'")
 
 
+def test_a_text_of_a_list_that_can_be_met_by_none_is_told(read):
+    sheet = SHEET.replace("oak", "Steel")
+    assert [(said, hint) for *_, said, hint in asked(read, "material | lower in ['wood', 'Steel']", sheet)] == [
+        ("material | lower is 'Steel' in no row", "did you mean 'steel'?")
+    ]
+
+
 def test_one_letter_within_a_word_is_mistyped(read):
     sheet = f"id,material,image_urls\na,Steel,{URL.format('a')}\n"
     assert [hint for *_, hint in asked(read, "material in ['Wood', 'Steal']", sheet)] == ["did you mean 'Steel'?"]
