@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Final
@@ -21,6 +22,8 @@ NEAR: Final = 0.75
 """How alike two texts are of which one is the other mistyped: `wodo` and `wood`."""
 SHORTEST: Final = 4
 """Letters; of shorter words too many are alike."""
+PIECE: Final = 3
+"""Letters; a shorter text is in many others."""
 MOST: Final = 100
 """Texts of a column that are kept; who has more of them compares it with few."""
 SHOWN: Final = 4
@@ -28,6 +31,10 @@ BEGINNING: Final = 2
 """Letters of which one makes another word, and seldom a mistyped one: `matte` and `latte`, `shirt` and `skirt`."""
 ENDING: Final = 2
 """Letters: a plural's, and no other word's."""
+
+
+SIGNS: Final = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2011": "-"})
+"""What text editors write for the signs of a keyboard."""
 
 
 class Comparisons:
@@ -38,7 +45,7 @@ class Comparisons:
         self._small = {column: _small(texts) for column, texts in self._texts.items()}
         self._met: dict[Column, dict[str, None]] = {column: {} for column in compared}
         self.capitals: tuple[str, str] | None = None
-        """What is said of the first cell that differs by capitals alone, with the remedy."""
+        """What is said of the first cell that differs by capitals, or by how a sign is written, with the remedy."""
 
     def look(self, scope: Scope, source: str) -> None:
         """Look at the cells of a row, or whatever else is compared."""
@@ -55,12 +62,16 @@ class Comparisons:
                 self._look_at_capitals(column, text, source)
 
     def _look_at_capitals(self, column: Column, text: str, source: str) -> None:
-        small = self._small[column]
-        likely = [one for one in small if one in text.lower()] if column.is_within else [text.lower()]
-        if likely and (meant := small.get(likely[0])) is not None:
-            message = f"capitals count: {text[:40]!r} in {source} is not {meant[:40]!r}"
-            message = message.replace(" is not ", " does not hold ") if column.is_within else message
-            self.capitals = message, f"without them compare  {_asked(column)} | lower  with {meant.lower()[:40]!r}"
+        small, loose = self._small[column], _loose(text)
+        likely = [one for one in small if one in loose and len(one) >= PIECE] if column.is_within else [loose]
+        if not likely or (meant := small.get(likely[0])) is None:
+            return
+        message = f"{text[:40]!r} in {source} {'does not hold' if column.is_within else 'is not'} {meant[:40]!r}"
+        is_of_capitals = meant.lower() in text.lower()
+        hint = "write it as the cell has it, or make the cells alike"
+        if is_of_capitals:
+            hint = f"without them compare  {_asked(column)} | lower  with {meant.lower()[:40]!r}"
+        self.capitals = f"capitals count: {message}" if is_of_capitals else message, hint
 
     def mistyped(self) -> Iterator[tuple[str, str]]:
         """What is said of texts that are nearly those of some rows, or a list of them in one, with the remedy."""
@@ -84,7 +95,8 @@ class Comparisons:
             if met and all(seen(text) not in met for text in texts):
                 named = " or ".join(repr(text[:40]) for text in sorted(texts)[:SHOWN])
                 shown = ", ".join(repr(text[:40]) for text in list(met)[:SHOWN]) + ", …" * (len(met) > SHOWN)
-                yield f"{_asked(column)} is {named} in no row", f"it is {shown}"
+                is_what = f"{named} is in {_asked(column)}" if column.is_within else f"{_asked(column)} is {named}"
+                yield f"{is_what} in no row", f"it is {shown}"
 
 
 def _text_in(scope: Scope, column: Column) -> str:
@@ -106,8 +118,15 @@ def _asked(column: Column) -> str:
 
 
 def _small(texts: Iterable[str]) -> dict[str, str]:
-    """The texts by their small letters, those that have any."""
-    return {text.lower(): text for text in sorted(texts) if text.lower() != text.upper()}
+    """The texts that have letters, by how they are written at their plainest."""
+    return {_loose(text): text for text in sorted(texts) if text.lower() != text.upper()}
+
+
+def _loose(text: str) -> str:
+    """A text without regard to capitals, to the signs of text editors, to ß and to the width of letters."""
+    if text.isascii():
+        return text.lower()
+    return " ".join(unicodedata.normalize("NFKC", text.translate(SIGNS)).casefold().split())
 
 
 def _near(text: str, others: Iterable[str]) -> str | None:

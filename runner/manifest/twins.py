@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from itertools import chain
+from typing import Final
 
 from runner.manifest.assembly import Assembly
 from runner.manifest.diagnostics import Findings, Place
@@ -37,6 +38,10 @@ def refuse_twins(
     return assembly.fingerprints.repeated()
 
 
+OF_HEAD: Final = "; name another column in the id as well, or delete one of the two rows"
+"""What sets two jobs apart whose id a default makes of their rows."""
+
+
 def stems_of(spec: JobSpec) -> set[str]:
     """The paths without extension that a job's outputs may take."""
     return owned_stems(spec.job_id, spec.paths, asked_for(spec))
@@ -62,7 +67,7 @@ def _settle_ids(specs: Specs, hashes: frozenset[int], findings: Findings, line_o
         )
         remedy = _of_rows(other, spec, id_at) if id_at[:1].isupper() or id_at.startswith("line") else ""
         if id_at == other_at:
-            remedy = _remedy(other, spec) or remedy
+            remedy = _remedy(other, spec) or remedy or OF_HEAD * (id_at == "head")
         hint = f"first used at {_shown(other, other_at, spec)}{remedy}"
         findings.error("duplicate-id", _place(spec, id_at, line_of), f"{same} {spec.job_id!r}", hint)
 

@@ -141,7 +141,7 @@ def test_a_text_that_is_looked_for_in_a_column_is_compared_too(read):
     assert asked(read, "'gfit' in material", sheet) == [
         ("warning", "template", 2, "'gfit' is in material in no row", "did you mean 'gift'?")
     ]
-    assert asked(read, "'gift' in material", sheet) == asked(read, "'silver' in material", sheet) == []
+    assert asked(read, "'gift' in material", sheet) == asked(read, "'silver' not in material", sheet) == []
 
 
 @pytest.mark.parametrize(
@@ -219,3 +219,26 @@ def test_a_text_of_a_list_that_can_be_met_by_none_is_told(read):
 def test_one_letter_within_a_word_is_mistyped(read):
     sheet = f"id,material,image_urls\na,Steel,{URL.format('a')}\n"
     assert [hint for *_, hint in asked(read, "material in ['Wood', 'Steal']", sheet)] == ["did you mean 'Steel'?"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "cell", "message"),
+    [
+        ('"Men\'s" in material', "Men’s boots", "'Men’s boots' in s.csv:2 does not hold \"Men's\""),
+        ("'Grösse' in material", "Größe M", "'Größe M' in s.csv:2 does not hold 'Grösse'"),
+        ("material == 'Red Mug'", "Red\u00a0Mug", "'Red\\xa0Mug' in s.csv:2 is not 'Red Mug'"),
+        ("material.startswith('wood')", "Wood", "capitals count: 'Wood' in s.csv:2 does not hold 'wood'"),
+    ],
+)
+def test_a_text_that_is_written_otherwise_is_told(read, condition, cell, message):
+    sheet = f"id,material,image_urls\na,{cell},{URL.format('a')}\n"
+    head = f"defaults:\n  prompt: |-\n    White.{{% if {condition} %}} Grain.{{% endif %}}\nsources: [{{file: s.csv}}]"
+    assert [said for *_, said, _ in told(read(head, s_csv=sheet))] == [message]
+
+
+@pytest.mark.parametrize("condition", ["'plastic' in material", "material.endswith('plastic')"])
+def test_a_text_that_is_in_no_row_is_noted(read, condition):
+    assert asked(read, condition) == [
+        ("note", "template", 2, "'plastic' is in material in no row", "it is 'wood', 'oak'")
+    ]
+    assert asked(read, "'plastic' not in material") == []

@@ -547,3 +547,10 @@ def test_a_prompt_that_says_nothing_is_told_whoever_gives_it(read, word):
 def test_a_default_that_says_nothing_is_told_once(read):
     found = read("defaults: {prompt: TODO}\nsources: [{file: s.csv}]", s_csv=f"id,photo\n1,{A}\n2,{B}\n")
     assert warned(found) == [("placeholder", None, "the prompt that is sent is 'TODO'")]
+
+
+def test_an_id_that_a_default_makes_of_two_rows_alike_is_refused_with_a_remedy(told):
+    head = 'defaults: {id: "{{ sku }}", prompt: White.}\nsources: [{file: s.csv}]'
+    [(code, _, message, hint)] = told(head, s_csv=f"sku,photo\na,{A}\na,{B}\n")
+    assert (code, message) == ("duplicate-id", "duplicate id 'a'")
+    assert hint.endswith("; name another column in the id as well, or delete one of the two rows")
