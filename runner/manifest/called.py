@@ -9,7 +9,7 @@ NOUN: Final = "image|photo|picture|bild|foto|imagen|imagem|immagine|afbeelding"
 NOUNS: Final = "images|photos|pictures|bildern?|fotos?|im[a\u00e1]genes|imagens|immagini|afbeeldingen"
 NUMBERED: Final = r"(?:[\s_#-]{0,2}|\s?(?:(?:nr|no|n)\.|nr|number|nummer|num\u00e9ro|n[\u00ba\u00b0])\s?)"
 OF_ANOTHER: Final = (
-    r"(?![A-Za-z0-9:/\xd7%\u00b0]|[.,-]\d|\s?x\s?\d|\s?in (?:wide|high|tall|x)\b"
+    r"(?![A-Za-z0-9:/\xd7%\u00b0]|[.,-]\d|\s?x\s?\d|\s?in (?:(?:wide|high|tall)\s*(?:[,.;)]|$)|x\s?\d)"
     r"|\s?(?:px|mm|cm|m|mp|dpi|inch|inches|feet|foot|ft|met(?:er|re)s?|zentimeter|zoll|degrees?|grad|grados|degr\u00e9s"
     r"|percent|prozent|procent|p(?:er|or) cento?|por ciento|pour cent|steps?|stops?|stufen?|shades?|levels?|times|mal"
     r"|fois|veces|vezes|volte|keer)\b|\s?[\u5272\u70b9\u500d\ubc30])"

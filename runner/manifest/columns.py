@@ -211,10 +211,8 @@ class Columns:
         self._tell_left(name, dict.fromkeys(left))
 
     def _is_beside(self, index: int) -> bool:
-        """Whether a column that is no field looks as if it held pictures; a word, as of their quality, is none."""
-        key, text = self._keys[index], self._header.texts.get(index, "").strip()
-        if text and not ("." in text or "/" in text or index in self._marks):
-            return False
+        """Whether a column that is no field looks as if it held pictures."""
+        key = self._keys[index]
         others = [name for name in self._fields if name not in self._urls]
         is_another = nearest(key, others, cutoff=0.8) or any(key in NEAR.get(name, ()) for name in others)
         return is_of_pictures(key) and key not in self._fields and not is_another

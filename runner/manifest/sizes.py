@@ -14,9 +14,7 @@ SIZES: Final = re.compile(
     re.IGNORECASE,
 )
 """In the title of a column of sizes."""
-TIMES: Final = re.compile(
-    "date|updated|changed|created|since|measured|launch|release|available|verf\u00fcgbar|lieferbar", re.IGNORECASE
-)
+TIMES: Final = re.compile("date|updated|changed|created|since|measured", re.IGNORECASE)
 """In one of dates, whatever else is in it."""
 NAMED: Final = re.compile(r"(?P<which>(?:option|attribute) ?\d+) value(?:\(s\))?", re.IGNORECASE)
 """A shop's column of values, of which another says what they are: `Option1 Value` and `Option1 Name`."""

@@ -85,20 +85,14 @@ def _comparisons(tree: nodes.Template) -> Iterator[tuple[Column, Sequence[Any], 
     """Columns that are compared with constants, with those, and whether they are to be equal to one."""
     assigned = ((node.target, node.node) for node in tree.find_all(nodes.Assign))
     aliases = {target.name: node for target, node in assigned if isinstance(target, nodes.Name)}
-    for node in tree.find_all((nodes.Compare, nodes.Call)):
+    for node in tree.find_all(nodes.Compare):
         match node:
-            case (
-                nodes.Compare(
-                    expr=nodes.Const(value=str() as piece), ops=[nodes.Operand(op="in" | "notin" as op, expr=of)]
-                )
-                | nodes.Call(
-                    node=nodes.Getattr(node=of, attr="startswith" | "endswith" as op),
-                    args=[nodes.Const(value=str() as piece)],
-                )
+            case nodes.Compare(
+                expr=nodes.Const(value=str() as piece), ops=[nodes.Operand(op="in" | "notin" as op, expr=of)]
             ):
                 if (column := _column(of, aliases)) is not None:
                     yield column._replace(is_within=True), [piece], op != "notin"
-            case nodes.Compare():
+            case _:
                 asked = _asked(node)
                 if asked is not None and (column := _column(asked.of, aliases)) is not None:
                     yield column, asked.values, asked.is_equal

@@ -34,6 +34,7 @@ from runner.manifest.called import highest_called
         "Bild Nr. 2",
         "photo no. 2",
         "Put the mug from image 2 in the kitchen",
+        "the mug of image 2 in high resolution",
         "aus Bild 2 in das Regal",
         "afbeelding 2 in de kast",
         "Combine both pictures into one scene.",
