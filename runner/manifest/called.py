@@ -59,8 +59,6 @@ def highest_called(prompt: str) -> int:
 
 def highest_numbered(prompt: str) -> int:
     """The same, but by a number alone."""
-    if not _is_likely(prompt.lower()):
-        return 0
     numbers = [number for found in CALLED.finditer(prompt) if (number := int(found[found.lastindex or 0])) <= MOST]
     ordinals = [2 + ((found.lastindex or 1) - 1) % 3 for found in ORDINAL.finditer(prompt)]
     return max([*numbers, *ordinals], default=0)
@@ -68,12 +66,5 @@ def highest_numbered(prompt: str) -> int:
 
 def _is_likely(small: str) -> bool:
     """Whether there is any of the words that call a picture; spelt out, since it is asked of every prompt."""
-    is_english = "image" in small or "photo" in small or "picture" in small
-    return (
-        is_english
-        or "bild" in small
-        or "foto" in small
-        or "imag" in small
-        or "immagin" in small
-        or ("afbeelding" in small or not small.isascii())
-    )
+    is_roman = "imag" in small or "immagin" in small or "photo" in small or "foto" in small
+    return is_roman or "picture" in small or "bild" in small or "afbeelding" in small or not small.isascii()

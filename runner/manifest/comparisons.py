@@ -31,8 +31,6 @@ BEGINNING: Final = 2
 """Letters of which one makes another word, and seldom a mistyped one: `matte` and `latte`, `shirt` and `skirt`."""
 ENDING: Final = 2
 """Letters: a plural's, and no other word's."""
-
-
 SIGNS: Final = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2011": "-"})
 """What text editors write for the signs of a keyboard."""
 
@@ -101,10 +99,9 @@ class Comparisons:
 
 def _text_in(scope: Scope, column: Column) -> str:
     """The text of a column in some row as a person sees it; empty where it has none, or is not to be had."""
-    name, title = column.name, column.title
     value: object = None
     with suppress(TemplateProblem, LookupError):  # it was not asked for, since the verdict was known before
-        value = scope["row"][title] if title else scope[name]
+        value = scope["row"][column.title] if column.title else scope[column.name]
     if isinstance(value, StandIn):
         return value.word
     return seen(value) if isinstance(value, str) else ""
@@ -112,9 +109,8 @@ def _text_in(scope: Scope, column: Column) -> str:
 
 def _asked(column: Column) -> str:
     """The column as a template writes it."""
-    name, title, how = column.name, column.title, column.how
-    asked = f"row[{title!r}]" if title else name
-    return f"{asked} | {how}" if how in ("lower", "upper") else asked
+    asked = f"row[{column.title!r}]" if column.title else column.name
+    return f"{asked} | {column.how}" if column.how else asked
 
 
 def _small(texts: Iterable[str]) -> dict[str, str]:

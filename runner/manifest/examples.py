@@ -6,12 +6,13 @@ Who copies `price | replace('€', '') | float` into a condition on `Preis` has 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from runner.manifest.cells import number_in
 
 EXAMPLE: Final = re.compile(r"\b(?:price|stock|published|colour|size)(?= (?:[|!=<>]))")
+"""What a remedy calls a column, before it is known which is meant."""
 SHOWN: Final = 40
 """Characters of a cell that a message shows."""
 
@@ -30,8 +31,4 @@ def with_column(hint: str, message: str, columns: Mapping[str, Any], likely: str
 
 
 def _is_shown(text: str, message: str) -> bool:
-    return bool(text.strip()) and any(repr(one[:SHOWN]) in message for one in _forms(text))
-
-
-def _forms(text: str) -> Iterable[str]:
-    return str(text), text.strip()
+    return bool(text.strip()) and any(repr(one[:SHOWN]) in message for one in (str(text), text.strip()))

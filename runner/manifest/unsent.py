@@ -156,9 +156,8 @@ class Unsent:
             bare = key_of(BRACKETED.sub("", title))
             if near := bare if bare in free else nearest(key, free, cutoff=0.8):
                 message = f"the column {title!r} is not sent"
-                hint = f"did you mean {near!r}?" + f" map it with  {self._source.mapping(near, [title])}" * (
-                    near == bare
-                )
+                how = f" map it with  {self._source.mapping(near, [title])}" if near == bare else ""
+                hint = f"did you mean {near!r}?{how}"
                 self._findings.warn("unused-column", self._header.at(index), message, hint)
 
     def tell_foreign(self, given: Given) -> None:
