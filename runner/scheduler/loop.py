@@ -53,7 +53,7 @@ from runner.scheduler.looking import Looking
 from runner.scheduler.paying import Paying
 from runner.scheduler.reading import Reading
 from runner.scheduler.recording import Recording
-from runner.scheduler.tasks import uncut
+from runner.scheduler.tasks import let_inherit, uncut
 from runner.store.store import Store
 
 log = logging.getLogger("runner")
@@ -144,6 +144,7 @@ class Scheduler:
         end where the disk failed.
         """
         self._recording.openings = dict(openings or {})
+        let_inherit()
         try:
             for job in jobs:
                 await self._until_room(job)

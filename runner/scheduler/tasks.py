@@ -25,6 +25,22 @@ class Undisturbed(asyncio.Task[T]):
         return super().cancel(msg)
 
 
+def let_inherit() -> None:
+    """From now on what an undisturbed task of this loop begins is undisturbed too.
+
+    aiohttp writes a POST's body in a task of its own: were that cancelled before its first step, nothing would be sent,
+    and the answer be waited for until the time is over. A program that makes its tasks in another way keeps to that.
+    """
+    loop = asyncio.get_running_loop()
+    if loop.get_task_factory() is None:
+        loop.set_task_factory(_heir)
+
+
+def _heir(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> asyncio.Task[Any]:
+    kind = Undisturbed if isinstance(asyncio.current_task(loop), Undisturbed) else asyncio.Task
+    return kind(work, loop=loop, **options)
+
+
 async def uncut(work: Coroutine[Any, Any, None], on_cancel: Callable[[], None] = lambda: None) -> None:
     """Await the work to its end, also where this is cancelled meanwhile; then the cancellation goes on.
 

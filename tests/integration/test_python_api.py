@@ -15,6 +15,7 @@ from support.processes import TOKEN, simulator, write_jobs
 import runner
 from runner.errors import ManifestInvalid, TokenMissing, UsageProblem
 from runner.model import money
+from runner.scheduler.tasks import Undisturbed, let_inherit
 
 
 @pytest.fixture
@@ -93,6 +94,30 @@ async def test_a_program_that_ends_inside_a_stream_waits_for_its_submits(jobs, t
         assert {"in_doubt", "submitting"}.isdisjoint(summary["counts"])
         outcome = await runner.run(jobs, **options(service, tmp_path))
         assert (outcome.exit_code, service.ledger()["accepted"]) == (0, 12)
+
+
+@pytest.mark.parametrize("is_inherited", [True, False])
+def test_what_a_paid_section_begins_is_waited_for_as_well(is_inherited):
+    """As the writing of a POST's body, which the end of the program must not cancel before its first step."""
+    written = []
+
+    async def write():
+        await asyncio.sleep(0.05)
+        written.append("body")
+
+    async def pay():
+        await asyncio.get_running_loop().create_task(write())
+
+    async def main():
+        if is_inherited:
+            let_inherit()
+        begun.append(Undisturbed(pay(), loop=asyncio.get_running_loop()))
+        await asyncio.sleep(0)  # the program ends while the body waits for its first step
+
+    begun = []
+    asyncio.run(main())
+    assert written == ["body"] * is_inherited
+    assert begun[0].cancelled() is not is_inherited
 
 
 async def test_a_task_that_is_cancelled_twice_loses_nothing(jobs, tmp_path):
